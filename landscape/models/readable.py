@@ -1,0 +1,59 @@
+"""What a model must offer, and the one way its methods are called with other parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+
+Params = dict[str, Tensor]
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A model whose critical points can be constructed and predicted.
+
+    `represent` maps input vectors u_1..u_N to final representations z_1..z_N; the logits are the
+    readout applied to z plus the output bias. The four names say which parameters are which;
+    `readout` equals `embedding` when the weights are tied.
+    """
+
+    embedding_name: str
+    positions_name: str
+    readout_name: str
+    bias_name: str
+
+    def represent(self, inputs: Float[Tensor, "B N d"]) -> Float[Tensor, "B N d"]:
+        """z = Phi(u), causal in n."""
+
+
+class _Method(nn.Module):
+    def __init__(self, model: nn.Module, method: str) -> None:
+        super().__init__()
+        self.model = model
+        self.method = method
+
+    def forward(self, *args: Any) -> Any:
+        return getattr(self.model, self.method)(*args)
+
+
+def call(model: nn.Module, params: Mapping[str, Tensor], method: str, *args: Any) -> Any:
+    """Call `model.method(*args)` with `params` in place of its parameters; the model is unmoved.
+
+    `functional_call` reaches only `forward`; wrapping the model for the length of the call makes
+    every method reachable in the same pure way, under vmap, jvp and grad alike. The wrapper is
+    built from inside, without registering hooks or changing train/eval mode.
+    """
+    wrapper = _Method(model, method)
+    wrapper.training = model.training
+    return functional_call(
+        wrapper, {f"model.{name}": value for name, value in params.items()}, args
+    )
+
+
+def parameters_of(model: nn.Module) -> Params:
+    """The model's own parameters as detached clones, tied names once."""
+    return {name: value.detach().clone() for name, value in model.named_parameters()}
