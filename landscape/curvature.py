@@ -1,0 +1,127 @@
+"""Gradients, Hessian products and dense Hessians of an objective, on parameter dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import grad, grad_and_value, jvp, vmap
+
+
+class Objective(Protocol):
+    """A scalar loss of a model and its parameters, differentiable twice in both modes."""
+
+    length: int
+
+    def __call__(self, model: nn.Module, params: Mapping[str, Tensor]) -> Tensor:
+        """The loss in nats."""
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Names and shapes of the parameters, in the order in which they are laid out as one vector.
+
+    >>> axes = Coordinates.of({"e": torch.zeros(2), "b": torch.zeros(())})
+    >>> axes.size, axes.vector({"e": torch.ones(2), "b": torch.tensor(3.0)}).tolist()
+    (3, [1.0, 1.0, 3.0])
+    """
+
+    names: tuple[str, ...]
+    shapes: tuple[torch.Size, ...]
+
+    @classmethod
+    def of(cls, params: Mapping[str, Tensor]) -> Coordinates:
+        """The coordinates of a parameter dictionary, in its own order."""
+        return cls(tuple(params), tuple(value.shape for value in params.values()))
+
+    @property
+    def size(self) -> int:
+        """Dimension D of the parameter space."""
+        return sum(shape.numel() for shape in self.shapes)
+
+    def vector(self, params: Mapping[str, Tensor]) -> Float[Tensor, " D"]:
+        """The parameters as one vector."""
+        return torch.cat([params[name].reshape(-1) for name in self.names])
+
+    def params(self, vector: Float[Tensor, " D"]) -> dict[str, Tensor]:
+        """The vector as a parameter dictionary."""
+        pieces = vector.split([shape.numel() for shape in self.shapes])
+        rows = zip(self.names, pieces, self.shapes, strict=True)
+        return {name: piece.reshape(shape) for name, piece, shape in rows}
+
+    def labels(self) -> list[str]:
+        """One label per coordinate, such as ``hidden_in[3,0]``."""
+        return [
+            f"{name}[{','.join(map(str, index))}]" if shape else name
+            for name, shape in zip(self.names, self.shapes, strict=True)
+            for index in np.ndindex(*shape)
+        ]
+
+
+def in_float64(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters in float64, where curvature is measured whatever the training dtype was."""
+    return {name: value.detach().to(torch.float64) for name, value in params.items()}
+
+
+def gradient(
+    objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
+) -> tuple[Float[Tensor, " D"], float]:
+    """Gradient of the loss in float64, and the loss itself."""
+    params = in_float64(params)
+    axes = Coordinates.of(params)
+
+    def loss(vector: Tensor) -> Tensor:
+        return objective(model, axes.params(vector))
+
+    slope, value = grad_and_value(loss)(axes.vector(params))
+    return slope, value.item()
+
+
+def hessian_products(
+    objective: Objective,
+    model: nn.Module,
+    params: Mapping[str, Tensor],
+    directions: Float[Tensor, "k D"],
+    *,
+    chunk: int | None = None,
+) -> Float[Tensor, "k D"]:
+    """H v for each row v of `directions`, in float64: forward mode over reverse mode.
+
+    Args:
+        objective: the loss.
+        model: gives the function; it is not changed.
+        params: the point.
+        directions: the vectors v.
+        chunk: how many products are formed at once; by default as many as keep the memory of
+            one intermediate near a hundred megabytes.
+    """
+    params = in_float64(params)
+    axes = Coordinates.of(params)
+
+    def slope(vector: Tensor) -> Tensor:
+        there: Tensor = grad(lambda v: objective(model, axes.params(v)))(vector)
+        return there
+
+    def product(direction: Tensor) -> Tensor:
+        products: Tensor = jvp(slope, (axes.vector(params),), (direction,))[1]
+        return products
+
+    if chunk is None:
+        chunk = max(1, 2 ** (17 - objective.length))  # contexts times products stay near 2^18
+    return vmap(product, chunk_size=chunk)(directions)
+
+
+def dense_hessian(
+    objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
+) -> Float[Tensor, "D D"]:
+    """The Hessian H = d^2 L / d theta^2 in float64, symmetrised, D products with unit vectors."""
+    axes = Coordinates.of(params)
+    device = next(iter(params.values())).device
+    unit = torch.eye(axes.size, dtype=torch.float64, device=device)
+    matrix = hessian_products(objective, model, params, unit)
+    return (matrix + matrix.T) / 2
