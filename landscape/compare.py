@@ -1,0 +1,214 @@
+"""Where prediction meets measurement: the only module of landscape that knows theory.
+
+Theory is handed numbers (p and q as decimals, weights as arrays) and never a tensor, a model or a
+measured spectrum; what it answers is set beside the measurement here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+from torch import nn
+
+from landscape.models import ReducedModel, SingleLayer
+from landscape.points import CriticalPoint
+from landscape.sources import BinaryMarkov, MarkovSource
+from landscape.spectrum import Spectrum
+from theory.prediction import PredictedSpectrum
+from theory.spectra import (
+    bigram_spectrum,
+    reduced_bigram_spectrum,
+    reduced_unigram_spectrum,
+    single_layer_representation,
+    unigram_spectrum,
+)
+
+if TYPE_CHECKING:
+    import xarray
+
+Verdict = Literal["verified", "refuted", "inconclusive", "not-applicable"]
+
+SPECTRUM_TOLERANCE = 1e-12  # times max(1, ||H||): round-off of D eigenvalues of a float64 Hessian
+LOSS_TOLERANCE = 1e-14  # a few units in the last place of a loss near 1
+GRADIENT_TOLERANCE = 1e-14
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim, the number theory gives, the number measured, and the verdict between them."""
+
+    id: str
+    claim: str
+    source: str
+    predicted: float | list[int] | None
+    measured: float | list[int]
+    tolerance: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Report:
+    """A measured spectrum beside the predicted one.
+
+    `predicted` is None at points no theorem speaks about (trained weights); `max_error` is the
+    largest difference between the ascending eigenvalues, all D of them. `verdict` is the worst of
+    the checks: "refuted", "inconclusive", "not-applicable", else "verified".
+    """
+
+    predicted: PredictedSpectrum | None
+    max_error: float | None
+    classification: str
+    checks: tuple[Check, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict among the checks; "not-applicable" without any."""
+        found = {check.verdict for check in self.checks}
+        order: tuple[Verdict, ...] = ("refuted", "inconclusive", "not-applicable", "verified")
+        return next((verdict for verdict in order if verdict in found), "not-applicable")
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Predicted eigenvalues (all D, ascending) and inertia, and the checks as columns."""
+        import json
+
+        import xarray
+
+        attrs: dict[str, Any] = {
+            "classification": self.classification,
+            "verdict": self.verdict,
+            "checks": json.dumps([asdict(check) for check in self.checks]),
+        }
+        if self.predicted is None or self.max_error is None:
+            return xarray.Dataset(attrs=attrs)
+        return xarray.Dataset(
+            {
+                "eigenvalue": ("index", self.predicted.full(), {"units": "nat"}),
+                "inertia": ("sign", list(self.predicted.inertia)),
+                "max_error": ((), self.max_error),
+            },
+            coords={"sign": ["negative", "zero", "positive"]},
+            attrs={**attrs, "method": self.predicted.method},
+        )
+
+
+def predict(
+    model: nn.Module, point: CriticalPoint, source: MarkovSource
+) -> PredictedSpectrum | None:
+    """What theory says of the Hessian spectrum at a constructed point; None for a trained one.
+
+    At the unigram it is the closed-form block of a causal model at the point's own weights; at the
+    bigram the Gauss-Newton matrix of the ansatz. At p+q = 1 the bigram point has e = 0, so it lies
+    on the unigram set, and is predicted as such.
+    """
+    if not isinstance(source, BinaryMarkov):
+        return None
+    p, q = source.p, source.q
+    at_unigram = point.kind == "unigram" or (point.kind == "bigram" and source.degenerate)
+    if isinstance(model, ReducedModel) and point.kind in ("unigram", "bigram"):
+        w = point.params["feedforward"].item()
+        if at_unigram:
+            return reduced_unigram_spectrum(p, q, w)
+        return reduced_bigram_spectrum(p, q, w)
+    if not isinstance(model, SingleLayer):
+        return None
+    weights = {name: value.double().cpu().numpy() for name, value in point.params.items()}
+    tying = cast(Literal["tied", "untied"], model.tying)
+    if at_unigram:
+        z, J = single_layer_representation(weights)
+        parameters = sum(value.size for value in weights.values())
+        return unigram_spectrum(z, J, p=p, q=q, tying=tying, parameters=parameters)
+    if point.kind == "bigram" and point.coordinates is not None:
+        e, w = point.coordinates["e"], point.coordinates["w"]
+        alpha = weights["embedding"] / e
+        score = float((weights["query"] @ alpha) @ (weights["key"] @ alpha)) / model.width**0.5
+        return bigram_spectrum(
+            p=p,
+            q=q,
+            w=w,
+            e_sign=1 if e > 0 else -1,
+            width=model.width,
+            hidden=model.hidden,
+            length=model.length,
+            tying=tying,
+            attention_score=score,
+        )
+    return None
+
+
+def compare(
+    model: nn.Module, point: CriticalPoint, spectrum: Spectrum, source: MarkovSource
+) -> Report:
+    """Set the spectrum measured at a point beside the one predicted there.
+
+    Args:
+        model: which closed form applies.
+        point: where the spectrum was measured.
+        spectrum: the measurement.
+        source: the chain, its p and q exact.
+
+    Returns:
+        A `Report`. At a relu kink every verdict is "not-applicable": the loss has no Hessian
+        there, whatever number automatic differentiation returns.
+    """
+    if point.kind == "trained":
+        return Report(None, None, _curvature_word(spectrum), ())
+    predicted = predict(model, point, source)
+    if spectrum.kink or predicted is None:
+        check = Check(
+            "differentiable",
+            "no relu pre-activation is 0 where its outgoing weights are not",
+            "this project, hypothesis of the universal unigram law",
+            None,
+            spectrum.min_preactivation if spectrum.min_preactivation is not None else float("nan"),
+            None,
+            "not-applicable",
+        )
+        word = "not-applicable" if spectrum.kink else _curvature_word(spectrum)
+        return Report(None, None, word, (check,))
+
+    full = predicted.full()
+    max_error = float(np.abs(full - spectrum.eigenvalues.cpu().numpy()).max())
+    size = float(np.abs(full).max(initial=1.0))
+    tolerance = SPECTRUM_TOLERANCE * size
+    name = "H_u" if point.kind == "unigram" else "H_b"
+    value = source.unigram_entropy if point.kind == "unigram" else source.entropy_rate
+    checks = (
+        _within("loss", f"the loss is {name}", value, spectrum.loss, LOSS_TOLERANCE),
+        _within(
+            "gradient", "the gradient vanishes", 0.0, spectrum.gradient_norm, GRADIENT_TOLERANCE
+        ),
+        _within("spectrum", "all eigenvalues are the predicted ones", 0.0, max_error, tolerance),
+        _inertia(predicted, spectrum, tolerance),
+    )
+    agrees = spectrum.inertia == predicted.inertia
+    word = predicted.classification if agrees else _curvature_word(spectrum)
+    return Report(predicted, max_error, word, checks)
+
+
+def _within(name: str, claim: str, predicted: float, measured: float, tolerance: float) -> Check:
+    verdict: Verdict = "verified" if abs(measured - predicted) <= tolerance else "refuted"
+    return Check(name, claim, "Attention with Markov", predicted, measured, tolerance, verdict)
+
+
+def _inertia(predicted: PredictedSpectrum, spectrum: Spectrum, tolerance: float) -> Check:
+    """Equal counts of signs; "inconclusive" where a predicted eigenvalue is too small to see."""
+    verdict: Verdict = "verified"
+    if spectrum.inertia != predicted.inertia:
+        live = np.abs(predicted.eigenvalues[predicted.eigenvalues != 0])
+        unseen = bool((live <= max(tolerance, spectrum.zero_bound)).any())
+        verdict = "inconclusive" if unseen else "refuted"
+    return Check(
+        "inertia",
+        "the numbers of negative, zero and positive eigenvalues are the predicted ones",
+        "this project, universal unigram law and bigram Gauss-Newton rank",
+        list(predicted.inertia),
+        list(spectrum.inertia),
+        None,
+        verdict,
+    )
+
+
+def _curvature_word(spectrum: Spectrum) -> str:
+    return "negative curvature" if spectrum.inertia[0] else "no negative curvature"

@@ -1,0 +1,263 @@
+"""The unigram and bigram critical points, constructed, and trained points refined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from landscape.curvature import Coordinates, dense_hessian, gradient
+from landscape.models import ReducedModel, SingleLayer
+from landscape.models.ansatz import ansatz
+from landscape.models.readable import Params, Readable, parameters_of
+from landscape.objective import ExactLoss
+from landscape.sources import BinaryMarkov
+
+if TYPE_CHECKING:
+    import xarray
+
+DEFAULT_W = {"p+q<1": 0.0, "p+q>1": -1.2}
+"""Reduced coordinate w of a constructed bigram point when none is asked for."""
+
+
+@dataclass(frozen=True)
+class CriticalPoint:
+    """A point of parameter space with its loss (nats) and gradient norm, as measured there.
+
+    `kind` is "unigram", "bigram" or "trained"; `coordinates` holds the reduced (e, w, b) where the
+    point was built from them. `steps` and `moved` (Euclidean distance) tell of a refinement.
+    """
+
+    kind: str
+    params: Params
+    loss: float
+    gradient_norm: float
+    coordinates: Mapping[str, float] | None = None
+    steps: int = 0
+    moved: float = 0.0
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Loss, gradient norm and reduced coordinates; the parameters are kept as weights."""
+        import xarray
+
+        return xarray.Dataset(
+            {
+                "loss": ((), self.loss, {"units": "nat"}),
+                "gradient_norm": ((), self.gradient_norm),
+                "moved": ((), self.moved),
+            },
+            attrs={"kind": self.kind, **(self.coordinates or {})},
+        )
+
+
+def _measured(
+    kind: str,
+    model: nn.Module,
+    objective: ExactLoss,
+    params: Params,
+    coordinates: Mapping[str, float] | None = None,
+) -> CriticalPoint:
+    slope, value = gradient(objective, model, params)
+    return CriticalPoint(kind, params, value, slope.norm().item(), coordinates)
+
+
+def _binary(objective: ExactLoss) -> BinaryMarkov:
+    if not isinstance(objective.source, BinaryMarkov):
+        raise ValueError(
+            f"source={type(objective.source).__name__} has no closed-form point here; "
+            f"give a BinaryMarkov source, or train and refine"
+        )
+    return objective.source
+
+
+def unigram_point(
+    model: nn.Module, objective: ExactLoss, *, free: Mapping[str, Tensor] | None = None
+) -> CriticalPoint:
+    """The unigram critical point: embedding (and readout) 0, bias ln(p/q), all else free.
+
+    Every prediction is then the stationary law, the loss is H_u and the gradient vanishes, for
+    every value of the free parameters at which the loss is differentiable.
+
+    Args:
+        model: a `Readable` model or `ReducedModel`.
+        objective: the loss, whose source tells p and q.
+        free: the free parameters by name; by default the model's own.
+
+    Raises:
+        ValueError: if the model names no embedding, readout and bias.
+
+    Source: *Attention with Markov* (arXiv 2402.04161), the unigram stationary point.
+
+    >>> from landscape import BinaryMarkov, ExactLoss, SingleLayer
+    >>> loss = ExactLoss(BinaryMarkov(0.5, 0.8), 3)
+    >>> point = unigram_point(SingleLayer(width=2, length=3), loss)
+    >>> round(point.loss, 5), point.gradient_norm < 1e-15
+    (0.66628, True)
+    """
+    if isinstance(model, ReducedModel):
+        zeroed = {"embedding"}
+        bias_name = "bias"
+    elif isinstance(model, Readable):
+        zeroed = {model.embedding_name, model.readout_name}
+        bias_name = model.bias_name
+    else:
+        raise ValueError(
+            f"model={type(model).__name__} does not say which parameters are its embedding, "
+            f"readout and bias; implement landscape.models.Readable"
+        )
+    given = {**parameters_of(model), **(free or {})}
+    params = {name: value.detach().clone() for name, value in given.items()}
+    for name in zeroed:
+        params[name] = torch.zeros_like(params[name])
+    params[bias_name] = torch.full_like(params[bias_name], _binary(objective).log_odds)
+    return _measured("unigram", model, objective, params)
+
+
+def bigram_coordinates(source: BinaryMarkov, w: float | None, sign: int) -> dict[str, float]:
+    """Reduced coordinates (e, w, b) of a bigram point, for the branch sign(e).
+
+    ``e^2 (1 + 2w|w|) = s* = ln[(1-p)(1-q)/(pq)]`` and ``b = e^2/2 + ln(p/(1-p))`` for e > 0,
+    ``b = ln((1-q)/q) - e^2/2`` for e < 0. At p+q = 1 the set shrinks to e = 0.
+
+    Raises:
+        ValueError: if 1 + 2w|w| has the wrong sign for p+q, or sign is not 1 or -1.
+
+    >>> bigram_coordinates(BinaryMarkov(0.2, 0.3), None, 1)["w"]
+    0.0
+    """
+    if sign not in (1, -1):
+        raise ValueError(f"sign={sign} is out of range; give 1 (e > 0) or -1 (e < 0)")
+    p, q = source.p, source.q
+    side = "p+q<1" if p + q <= 1 else "p+q>1"
+    w = DEFAULT_W[side] if w is None else w
+    growth = 1 + 2 * w * abs(w)
+    target = math.log1p((1 - p - q) / (p * q))  # (1-p)(1-q) = pq + (1-p-q), in decimals
+    if target == 0:
+        square = 0.0
+    elif target * growth <= 0 or not math.isfinite(growth):
+        allowed = "w > -1/sqrt(2)" if target > 0 else "w < -1/sqrt(2)"
+        raise ValueError(
+            f"w={w} has no bigram point at p={p}, q={q}: {side} needs {allowed} "
+            f"(about -0.70711); try w={DEFAULT_W[side]}"
+        )
+    else:
+        square = target / growth
+    bias = square / 2 + math.log(p / (1 - p))
+    if sign < 0:
+        bias = math.log((1 - q) / q) - square / 2
+    return {"e": sign * math.sqrt(square), "w": w, "b": bias}
+
+
+def bigram_point(
+    model: nn.Module,
+    objective: ExactLoss,
+    *,
+    w: float | None = None,
+    sign: int = 1,
+    free: Mapping[str, Tensor] | None = None,
+) -> CriticalPoint:
+    """A bigram point: the rank-one ansatz at which every prediction is the kernel itself.
+
+    The loss is the entropy rate, its least possible value, and the gradient vanishes. Query and
+    key of the single layer are free there (W_V = 0).
+
+    Args:
+        model: `SingleLayer`, tied or untied, or `ReducedModel`.
+        objective: the loss, whose source tells p and q.
+        w: reduced feed-forward coordinate; 0 for p+q<1 and -1.2 for p+q>1 by default.
+        sign: sign of e; -1 is the mirror branch of the single layer.
+        free: `query` and `key`; by default the model's own.
+
+    Raises:
+        ValueError: if there is no bigram point at that w, or no closed form for the model.
+
+    Source: *Attention with Markov* (arXiv 2402.04161), the global minimum; *Local to Global*
+    (arXiv 2406.03072) for the curve in (e, w).
+
+    >>> from landscape import BinaryMarkov, ExactLoss, SingleLayer
+    >>> loss = ExactLoss(BinaryMarkov(0.5, 0.8), 3)
+    >>> point = bigram_point(SingleLayer(width=2, length=3), loss)
+    >>> abs(point.loss - loss.source.entropy_rate) < 1e-15
+    True
+    """
+    if not isinstance(model, (SingleLayer, ReducedModel)):
+        raise ValueError(
+            f"model={type(model).__name__} has no closed-form bigram point; "
+            f"give SingleLayer or ReducedModel, or train and refine"
+        )
+    coordinates = bigram_coordinates(_binary(objective), w, sign)
+    if isinstance(model, ReducedModel):  # one formula for both signs of e: the first branch
+        coordinates = bigram_coordinates(_binary(objective), w, 1)
+        coordinates["e"] *= sign
+    params = ansatz(model, **coordinates)
+    if isinstance(model, SingleLayer):
+        given = {**parameters_of(model), **(free or {})}
+        params |= {name: given[name].detach().clone() for name in ("query", "key")}
+    return _measured("bigram", model, objective, params, coordinates)
+
+
+def refine(
+    model: nn.Module,
+    objective: ExactLoss,
+    params: Mapping[str, Tensor],
+    *,
+    tolerance: float = 1e-12,
+    steps: int = 50,
+) -> CriticalPoint:
+    """The critical point next to a trained one: Levenberg-Marquardt on grad L = 0.
+
+    Each step is ``-(H^2 + mu)^{-1} H g`` with the dense Hessian: quadratic towards minima and
+    saddles alike, and at rest along the null directions of a critical manifold. A step is taken
+    only if it lowers ||g||, so the result is never worse than the start.
+
+    Args:
+        model: gives the function; it is not changed.
+        objective: the loss.
+        params: where to start.
+        tolerance: gradient norm at which to stop.
+        steps: most Hessians to spend.
+
+    Returns:
+        A `CriticalPoint` of kind "trained"; its `gradient_norm` tells how far it got, `moved` how
+        far it lies from the start.
+
+    >>> from landscape import BinaryMarkov, ExactLoss, SingleLayer
+    >>> model, loss = SingleLayer(width=2, length=3), ExactLoss(BinaryMarkov(0.5, 0.8), 3)
+    >>> start = unigram_point(model, loss).params
+    >>> point = refine(model, loss, start | {"bias": start["bias"] + 0.1})
+    >>> point.gradient_norm < 1e-12, round(point.loss, 5)
+    (True, 0.66628)
+    """
+    axes = Coordinates.of(params)
+    start = axes.vector({name: value.detach().to(torch.float64) for name, value in params.items()})
+    here = start.clone()
+    slope, value = gradient(objective, model, axes.params(here))
+    damping, taken = 1e-2, 0
+    while slope.norm() > tolerance and taken < steps:
+        taken += 1
+        eigenvalues, vectors = torch.linalg.eigh(dense_hessian(objective, model, axes.params(here)))
+        along = vectors.T @ slope
+        while True:
+            mu = (damping * eigenvalues.abs().max()) ** 2
+            there = here - vectors @ (eigenvalues * along / (eigenvalues**2 + mu))
+            new_slope, new_value = gradient(objective, model, axes.params(there))
+            if new_slope.norm() < slope.norm():
+                here, slope, value = there, new_slope, new_value
+                damping *= 0.1
+                break
+            damping *= 10
+            if damping > 1e6:  # no shorter step helps: a kink, or rounding
+                steps = taken
+                break
+    return CriticalPoint(
+        "trained",
+        axes.params(here),
+        value,
+        slope.norm().item(),
+        steps=taken,
+        moved=(here - start).norm().item(),
+    )
