@@ -1,0 +1,43 @@
+# scan     run the demonstration (or: make scan ARGS="config.toml --out DIR")
+# test     everything CI runs: lint, types, tests, doctests
+# check    the lint and types of it
+# slow     the tests that take minutes
+# bench    compare with peers
+# figures  draw the figures from stored records
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+# Two test workers share the cores; threads inside each would only get in each other's way.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+.PHONY: scan test check slow bench figures
+
+scan: $(STAMP)
+	$(BIN)/landscape scan $(ARGS)
+
+test: check
+	$(PYTEST) $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+slow: $(STAMP)
+	$(PYTEST) -m slow $(ARGS)
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+figures: $(STAMP)
+	$(BIN)/python -m figures $(ARGS)
+
+# Rerun when the requirements change; a failed install leaves no stamp.
+$(STAMP): pyproject.toml constraints.txt
+	rm -f $@
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,102 @@
+"""Starting is cheap: names are lazy, and `--help` loads nothing that computes."""
+
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import landscape
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "sympy", "xarray", "pydantic", "matplotlib", "scipy")
+REPORT = f"""
+import json, sys
+print("LOADED", json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+"""
+
+
+def loaded_by(code: str) -> list[str]:
+    """Which of HEAVY a fresh interpreter has loaded after running `code`."""
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{REPORT}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer = run.stdout.rpartition("LOADED ")[2]
+    return [str(name) for name in json.loads(answer)]
+
+
+HELP = """
+import sys
+from landscape.cli import main
+sys.argv = ["landscape", "--help"]
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+"""
+
+
+def test_help_loads_nothing_that_computes() -> None:
+    assert loaded_by(HELP) == []
+
+
+def test_importing_the_package_loads_nothing_that_computes() -> None:
+    assert loaded_by("import landscape; dir(landscape); landscape.__version__") == []
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_a_module_that_is_loaded_is_seen(name: str) -> None:
+    # The control: the same probe reports each of them when it is there.
+    assert name in loaded_by(f"import {name}")
+
+
+def test_help_names_every_command_of_the_spine() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "landscape", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [c for c in ("scan", "spectrum", "train", "status") if c not in run.stdout] == []
+
+
+@pytest.mark.parametrize("name", landscape.__all__)
+def test_every_public_name_can_be_imported_and_is_listed(name: str) -> None:
+    assert getattr(landscape, name) is not None
+    assert name in dir(landscape)
+
+
+def test_no_public_name_is_hidden_by_a_module() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(landscape.__path__)}
+    assert modules & set(landscape.__all__) == set()
+    # The control: names and modules do live in one namespace, so such a clash is possible.
+    assert "training" in modules
+    assert "train" in landscape.__all__
+
+
+def test_scan_is_the_function_whatever_was_imported_before() -> None:
+    code = """
+import pkgutil, importlib, landscape
+for module in pkgutil.walk_packages(landscape.__path__, "landscape."):
+    if module.name != "landscape.__main__":
+        importlib.import_module(module.name)
+from landscape import scan, train
+assert callable(scan) and callable(train), (scan, train)
+assert landscape.scan is scan
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'landscape' has no attribute 'scann'"):
+        landscape.scann  # noqa: B018  (the access is what is tested)
