@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import grad, grad_and_value, jvp, vmap
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A scalar loss of a model and its parameters, differentiable twice in both modes."""
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from scipy.special import xlogy
 from torch import Tensor
 
 
+@runtime_checkable
 class MarkovSource(Protocol):
     """What an objective needs to know of a source of symbols 0..S-1."""
 

@@ -132,7 +132,7 @@ def hessian_spectrum(
     >>> model, loss = SingleLayer(width=2, length=3), ExactLoss(chain, 3)
     >>> point = unigram_point(model, loss, free={n: 0 * p for n, p in model.named_parameters()})
     >>> hessian_spectrum(model, loss, point.params).inertia
-    (0, 52, 3)
+    (0, 54, 3)
     """
     slope, value = gradient(objective, model, params)
     matrix = dense_hessian(objective, model, params)

@@ -42,7 +42,7 @@ class Trajectory:
 
     source: MarkovSource
     seeds: tuple[int, ...]
-    loss: Float[np.ndarray, "seeds steps+1"]
+    loss: Float[np.ndarray, "seeds times"]
     params: Params
     distance: Mapping[str, Float[np.ndarray, " seeds"]]
     seconds: float  # wall time of the whole batch this chain was trained in

@@ -2,12 +2,13 @@
 
 In a single-layer model the query, key and value of a position depend on (position, symbol) only.
 For a fixed query (n, s) softmax attention is a quotient of two sums over i of terms that depend on
-(i, x_i) alone, so both are linear in the one-hot context. The sums over the first and the second
-half of a context are tabulated apart and added: S^(n-1) additions of d+1 numbers, with no
-per-sequence attention.
+(i, x_i) alone, so each half of a context can be attended to apart: a table of half-averages and
+of log-sums of weights. A whole context mixes the two averages with the weight
+``sigmoid(log-sum of one half - log-sum of the other)``: no per-sequence attention.
 
-Each term of the denominator is positive, so nothing cancels that does not cancel in the softmax
-itself (a table of differences between the symbols' terms would lose digits at large scores).
+Nothing overflows, underflows or cancels that does not do so in the softmax itself: a half is
+shifted by the scores it holds, not by the largest of the table, beside which all the scores of a
+context may vanish; and a table of differences between the symbols' terms would lose digits.
 """
 
 from __future__ import annotations
@@ -44,34 +45,39 @@ def attention_over_contexts(
     Returns:
         One row per context, lengths 1..N in turn, each length in lexicographic order.
 
-    Cost: S^N (d+1) additions and as many divisions for the longest length, the others together
-    less than 1/(S-1) of that. Source: this project, exact evaluation by score tables.
+    Cost: S^N sigmoids and d times as many interpolations for the longest length, the others
+    together less than 1/(S-1) of that. Source: this project, exact evaluation by score tables.
     """
     length, states, width = values.shape
     past = torch.ones(length, length, dtype=torch.bool, device=scores.device).tril(-1)
-    past_scores = scores.masked_fill(~past[:, None, :, None], -torch.inf)
     own_score = scores.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1)
-    shift = torch.maximum(past_scores.amax(dim=(2, 3)), own_score).detach()
-    values = torch.cat([torch.ones_like(values[..., :1]), values], dim=-1)
-    own = torch.exp(own_score - shift)[..., None] * values
-    # (i, t) before (s, d+1), so that one matrix product tabulates a half for every query
-    weight = torch.exp(past_scores - shift[..., None, None]).permute(0, 2, 3, 1)
-    terms = weight[..., None] * values[:, :, None]
     half = (length - 1) // 2
 
-    def table(first: int, last: int) -> Tensor:
+    def table(first: int, last: int, query: int) -> tuple[Tensor, Tensor]:
+        """Averages and log-sums over the keys first..last-1 for the queries query..length-1."""
         one_hot = _one_hot_contexts(states, last - first, scores.dtype, scores.device)
-        rows = one_hot @ terms[:, first:last].flatten(1, 2).flatten(2)
-        return rows.reshape(length, -1, states, width + 1)
+        one_hot = one_hot.unflatten(1, (last - first, states))
+        logs = torch.einsum("cit,nsit->ncsi", one_hot, scores[query:, :, first:last])
+        logs = logs.masked_fill(~past[query:, None, None, first:last], -torch.inf)
+        attended = torch.einsum("cit,itd->cid", one_hot, values[first:last])
+        if query:
+            return torch.softmax(logs, -1) @ attended, torch.logsumexp(logs, -1)
+        # the left half holds the query's own position, so that it is never empty
+        own = own_score[:, None, :, None].expand(-1, logs.shape[1], -1, -1)
+        logs = torch.cat([logs, own], dim=-1)
+        weight = torch.softmax(logs, dim=-1)
+        average = weight[..., :-1] @ attended + weight[..., -1:] * values[:, None]
+        return average, torch.logsumexp(logs, -1)
 
-    left, right = table(0, half) + own[:, None], table(half, length - 1)
+    left, left_log = table(0, half, 0)
+    right, right_log = table(half, length - 1, half + 1)
     rows = []
     for n in range(length):  # positions 0..n-1 of the context; the unused ones are set to symbol 0
-        used_left, used_right = min(n, half), max(n - half, 0)
-        sums = left[n, :: states ** (half - used_left), None]
-        if used_right:
-            sums = sums + right[n, :: states ** (length - 1 - half - used_right)]
-        rows.append(sums.flatten(0, 2))
-    denominator, numerator = torch.cat(rows).split([1, width], dim=-1)
-    attention: Tensor = numerator / denominator
-    return attention
+        step = states ** (half - min(n, half))
+        average, log = left[n, ::step], left_log[n, ::step]
+        if n > half:
+            step = states ** (length - 1 - n)
+            weight = torch.sigmoid(right_log[n - half - 1, ::step] - log[:, None])
+            average = torch.lerp(average[:, None], right[n - half - 1, ::step], weight[..., None])
+        rows.append(average.flatten(0, -2))
+    return torch.cat(rows)

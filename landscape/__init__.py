@@ -1,0 +1,74 @@
+"""What the loss landscape of transformers trained on Markov chains does look like, measured.
+
+Each public name is imported from its module on first use, so `import landscape` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from landscape.models import ReducedModel, SingleLayer
+    from landscape.objective import ExactLoss
+    from landscape.points import bigram_point, refine, unigram_point
+    from landscape.scanning import scan
+    from landscape.slices import loss_slice
+    from landscape.sources import BinaryMarkov
+    from landscape.spectrum import hessian_spectrum
+    from landscape.training import train
+
+    __version__: str
+
+__all__ = [
+    "BinaryMarkov",
+    "ExactLoss",
+    "ReducedModel",
+    "SingleLayer",
+    "__version__",
+    "bigram_point",
+    "hessian_spectrum",
+    "loss_slice",
+    "refine",
+    "scan",
+    "train",
+    "unigram_point",
+]
+
+# No name may equal a module's: importing that module would set it on the package, over the name.
+# This is why the scan lives in scanning.py (tests/test_startup.py holds every later name to it).
+_HOME = {
+    "BinaryMarkov": "sources",
+    "SingleLayer": "models",
+    "ReducedModel": "models",
+    "ExactLoss": "objective",
+    "train": "training",
+    "unigram_point": "points",
+    "bigram_point": "points",
+    "refine": "points",
+    "hessian_spectrum": "spectrum",
+    "loss_slice": "slices",
+    "scan": "scanning",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        value: object = _version()
+    elif name in _HOME:
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("markov-landscape")
+    except PackageNotFoundError:  # a checkout on the path, not installed
+        return "0+source"

@@ -1,0 +1,86 @@
+"""Options that several commands share, and the cell that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from landscape.cell import CellConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _all(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+chain_and_model = _all(
+    click.option("--p", required=True, help="P(1|0), a decimal in (0, 1)."),
+    click.option("--q", required=True, help="P(0|1), a decimal in (0, 1)."),
+    click.option("--model", default="single-layer", show_default=True, help="Or: reduced."),
+    click.option("--tying", default="tied", show_default=True, help="Or: untied."),
+    click.option("--width", type=int, default=4, show_default=True, help="Model width d."),
+    click.option("--hidden", type=int, help="Hidden width r.  [default: 4 d]"),
+    click.option("--length", type=int, default=8, show_default=True, help="Context length N."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of every draw."),
+)
+
+training = _all(
+    click.option("--steps", type=int, default=1000, show_default=True, help="AdamW steps."),
+    click.option("--lr", type=float, default=2e-3, show_default=True, help="Peak learning rate."),
+    click.option("--dtype", default="float64", show_default=True, help="Or: float32."),
+)
+
+output = _all(
+    click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout."),
+    click.option("--device", default="cpu", show_default=True, help="Where to compute."),
+)
+
+
+def cell_of(
+    *,
+    p: str,
+    q: str,
+    model: str,
+    tying: str,
+    width: int,
+    hidden: int | None,
+    length: int,
+    seed: int,
+    init: dict[str, Any] | None = None,
+    train: dict[str, Any] | None = None,
+    measure: dict[str, Any] | None = None,
+) -> CellConfig:
+    """The one cell that a command's options describe; bad values raise ConfigError."""
+    from landscape.cell import CellConfig
+    from landscape.sections import Measure, Model, Source, Train
+
+    sizes: dict[str, Any] = {"width": width, "length": length}
+    if hidden is not None:
+        sizes["hidden"] = hidden
+    return CellConfig(
+        source=Source(p=p, q=q),  # type: ignore[arg-type]  # read from text as exact decimals
+        model=Model(kind=model, tying=tying, **sizes, **(init or {})),  # type: ignore[arg-type]
+        train=Train(seed=seed, seeds=1, **(train or {})),
+        measure=Measure(**(measure or {})),
+    )
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that torch does not have here."""
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        raise ValueError(
+            f"device={name!r} is not available to torch here; give cpu, or cuda where it is set up"
+        ) from None

@@ -1,0 +1,92 @@
+"""`landscape scan`: the main job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from landscape.cli import options
+
+if TYPE_CHECKING:
+    from landscape.scanning import ScanResult
+
+
+@click.command("scan")
+@click.argument("config", required=False, type=click.Path())
+@click.option("--set", "set_", multiple=True, metavar="a.b=v", help="Change a setting.")
+@click.option("--axis", multiple=True, metavar="a.b=v1,v2", help="Vary a setting.")
+@click.option(
+    "--out", type=click.Path(file_okay=False), help="Folder.  [default: runs/<name>-<hash>]"
+)
+@click.option("--strict", is_flag=True, help="Exit 1 if a check is inconclusive.")
+@options.output
+def command(
+    config: str | None,
+    set_: tuple[str, ...],
+    axis: tuple[str, ...],
+    out: str | None,
+    strict: bool,
+    as_json: bool,
+    device: str,
+) -> int:
+    """Train, measure and compare over a grid: the CONFIG file's, or the built-in demonstration's.
+
+    Results go to a folder as they are finished. The same command on the same folder resumes.
+    """
+    from landscape.config import ScanConfig
+
+    settings = ScanConfig.from_toml(config, set_=set_, axis=axis)  # refused before torch is loaded
+    options.check_device(device)
+
+    from landscape.allocator import keep_freed_memory
+    from landscape.cli.emit import emit
+    from landscape.cli.phase_table import print_table, rows
+    from landscape.cli.progress import ScanProgress
+    from landscape.scanning import scan
+
+    keep_freed_memory()
+    with ScanProgress() as progress:
+        result = scan(settings, out=out, device=device, watcher=progress)
+    pictures, missing = _draw(result)
+    refuted, inconclusive = result.refuted(), result.inconclusive()
+    record = {
+        "path": str(result.path),
+        "name": settings.name,
+        "cells": len(settings.cells()),
+        "done": len(result.scalars),
+        "failed": [{"id": key, "error": text} for key, text in result.failed.items()],
+        "refuted": [{**cell.coordinates, "point": kind} for cell, kind in refuted],
+        "inconclusive": [{**cell.coordinates, "point": kind} for cell, kind in inconclusive],
+        "pictures": pictures,
+        "table": rows(result),
+    }
+
+    def terminal(_: dict[str, Any]) -> None:
+        print_table(result)
+        click.echo(f"Results   {result.path}")
+        for picture in pictures:
+            click.echo(f"Picture   {picture}")
+
+    emit(record, as_json, terminal)
+    if missing:
+        click.echo(f"No phase diagram: {missing}", err=True)
+    for cell, kind in refuted:
+        click.echo(f"Refuted at the {kind} point of {cell.coordinates}", err=True)
+    for key, text in result.failed.items():
+        click.echo(f"Cell {key[:8]} failed: {text}", err=True)
+    if inconclusive:
+        click.echo(f"Inconclusive at {len(inconclusive)} points: too near p+q = 1", err=True)
+    return int(bool(refuted or result.failed or (strict and inconclusive)))
+
+
+def _draw(result: ScanResult) -> tuple[list[str], str | None]:
+    """Draw the phase diagram beside the results; the files, or why there is none."""
+    from figures import phase_diagram
+    from landscape.store import ScanStore
+
+    try:
+        record = phase_diagram.load(ScanStore(result.path))
+    except ValueError as error:
+        return [], str(error)
+    return [str(path) for path in phase_diagram.save(record, result.path / "phase_diagram")], None

@@ -1,0 +1,98 @@
+"""`landscape train`: one run on one chain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from landscape.cli import options
+
+
+@click.command("train")
+@options.chain_and_model
+@click.option("--init", default="standard", show_default=True, help="Or: ansatz (at --e --w --b).")
+@click.option("--e", type=float, help="Embedding coordinate of the ansatz.")
+@click.option("--w", type=float, help="Feed-forward coordinate of the ansatz.")
+@click.option("--b", type=float, help="Bias coordinate of the ansatz.")
+@options.training
+@click.option("--plot", type=click.Path(dir_okay=False), help="Draw the loss curve to this file.")
+@options.output
+def command(
+    init: str,
+    e: float | None,
+    w: float | None,
+    b: float | None,
+    steps: int,
+    lr: float,
+    dtype: str,
+    plot: str | None,
+    as_json: bool,
+    device: str,
+    **setting: Any,
+) -> int:
+    """Train one model on the exact population loss, and say where it ended."""
+    from landscape.cli.emit import emit
+    from landscape.cli.progress import TrainingProgress
+    from landscape.setting import initial_of, model_of, objective_of, seeds_of
+    from landscape.training import train
+
+    given = {"e": e, "w": w, "b": b}
+    cell = options.cell_of(
+        **setting,
+        init={"init": init, **{name: value for name, value in given.items() if value is not None}},
+        train={"steps": steps, "lr": lr, "dtype": dtype},
+    )
+    options.check_device(device)
+    model = model_of(cell, device)
+    objective = objective_of(cell, device)
+    with TrainingProgress() as progress:
+        trajectory = train(
+            model,
+            objective,
+            steps=steps,
+            seeds=seeds_of(cell),
+            lr=lr,
+            initial=initial_of(cell, model),
+            progress=progress.step,
+        )
+    record = {
+        "final_loss": float(trajectory.loss[0, -1]),
+        "unigram_loss": objective.source.unigram_entropy,
+        "bigram_loss": objective.source.entropy_rate,
+        "distance": {name: float(value[0]) for name, value in trajectory.distance.items()},
+        "outcome": trajectory.outcomes[0],
+        "escape_step": trajectory.escape_steps[0],
+        "steps": trajectory.steps,
+        "seconds": trajectory.seconds,
+        "loss_curve": {
+            "step": list(range(trajectory.steps + 1)),
+            "loss": trajectory.loss[0].tolist(),
+        },
+    }
+    if plot:
+        from figures.training_plot import save_training
+
+        save_training(
+            trajectory.loss,
+            unigram_loss=objective.source.unigram_entropy,
+            bigram_loss=objective.source.entropy_rate,
+            escape_steps=trajectory.escape_steps,
+            title=f"(p, q) = ({cell.source.p}, {cell.source.q}), {cell.model.tying}",
+            path=plot,
+        )
+    emit(record, as_json, _terminal)
+    return 0
+
+
+def _terminal(record: dict[str, Any]) -> None:
+    escape = record["escape_step"]
+    click.echo(f"outcome           {record['outcome']}")
+    click.echo(f"final loss        {record['final_loss']:.6f} nat after {record['steps']} steps")
+    click.echo(f"unigram, bigram   {record['unigram_loss']:.6f}, {record['bigram_loss']:.6f} nat")
+    click.echo(
+        f"KL from unigram   {record['distance']['unigram']:.2e} nat, "
+        f"from bigram {record['distance']['bigram']:.2e} nat"
+    )
+    click.echo(f"escaped at step   {'never' if escape is None else escape}")
+    click.echo(f"seconds           {record['seconds']:.1f}")

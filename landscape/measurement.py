@@ -1,0 +1,183 @@
+"""Everything that is measured in one cell, as labelled arrays and as a few scalars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import xarray
+
+from landscape.canonical import canonical
+from landscape.cell import CellConfig
+from landscape.compare import Report, compare, predict
+from landscape.curvature import gradient, in_float64
+from landscape.models import ReducedModel, SingleLayer
+from landscape.models.initial import gaussian
+from landscape.models.readable import Params
+from landscape.objective import ExactLoss
+from landscape.points import CriticalPoint, bigram_point, refine, unigram_point
+from landscape.setting import model_of, objective_of
+from landscape.slices import eigen_directions, loss_slice
+from landscape.spectrum import Spectrum, hessian_spectrum
+from landscape.training import Trajectory
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One point: its spectrum beside the prediction, as datasets by group and as scalars."""
+
+    groups: dict[str, xarray.Dataset]
+    scalars: dict[str, Any]
+    weights: Params
+
+
+def point_of(
+    cell: CellConfig, kind: str, model: SingleLayer | ReducedModel, objective: ExactLoss
+) -> CriticalPoint:
+    """The constructed point of a cell, its free weights drawn as the cell says."""
+    free = gaussian(model, cell.measure.random_weights, cell.train.seed)
+    build = unigram_point if kind == "unigram" else bigram_point
+    return build(model, objective, free=free)
+
+
+def summary(spectrum: Spectrum, report: Report) -> dict[str, Any]:
+    """The scalars of a measured spectrum and of its comparison."""
+    return {
+        "loss": spectrum.loss,
+        "gradient_norm": spectrum.gradient_norm,
+        "inertia": list(spectrum.inertia),
+        "predicted_inertia": None if report.predicted is None else list(report.predicted.inertia),
+        "lowest": spectrum.eigenvalues[0].item(),
+        "highest": spectrum.eigenvalues[-1].item(),
+        "zero_bound": spectrum.zero_bound,
+        "max_error": report.max_error,
+        "min_preactivation": spectrum.min_preactivation,
+        "classification": report.classification,
+        "verdict": report.verdict,
+    }
+
+
+def measure_point(cell: CellConfig, kind: str, device: str) -> Measured:
+    """Spectrum, prediction and slice at the unigram or bigram point; no seed enters."""
+    model = model_of(cell, device, dtype=torch.float64)
+    objective = objective_of(cell, device)
+    point = point_of(cell, kind, model, objective)
+    spectrum = hessian_spectrum(model, objective, point.params)
+    report = compare(model, point, spectrum, objective.source)
+    groups = {
+        f"/points/{kind}": point.to_xarray(),
+        f"/spectrum/{kind}": spectrum.to_xarray(),
+        f"/theory/{kind}": report.to_xarray(),
+    }
+    scalars = summary(spectrum, report)
+    if cell.measure.slice is not None:
+        directions, names = eigen_directions(spectrum)
+        plane = loss_slice(
+            model,
+            objective,
+            point.params,
+            directions,
+            names=names,
+            resolution=cell.measure.slice.resolution,
+        )
+        groups[f"/slices/{kind}"] = plane.to_xarray()
+        scalars["slice_curvature_error"] = plane.curvature_error
+    weights = {f"{kind}/{name}": value for name, value in point.params.items()}
+    return Measured(groups, scalars, weights)
+
+
+def trained_point(
+    model: SingleLayer | ReducedModel, objective: ExactLoss, params: Params, *, refined: bool
+) -> CriticalPoint:
+    """The end point of a run, as it is or refined to the critical point next to it."""
+    if refined:
+        return refine(model, objective, params)
+    params = in_float64(params)
+    slope, value = gradient(objective, model, params)
+    return CriticalPoint("trained", params, value, slope.norm().item())
+
+
+def measure_trained(cell: CellConfig, trajectory: Trajectory, device: str) -> Measured:
+    """Spectra at the end points of training, one per seed; refined first if the cell says so.
+
+    `predicted_unigram_inertia` is theory's answer at the unigram point with the run's own weights:
+    whether the valley floor under the run is still a minimum.
+    """
+    model = model_of(cell, device, dtype=torch.float64)
+    objective = objective_of(cell, device)
+    kept: list[int] = []
+    points, spectra = [], []
+    rows: list[dict[str, Any]] = []
+    weights = {f"trained/{name}": value for name, value in trajectory.params.items()}
+    for run, seed in enumerate(trajectory.seeds):
+        params = {name: value.double() for name, value in trajectory.end(run).items()}
+        if not _finite(params):
+            rows.append({"seed": seed, "loss": None, "classification": "not finite"})
+            continue
+        point = trained_point(model, objective, params, refined=cell.measure.refine)
+        spectrum = hessian_spectrum(model, objective, point.params)
+        report = compare(model, point, spectrum, objective.source)
+        below = predict(model, unigram_point(model, objective, free=params), objective.source)
+        row = {"seed": seed, "moved": point.moved, **summary(spectrum, report)}
+        row["predicted_unigram_inertia"] = None if below is None else list(below.inertia)
+        rows.append(row)
+        kept.append(seed)
+        if cell.measure.refine:
+            weights |= {f"refined-{seed}/{name}": value for name, value in point.params.items()}
+        points.append(point.to_xarray())
+        spectra.append(spectrum.to_xarray().drop_dims("kinked_direction"))
+    groups = {}
+    if kept:
+        seeds = xarray.DataArray(kept, dims="seed", name="seed")
+        for group, datasets in (("/points/trained", points), ("/spectrum/trained", spectra)):
+            groups[group] = xarray.concat(datasets, seeds, combine_attrs="override")
+    return Measured(groups, {"runs": rows}, weights)
+
+
+def _finite(params: Params) -> bool:
+    return all(bool(value.isfinite().all()) for value in params.values())
+
+
+class PointMemory:
+    """Measures each (source, model, point) once, however many cells of a scan share it."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.known: dict[str, Measured] = {}
+
+    def __call__(self, cell: CellConfig, kind: str) -> Measured:
+        """The measurement at the cell's point of this kind, made now or remembered."""
+        settings = cell.settings
+        model = {k: v for k, v in settings["model"].items() if k not in ("init", "e", "w", "b")}
+        key = canonical([kind, settings["source"], model, settings["measure"], cell.train.seed])
+        if key not in self.known:
+            self.known[key] = measure_point(cell, kind, self.device)
+        return self.known[key]
+
+
+def measure_cell(
+    cell: CellConfig, trajectory: Trajectory, points: PointMemory
+) -> tuple[xarray.DataTree, dict[str, Any], Params]:
+    """The tree, the scalars and the weights that the store keeps of a cell."""
+    source = trajectory.source
+    groups = {"/training": trajectory.to_xarray()}
+    weights: Params = {}
+    scalars: dict[str, Any] = {
+        "unigram_loss": source.unigram_entropy,
+        "bigram_loss": source.entropy_rate,
+        "final_loss": trajectory.loss[:, -1].tolist(),
+        "outcome": list(trajectory.outcomes),
+        "escape_step": list(trajectory.escape_steps),
+        "seconds": trajectory.seconds,
+        "points": {},
+    }
+    for kind in cell.measure.points:
+        if kind == "trained":
+            measured = measure_trained(cell, trajectory, points.device)
+        else:
+            measured = points(cell, kind)
+        groups |= measured.groups
+        weights |= measured.weights
+        scalars["points"][kind] = measured.scalars
+    return xarray.DataTree.from_dict(groups), scalars, weights
