@@ -1,0 +1,1 @@
+"""What the loss landscape of a transformer on a Markov chain must look like."""

@@ -1,0 +1,138 @@
+"""The paper's single-layer forward pass on the rank-one ansatz, at every width: the reduced logit.
+
+With alpha_k = sigma_k / sqrt(d), sigma_k^2 = 1, the ansatz is: embedding e alpha, every position
+-(e/2) alpha, W_O = I, W_1 = (2|w|/sqrt r) 1 alpha^T, W_2 = (2w/sqrt r) alpha 1^T, head tied to the
+embedding. Vectors are expressions in the index k, matrix products are sums over it, and width d
+and hidden width r stay symbols.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import sympy as sp
+
+from theory.symbols import a, alpha_sign, b, context, d, e, length, r, tau, w, x, xbar
+
+__all__ = ["absolute_w", "attention_logit", "reduced_logit", "relu", "sign_symbol"]
+
+_k = sp.Symbol("k", integer=True, nonnegative=True)
+_l = sp.Symbol("l", integer=True, nonnegative=True)
+_i = sp.Symbol("i", integer=True, positive=True)
+absolute_w = sp.Symbol("m", nonnegative=True)
+"""abs(w), so that w = tau m, while signs are being decided."""
+
+_branch = {1: sp.Symbol("e", positive=True), -1: sp.Symbol("e", negative=True)}
+
+
+def relu(argument: sp.Expr) -> sp.Expr:
+    """max(0, argument), decided by the assumptions on its symbols where they suffice.
+
+    Factors known to be nonnegative are taken out, since relu(c u) = c relu(u) for c >= 0.
+
+    >>> gain = sp.Symbol("g", nonnegative=True)
+    >>> relu(gain), relu(-gain), relu(gain * x - gain)
+    (g, 0, g*Max(0, x - 1))
+    """
+    argument = sp.factor_terms(argument)
+    if argument.is_nonnegative:
+        return argument
+    if argument.is_nonpositive:
+        return sp.S.Zero
+    outside = [factor for factor in sp.Mul.make_args(argument) if factor.is_nonnegative]
+    return sp.Mul(*outside) * sp.Max(0, sp.Mul(argument, *(1 / factor for factor in outside)))
+
+
+def alpha(k: sp.Expr) -> sp.Expr:
+    """The k-th component of the unit vector alpha, a sign over sqrt(d)."""
+    return alpha_sign[k] / sp.sqrt(d)
+
+
+def along_alpha(vector: sp.Expr) -> sp.Expr:
+    """<alpha, v> for a vector given as an expression in the index k."""
+    product = sp.expand(alpha(_k) * vector).subs(alpha_sign[_k] ** 2, 1)
+    if product.has(alpha_sign):
+        raise ValueError(f"vector = {vector} is not a multiple of alpha: give one built from it")
+    return sp.summation(product, (_k, 0, d - 1))
+
+
+def input_vector(token: sp.Expr, embedding: sp.Expr) -> sp.Expr:
+    """u_i = x_i e alpha - (e/2) alpha, embedding and position of one token."""
+    return token * embedding * alpha(_k) - embedding / 2 * alpha(_k)
+
+
+def attend(embedding: sp.Expr) -> sp.Expr:
+    """W_O sum_i att_i W_V u_i with W_V = a alpha alpha^T, W_O = I and W_Q = W_K = 0."""
+    scores = sp.S.Zero  # <0 u_n, 0 u_i> / sqrt(d)
+    attention = sp.exp(scores) / sp.summation(sp.exp(scores), (_i, 1, length))
+    value = a * along_alpha(input_vector(context[_i], embedding))
+    total = sp.expand(attention * value)
+    constant = total.subs(context[_i], 0)
+    slope = sp.expand(total - constant).coeff(context[_i])
+    # sum_i x_i = n xbar is the definition of xbar
+    mean = slope * length * xbar + sp.summation(constant, (_i, 1, length))
+    return sp.simplify(mean) * alpha(_k)
+
+
+def feed_forward(y: sp.Expr) -> sp.Expr:
+    """y + W_2 relu(W_1 y); the r hidden units are equal, so their sum is r times one."""
+    j = sp.Symbol("j", integer=True, nonnegative=True)
+    hidden = 2 * absolute_w / sp.sqrt(r) * along_alpha(y)
+    output = sp.summation(2 * tau * absolute_w / sp.sqrt(r) * relu(hidden), (j, 0, r - 1))
+    return y + output * alpha(_k)
+
+
+def head(z: sp.Expr, embedding: sp.Expr) -> sp.Expr:
+    """<e alpha, z> + b in the coordinates (e, w, b), with abs(w) = tau w and tau^2 = 1."""
+    logit = sp.expand(embedding * along_alpha(z) + b)
+    return sp.factor_terms(logit.subs(absolute_w**2, w**2)).subs(embedding, e)
+
+
+def sign_symbol(e_sign: int) -> sp.Symbol:
+    """The embedding coordinate with its sign as an assumption."""
+    if e_sign not in _branch:
+        raise ValueError(f"e_sign = {e_sign} is not a branch: choose 1 (e > 0) or -1 (e < 0)")
+    return _branch[e_sign]
+
+
+@cache
+def reduced_logit(e_sign: int = 1) -> tuple[sp.Expr, sp.Expr]:
+    """The logits (f(0), f(1)) of the transformer on the ansatz with W_V = 0, for one sign of e.
+
+    Which hidden units fire is decided from the sign of e. For e > 0 they fire at x = 1 and
+
+        f(x) = e^2 (1 + 2 tau w^2) x + b - e^2/2,
+
+    for e < 0 at x = 0 and f(0) = b - e^2 (1/2 + 2 tau w^2), f(1) = b + e^2/2, where tau w^2 = w|w|.
+    W_Q and W_K are free: attention averages zero values.
+
+    Arguments: `e_sign`, 1 or -1.
+    Raises ValueError for another sign.
+    Source: *Local to Global*, canonical parametrisation (e > 0).
+
+    >>> f0, f1 = reduced_logit(1)
+    >>> sp.expand(f0), sp.expand(f1 - f0)
+    (b - e**2/2, 2*e**2*tau*w**2 + e**2)
+    """
+    embedding = sign_symbol(e_sign)
+    # a = 0 switches the value matrix off
+    y = input_vector(x, embedding) + attend(embedding).subs(a, 0)
+    zero, one = (head(feed_forward(y.subs(x, token)), embedding) for token in (0, 1))
+    return zero, one
+
+
+@cache
+def attention_logit(e_sign: int = 1) -> sp.Expr:
+    """The logit of the ansatz with uniform attention and W_V = a alpha alpha^T.
+
+    With x_n = x, the running mean xbar and s = (x - 1/2) + a (xbar - 1/2):  logit = e^2 s + 4 tau
+    w^2 e relu(e s) + b.
+
+    Arguments: `e_sign`, 1 or -1; the sign of s is left open.
+    Raises ValueError for another sign.
+
+    >>> attention_logit(1).subs({a: 0, x: 0}).equals(reduced_logit(1)[0])
+    True
+    """
+    embedding = sign_symbol(e_sign)
+    return head(feed_forward(input_vector(x, embedding) + attend(embedding)), embedding)
