@@ -1,0 +1,1 @@
+"""The figures of the papers, one script each, drawn from stored records."""

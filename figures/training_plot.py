@@ -1,0 +1,122 @@
+"""The loss of training runs, step by step, between the entropies of the unigram and the bigram."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from figures.output import write
+from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM, styled
+
+__all__ = ["draw_training", "save_training"]
+
+
+def draw_training(
+    figure: Figure,
+    loss: Float[np.ndarray, "seeds columns"],
+    *,
+    unigram_loss: float,
+    bigram_loss: float,
+    escape_steps: Sequence[int | None],
+    title: str,
+) -> None:
+    """Draw every run's population loss against the step, and mark the step at which it escaped.
+
+    The dashed lines are the unigram loss H_u and the bigram loss H_b. A loss that is not finite
+    leaves a gap.
+
+    Arguments:
+        loss: [seeds, columns], nats; column t is the loss after t steps.
+        unigram_loss, bigram_loss: H_u and H_b, nats.
+        escape_steps: [seeds], first step below (H_u + H_b)/2, or None for a run that stayed.
+        title: over the figure.
+
+    Raises ValueError where there is no run, where the runs are not as many as their escape steps,
+    or where an escape step is not a step of the run.
+
+    >>> figure = Figure()
+    >>> draw_training(
+    ...     figure, np.array([[0.67, 0.62, 0.62]]), unigram_loss=0.66628, bigram_loss=0.61901,
+    ...     escape_steps=[1], title="one run",
+    ... )
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['$H_u$', '$H_b$']
+    """
+    seeds, columns = loss.shape
+    if not (seeds and columns):
+        raise ValueError(f"loss has shape {loss.shape}: give at least one run and its first loss")
+    if len(escape_steps) != seeds:
+        raise ValueError(
+            f"escape_steps has {len(escape_steps)} entries, but loss has {seeds} runs: give one "
+            "for each, None for a run that did not escape"
+        )
+    beyond = [step for step in escape_steps if step is not None and not 0 <= step < columns]
+    if beyond:
+        raise ValueError(f"escape_steps has {beyond[0]}, which is not in 0..{columns - 1}")
+    with styled():
+        figure.set_size_inches(TEXT_WIDTH, 2.3)
+        figure.set_layout_engine("constrained")
+        axes = figure.subplots()
+        for value, name, colour in (
+            (unigram_loss, "$H_u$", UNIGRAM),
+            (bigram_loss, "$H_b$", BIGRAM),
+        ):
+            axes.axhline(value, color=colour, linestyle="--", linewidth=0.9, zorder=3)
+            axes.annotate(
+                name, (1, value), xytext=(3, 0), xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points", va="center", color=colour, annotation_clip=False,
+            )  # fmt: skip
+        steps = np.arange(columns)
+        for number, run in enumerate(loss):
+            label = ("run" if seeds == 1 else f"{seeds} runs") if number == 0 else None
+            axes.plot(steps, run, color="0.25", alpha=0.75, linewidth=0.8, label=label, zorder=2)
+        escaped = [run for run, step in enumerate(escape_steps) if step is not None]
+        if escaped:
+            at = [step for step in escape_steps if step is not None]
+            marks = axes.scatter(
+                at, loss[escaped, at], s=16, facecolors="white", edgecolors="black",
+                linewidths=0.8, label=f"escape ({len(escaped)} of {seeds})", zorder=4,
+            )  # fmt: skip
+            marks.set_gid("escape")
+        axes.set_title(title)
+        axes.set(xlabel="step", ylabel="population loss (nats)")
+        axes.margins(x=0.01)
+        axes.legend(loc="best")
+
+
+def save_training(
+    loss: Float[np.ndarray, "seeds columns"],
+    *,
+    unigram_loss: float,
+    bigram_loss: float,
+    escape_steps: Sequence[int | None],
+    title: str,
+    path: Path | str,
+) -> Path:
+    """Write `draw_training` to a file whose suffix (.png, .pdf, .svg) decides the format.
+
+    Returns the path. Raises ValueError as `draw_training` does and for another suffix, OSError
+    where the file cannot be written.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "run.svg"
+    >>> entropies = {"unigram_loss": 0.66628, "bigram_loss": 0.61901}
+    >>> save_training(
+    ...     np.array([[0.67, 0.62]]), **entropies, escape_steps=[1], title="run", path=path
+    ... ) == path
+    True
+    """
+    figure = Figure()
+    draw_training(
+        figure,
+        loss,
+        unigram_loss=unigram_loss,
+        bigram_loss=bigram_loss,
+        escape_steps=escape_steps,
+        title=title,
+    )
+    return write(figure, path)
