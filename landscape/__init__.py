@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from landscape.models import ReducedModel, SingleLayer
     from landscape.objective import ExactLoss
-    from landscape.points import bigram_point, refine, unigram_point
+    from landscape.points import bigram_point, unigram_point
+    from landscape.refinement import refine
     from landscape.scanning import scan
     from landscape.slices import loss_slice
     from landscape.sources import BinaryMarkov
@@ -43,7 +44,7 @@ _HOME = {
     "train": "training",
     "unigram_point": "points",
     "bigram_point": "points",
-    "refine": "points",
+    "refine": "refinement",
     "hessian_spectrum": "spectrum",
     "loss_slice": "slices",
     "scan": "scanning",

@@ -16,7 +16,8 @@ from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
 from landscape.models.readable import Params
 from landscape.objective import ExactLoss
-from landscape.points import CriticalPoint, bigram_point, refine, unigram_point
+from landscape.points import CriticalPoint, bigram_point, unigram_point
+from landscape.refinement import refine
 from landscape.setting import model_of, objective_of
 from landscape.slices import eigen_directions, loss_slice
 from landscape.spectrum import Spectrum, hessian_spectrum

@@ -25,6 +25,20 @@ class ContextModel(Protocol):
         """Logits after every context of lengths 1..length, each length lexicographic."""
 
 
+def softplus(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """ln(1 + e^x), with value, slope and curvature to full relative precision for every x.
+
+    torch's own are not: softplus is x beyond 20, logaddexp has no curvature beyond 709, and that
+    of logsigmoid loses the digits of 1 - sigmoid. The branches are taken on the argument, so that
+    nothing is differentiated through |x| at 0.
+
+    >>> softplus(torch.tensor([-800.0, 0.0, 800.0])).tolist()
+    [0.0, 0.6931471824645996, 800.0]
+    """
+    positive = x > 0
+    return torch.where(positive, x, 0) + torch.log1p(torch.exp(torch.where(positive, -x, x)))
+
+
 def enumerated_context_logits(
     model: nn.Module, params: Mapping[str, Tensor], states: int, length: int
 ) -> Float[Tensor, "contexts S"]:
@@ -119,8 +133,7 @@ class ExactLoss:
         weights, joint = (table.to(logits.dtype) for table in tables)
         if self.states == 2:  # the same number from the logit difference, at a third of the cost
             logit = logits[:, 1] - logits[:, 0]
-            softplus = torch.logaddexp(logit, torch.zeros_like(logit))
-            return (weights * softplus - joint[:, 1] * logit).sum()
+            return (weights * softplus(logit) - joint[:, 1] * logit).sum()
         return weights @ torch.logsumexp(logits, dim=-1) - (joint * logits).sum()
 
     def divergence(

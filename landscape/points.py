@@ -1,16 +1,17 @@
-"""The unigram and bigram critical points, constructed, and trained points refined."""
+"""The unigram and bigram critical points, constructed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from landscape.curvature import Coordinates, dense_hessian, gradient
+from landscape.curvature import gradient
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.readable import Params, Readable, parameters_of
@@ -117,6 +118,17 @@ def unigram_point(
     return _measured("unigram", model, objective, params)
 
 
+def log_ratio(x: Decimal, y: Decimal) -> float:
+    """ln(x/y) in full relative precision, near x = y too, where a float quotient has lost it.
+
+    >>> log_ratio(Decimal("0.3"), Decimal("0.3")), log_ratio(Decimal(1), Decimal(4)) == -math.log(4)
+    (0.0, True)
+    """
+    if abs(x - y) < y / 2:
+        return math.log1p(float((x - y) / y))
+    return math.log(float(x) / float(y))
+
+
 def bigram_coordinates(source: BinaryMarkov, w: float | None, sign: int) -> dict[str, float]:
     """Reduced coordinates (e, w, b) of a bigram point, for the branch sign(e).
 
@@ -135,7 +147,7 @@ def bigram_coordinates(source: BinaryMarkov, w: float | None, sign: int) -> dict
     side = "p+q<1" if p + q <= 1 else "p+q>1"
     w = DEFAULT_W[side] if w is None else w
     growth = 1 + 2 * w * abs(w)
-    target = math.log1p((1 - p - q) / (p * q))  # (1-p)(1-q) = pq + (1-p-q), in decimals
+    target = log_ratio((1 - p) * (1 - q), p * q)
     if target == 0:
         square = 0.0
     elif target * growth <= 0 or not math.isfinite(growth):
@@ -146,9 +158,9 @@ def bigram_coordinates(source: BinaryMarkov, w: float | None, sign: int) -> dict
         )
     else:
         square = target / growth
-    bias = square / 2 + math.log(p / (1 - p))
+    bias = square / 2 + log_ratio(p, 1 - p)
     if sign < 0:
-        bias = math.log((1 - q) / q) - square / 2
+        bias = log_ratio(1 - q, q) - square / 2
     return {"e": sign * math.sqrt(square), "w": w, "b": bias}
 
 
@@ -198,66 +210,3 @@ def bigram_point(
         given = {**parameters_of(model), **(free or {})}
         params |= {name: given[name].detach().clone() for name in ("query", "key")}
     return _measured("bigram", model, objective, params, coordinates)
-
-
-def refine(
-    model: nn.Module,
-    objective: ExactLoss,
-    params: Mapping[str, Tensor],
-    *,
-    tolerance: float = 1e-12,
-    steps: int = 50,
-) -> CriticalPoint:
-    """The critical point next to a trained one: Levenberg-Marquardt on grad L = 0.
-
-    Each step is ``-(H^2 + mu)^{-1} H g`` with the dense Hessian: quadratic towards minima and
-    saddles alike, and at rest along the null directions of a critical manifold. A step is taken
-    only if it lowers ||g||, so the result is never worse than the start.
-
-    Args:
-        model: gives the function; it is not changed.
-        objective: the loss.
-        params: where to start.
-        tolerance: gradient norm at which to stop.
-        steps: most Hessians to spend.
-
-    Returns:
-        A `CriticalPoint` of kind "trained"; its `gradient_norm` tells how far it got, `moved` how
-        far it lies from the start.
-
-    >>> from landscape import BinaryMarkov, ExactLoss, SingleLayer
-    >>> model, loss = SingleLayer(width=2, length=3), ExactLoss(BinaryMarkov(0.5, 0.8), 3)
-    >>> start = unigram_point(model, loss).params
-    >>> point = refine(model, loss, start | {"bias": start["bias"] + 0.1})
-    >>> point.gradient_norm < 1e-12, round(point.loss, 5)
-    (True, 0.66628)
-    """
-    axes = Coordinates.of(params)
-    start = axes.vector({name: value.detach().to(torch.float64) for name, value in params.items()})
-    here = start.clone()
-    slope, value = gradient(objective, model, axes.params(here))
-    damping, taken = 1e-2, 0
-    while slope.norm() > tolerance and taken < steps:
-        taken += 1
-        eigenvalues, vectors = torch.linalg.eigh(dense_hessian(objective, model, axes.params(here)))
-        along = vectors.T @ slope
-        while True:
-            mu = (damping * eigenvalues.abs().max()) ** 2
-            there = here - vectors @ (eigenvalues * along / (eigenvalues**2 + mu))
-            new_slope, new_value = gradient(objective, model, axes.params(there))
-            if new_slope.norm() < slope.norm():
-                here, slope, value = there, new_slope, new_value
-                damping *= 0.1
-                break
-            damping *= 10
-            if damping > 1e6:  # no shorter step helps: a kink, or rounding
-                steps = taken
-                break
-    return CriticalPoint(
-        "trained",
-        axes.params(here),
-        value,
-        slope.norm().item(),
-        steps=taken,
-        moved=(here - start).norm().item(),
-    )

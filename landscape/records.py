@@ -49,7 +49,8 @@ def write_tree(path: Path, tree: xr.DataTree, attributes: Mapping[str, Any]) -> 
     root.attrs = {**root.attrs, **_attributes(attributes)}
     below = len(tree.path.rstrip("/"))  # a subtree becomes a tree of its own
     clean = xr.DataTree.from_dict({name[below:] or "/": node for name, node in nodes.items()})
-    clean.to_netcdf(path, engine="h5netcdf")
+    # In memory first: where the disk is full, HDF5 fails again at exit and takes the process down.
+    path.write_bytes(clean.to_netcdf(None, engine="h5netcdf"))
 
 
 def read_tree(path: Path) -> xr.DataTree:

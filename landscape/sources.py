@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -109,7 +110,7 @@ class BinaryMarkov:
     @property
     def degenerate(self) -> bool:
         """Whether p+q = 1 exactly: the symbols are independent and H_b = H_u."""
-        return self.p + self.q == 1
+        return Fraction(self.p) + Fraction(self.q) == 1  # a sum of decimals rounds at 28 digits
 
     @cached_property
     def kernel(self) -> Float[np.ndarray, "2 2"]:
@@ -126,7 +127,7 @@ class BinaryMarkov:
     @cached_property
     def log_odds(self) -> float:
         """ln(pi1/pi0) = ln(p/q), the unigram logit in nats."""
-        return math.log(self.p / self.q)
+        return math.log(float(self.p) / float(self.q))
 
     @cached_property
     def entropy_rate(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -136,7 +137,7 @@ def hessian_spectrum(
     """
     slope, value = gradient(objective, model, params)
     matrix = dense_hessian(objective, model, params)
-    if not (torch.isfinite(matrix).all() and torch.isfinite(slope).all()):
+    if not (math.isfinite(value) and matrix.isfinite().all() and slope.isfinite().all()):
         raise ValueError(
             f"the loss at this point is {value} and its derivatives are not all finite; "
             f"give parameters at which the model's logits are finite"

@@ -150,7 +150,8 @@ def train_together(
         progress: called as progress(step, steps, mean loss) after every step.
 
     Raises:
-        ValueError: for no seed, negative steps, or a learning rate that is not positive.
+        ValueError: for no seed, negative steps, a learning rate that is not positive, or a
+            negative weight decay.
     """
     if not seeds or not objectives:
         raise ValueError(
@@ -160,6 +161,10 @@ def train_together(
         raise ValueError(f"steps={steps} is negative; give an integer of at least 0")
     if not (lr > 0 and math.isfinite(lr)):
         raise ValueError(f"lr={lr} is out of range; give a positive learning rate such as 2e-3")
+    if not 0 <= weight_decay < math.inf:
+        raise ValueError(
+            f"weight_decay={weight_decay} is out of range; give a number of at least 0"
+        )
     begin = time.perf_counter()
     initial = initial or (lambda seed: standard(model, seed))
     starts = [initial(seed) for seed in seeds]

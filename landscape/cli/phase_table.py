@@ -1,4 +1,4 @@
-"""The table a scan ends with: theory and measurement side by side, a row a cell."""
+"""The table a scan ends with: theory and measurement side by side, a row for each cell."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from landscape.scanning import ScanResult
+
+COLOURS = {
+    "verified": "",
+    "refuted": "[red]",
+    "inconclusive": "[yellow]",
+    "not-applicable": "[dim]",
+}
 
 
 def rows(result: ScanResult) -> list[dict[str, Any]]:
@@ -34,51 +41,58 @@ def rows(result: ScanResult) -> list[dict[str, Any]]:
 
 
 def print_table(result: ScanResult) -> None:
-    """Print the rows; an inertia is written negative/zero/positive."""
+    """Print the rows, a table for each setting of the axes other than p and q."""
+    import sys
+
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Hessian inertia (negative/zero/positive), predicted = measured, and runs")
-    axes = list(result.config.axes)
-    for name in axes:
-        table.add_column(name.split(".")[-1])
-    for title in ("unigram", "", "bigram", "", "stuck", "loss", "H_u", "H_b"):
-        table.add_column(title, justify="right", no_wrap=True)
-    before = None
-    for row in rows(result):
-        group = [row[name] for name in axes[:1]]
-        if before is not None and group != before:
-            table.add_section()
-        before = group
-        cells = [str(row[name]) for name in axes]
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    found = rows(result)
+    places = [name for name in result.config.axes if name in ("source.p", "source.q")]
+    others = [name for name in result.config.axes if name not in places]
+    wide = console.width >= 104
+    gap = (0, 1, 0, 0) if wide else 0
+    console.print("Hessian inertia (negative/zero/positive), in theory and as measured.")
+    console.print("stuck: runs whose final loss is still that of the unigram.")
+    for setting in dict.fromkeys(tuple(str(row[name]) for name in others) for row in found):
+        title = ", ".join(f"{name} = {value}" for name, value in zip(others, setting, strict=True))
+        table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=gap)
+        for name in places:
+            table.add_column(name.split(".")[-1], no_wrap=True)
         for kind in ("unigram", "bigram"):
-            cells += _point(row.get(kind))
-        stuck = row["at_unigram"]
-        cells.append("p+q=1" if stuck is None else f"{stuck[0]}/{stuck[1]}")
-        losses = (row["mean_loss"], row["unigram_loss"], row["bigram_loss"])
-        cells += ["nan" if loss is None else f"{loss:.4f}" for loss in losses]
-        table.add_row(*cells)
-    console = Console()
-    console.print(table)
-    worst = [
+            table.add_column(f"{kind}\ntheory", justify="right", no_wrap=True)
+            table.add_column("\nmeasured", justify="right", no_wrap=True)
+        if wide:
+            table.add_column("unigram\nis a", no_wrap=True)
+        for heading in ("\nstuck", "final\nloss", "\nH_u", "\nH_b"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in found:
+            if tuple(str(row[name]) for name in others) == setting:
+                table.add_row(*[str(row[name]) for name in places], *_cells(row, wide))
+        console.print(table)
+    errors = [
         row[kind]["max_error"]
-        for row in rows(result)
+        for row in found
         for kind in ("unigram", "bigram")
         if kind in row and row[kind]["max_error"] is not None
     ]
-    if worst:
-        console.print(
-            f"Largest difference between a predicted and a measured eigenvalue: {max(worst):.1e}"
-        )
+    if errors:
+        console.print(f"Largest |predicted - measured| eigenvalue: {max(errors):.1e}")
 
 
-def _point(point: dict[str, Any] | None) -> list[str]:
-    if point is None:
-        return ["", ""]
-    measured = "/".join(map(str, point["inertia"]))
-    if point["predicted_inertia"] is None:
-        return [measured, point["verdict"]]
-    predicted = "/".join(map(str, point["predicted_inertia"]))
-    if point["verdict"] == "verified":
-        return [f"{predicted} = {measured}", f"[green]{point['classification']}[/green]"]
-    return [f"{predicted} | {measured}", f"[red]{point['verdict']}[/red]"]
+def _cells(row: dict[str, Any], wide: bool) -> list[str]:
+    cells = []
+    for kind in ("unigram", "bigram"):
+        point = row.get(kind)
+        colour = "" if point is None else COLOURS[point["verdict"]]
+        for key in ("predicted_inertia", "inertia"):
+            counts = None if point is None else point[key]
+            cells.append("-" if counts is None else f"{colour}{'/'.join(map(str, counts))}")
+    if wide:
+        cells.append(row["unigram"]["classification"] if "unigram" in row else "-")
+    stuck = row["at_unigram"]
+    cells.append("p+q=1" if stuck is None else f"{stuck[0]}/{stuck[1]}")
+    losses = (row["mean_loss"], row["unigram_loss"], row["bigram_loss"])
+    return cells + ["nan" if loss is None else f"{loss:.4f}" for loss in losses]

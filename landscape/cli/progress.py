@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from landscape.cell import CellConfig
+
+P = TypeVar("P", bound="TrainingProgress")  # the run-time checker of the tests refuses Self
 
 PLAIN_SECONDS = 5.0
 """Least time between two plain lines of one training batch."""
@@ -28,7 +30,7 @@ class TrainingProgress:
         self.task: Any = None
         self.begun = self.told = time.monotonic()
 
-    def __enter__(self) -> TrainingProgress:
+    def __enter__(self: P) -> P:
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -82,11 +82,11 @@ def command(
 
 def _draw(result: ScanResult) -> tuple[list[str], str | None]:
     """Draw the phase diagram beside the results; the files, or why there is none."""
-    from figures import phase_diagram
+    from figures.phase_diagram import load, save
     from landscape.store import ScanStore
 
     try:
-        record = phase_diagram.load(ScanStore(result.path))
+        record = load(ScanStore(result.path))
     except ValueError as error:
         return [], str(error)
-    return [str(path) for path in phase_diagram.save(record, result.path / "phase_diagram")], None
+    return [str(path) for path in save(record, result.path / "phase_diagram")], None

@@ -48,7 +48,7 @@ def attention_over_contexts(
     Cost: S^N sigmoids and d times as many interpolations for the longest length, the others
     together less than 1/(S-1) of that. Source: this project, exact evaluation by score tables.
     """
-    length, states, width = values.shape
+    length, states, _ = values.shape
     past = torch.ones(length, length, dtype=torch.bool, device=scores.device).tril(-1)
     own_score = scores.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1)
     half = (length - 1) // 2

@@ -132,8 +132,11 @@ class SingleLayer(nn.Module):
         """
         y = self._context_residual(length)
         readout = getattr(self, self.readout_name)
-        hidden = torch.relu(y @ self.hidden_in.T)
-        logit = y @ readout + hidden @ (self.hidden_out.T @ readout) + self.bias
+        # sum_j v_j relu(h_j) = <y, sum_j [h_j > 0] v_j W_1j>: between kinks the pattern of open
+        # units is constant, so no derivative of any order needs an array of contexts x hidden
+        opened = (y.detach() @ self.hidden_in.detach().T > 0).to(y.dtype)
+        slope = opened @ ((self.hidden_out.T @ readout)[:, None] * self.hidden_in)
+        logit = (y * (readout + slope)).sum(-1) + self.bias
         return torch.stack([torch.zeros_like(logit), logit], dim=-1)
 
     def context_preactivations(self, length: int) -> Float[Tensor, "contexts r"]:
