@@ -1,0 +1,1 @@
+"""Ratios against naive twins, measured in one run."""
