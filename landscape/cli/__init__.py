@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 
 import click
@@ -64,6 +65,9 @@ def main(arguments: list[str] | None = None) -> None:
     0: done. 1: a prediction was refuted by the measurement, a cell failed, or a file could not be
     written. 2: wrong usage or bad input. 130: interrupted.
     """
+    # Before torch is loaded: on a busy machine, threads that spin while they wait for each other
+    # slow small arrays down several times over.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     try:
         code = cli.main(args=arguments, prog_name="landscape", standalone_mode=False)

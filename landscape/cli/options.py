@@ -74,13 +74,21 @@ def cell_of(
     )
 
 
-def check_device(name: str) -> None:
-    """Refuse a device that torch does not have here."""
+def prepare(device: str) -> None:
+    """Set the process up for computing: the device checked, few threads, freed memory kept.
+
+    The arrays are small: on a machine of many cores, more threads than a scan's only wait.
+    """
     import torch
 
+    from landscape.allocator import keep_freed_memory
+    from landscape.scanning import THREADS
+
+    keep_freed_memory()
+    torch.set_num_threads(THREADS)
     try:
-        torch.empty(0, device=name)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
         raise ValueError(
-            f"device={name!r} is not available to torch here; give cpu, or cuda where it is set up"
+            f"device={device!r} is not available to torch here; give cpu, or cuda if it has one"
         ) from None

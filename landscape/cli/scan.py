@@ -37,15 +37,13 @@ def command(
     from landscape.config import ScanConfig
 
     settings = ScanConfig.from_toml(config, set_=set_, axis=axis)  # refused before torch is loaded
-    options.check_device(device)
+    options.prepare(device)
 
-    from landscape.allocator import keep_freed_memory
     from landscape.cli.emit import emit
     from landscape.cli.phase_table import print_table, rows
     from landscape.cli.progress import ScanProgress
     from landscape.scanning import scan
 
-    keep_freed_memory()
     with ScanProgress() as progress:
         result = scan(settings, out=out, device=device, watcher=progress)
     pictures, missing = _draw(result)

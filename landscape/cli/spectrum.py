@@ -71,7 +71,7 @@ def command(
         train={"steps": steps, "lr": lr, "dtype": dtype},
         measure={"random_weights": random_weights},
     )
-    options.check_device(device)
+    options.prepare(device)
     model, point = _point(cell, kind, w, refine, device, as_json)
     objective = objective_of(cell, device)
     spectrum = hessian_spectrum(model, objective, point.params)

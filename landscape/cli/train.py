@@ -43,7 +43,7 @@ def command(
         init={"init": init, **{name: value for name, value in given.items() if value is not None}},
         train={"steps": steps, "lr": lr, "dtype": dtype},
     )
-    options.check_device(device)
+    options.prepare(device)
     model = model_of(cell, device)
     objective = objective_of(cell, device)
     with TrainingProgress() as progress:
