@@ -89,7 +89,7 @@ def _axes(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 def _label(panels: list[Axes], record: PhaseRecord, row: int, *, last: bool) -> None:
     """Titles over the first row, p under the last, q and the tying at the left."""
-    notes = ("all weights 0", _largest_error(record, row), _runs(record))
+    notes = ("all weights 0, contours 0.1 apart", _largest_error(record, row), _runs(record))
     titles = ("(a) Predicted curvature", "(b) Measured curvature", "(c) Runs still at unigram")
     for panel, title, note in zip(panels, titles, notes, strict=True):
         if row == 0:
@@ -98,7 +98,7 @@ def _label(panels: list[Axes], record: PhaseRecord, row: int, *, last: bool) -> 
         panel.tick_params(labelbottom=last, labelleft=panel is panels[0])
         if last:
             panel.set_xlabel("$p$", labelpad=1)
-    panels[0].set_ylabel("$q$", labelpad=1)
+    panels[0].set_ylabel("$q$", labelpad=3)
     panels[0].text(
         -0.34,
         0.5,

@@ -99,7 +99,7 @@ def _levels(
     expected: Float[np.ndarray, " D"] | None,
     zero_bound: float,
 ) -> None:
-    index = np.arange(1, len(measured) + 1)
+    index = np.arange(len(measured))
     axes.plot(index, measured, ".", markersize=3, color=PALETTE["blue"], label="measured", zorder=3)
     if expected is not None:
         axes.plot(
@@ -126,7 +126,7 @@ def _levels(
 
 
 def _residuals(axes: Axes, residuals: Float[np.ndarray, " D"], zero_bound: float) -> None:
-    index = np.arange(1, len(residuals) + 1)
+    index = np.arange(len(residuals))
     axes.plot(index, residuals, ".", markersize=3, color=PALETTE["blue"])
     axes.axhline(zero_bound, color="0.4", linestyle="--", linewidth=0.8)
     # Exact agreement is 0, which a logarithm would drop: below the bound's last digits, linear.
@@ -135,7 +135,7 @@ def _residuals(axes: Axes, residuals: Float[np.ndarray, " D"], zero_bound: float
     top = max(zero_bound, float(residuals.max()), linear)
     axes.set_ylim(-0.3 * linear, 30 * top)
     _ticks(axes, linear, np.append(residuals, top))
-    axes.set_ylabel("residual (nats)")
+    axes.set_ylabel("|difference| (nats)")
     axes.text(
         0.99, zero_bound, "zero bound ", transform=axes.get_yaxis_transform(),
         ha="right", va="bottom", fontsize=7, color="0.3",

@@ -12,6 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import grad, grad_and_value, jvp, vmap
 
+LARGEST_DENSE = 20_000
+"""Most parameters of a dense Hessian: 3.2 GB a matrix, of which the eigensolver needs a few."""
+
 
 @runtime_checkable
 class Objective(Protocol):
@@ -120,8 +123,18 @@ def hessian_products(
 def dense_hessian(
     objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
 ) -> Float[Tensor, "D D"]:
-    """The Hessian H = d^2 L / d theta^2 in float64, symmetrised, D products with unit vectors."""
+    """The Hessian H = d^2 L / d theta^2 in float64, symmetrised, D products with unit vectors.
+
+    Raises:
+        ValueError: for more than `LARGEST_DENSE` parameters.
+    """
     axes = Coordinates.of(params)
+    if axes.size > LARGEST_DENSE:
+        raise ValueError(
+            f"a model of {axes.size} parameters is too large for a dense Hessian, which takes "
+            f"{8e-9 * axes.size**2:.3g} GB; give a smaller width, hidden width or length: at most "
+            f"{LARGEST_DENSE} parameters"
+        )
     device = next(iter(params.values())).device
     unit = torch.eye(axes.size, dtype=torch.float64, device=device)
     matrix = hessian_products(objective, model, params, unit)

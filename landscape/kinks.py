@@ -28,6 +28,10 @@ class Kinked(Protocol):
 
     embedding_name: str
 
+    @property
+    def readout_name(self) -> str:
+        """Name of the parameter that reads z out: the embedding's when tied."""
+
     def context_preactivations(self, length: int) -> Float[Tensor, "contexts r"]:
         """Pre-activations after every context, of the units with nonzero outgoing weights."""
 
@@ -94,36 +98,43 @@ def curvature_along_ray(
 def one_sided_curvatures(
     objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
 ) -> list[OneSided]:
-    """One-sided curvatures along the embedding directions that open a kinked unit.
+    """One-sided curvatures along the embedding directions that open or close a kinked unit.
 
-    For each relu unit whose pre-activation is 0 after the context 1 1 ... 1, v is the gradient of
-    that pre-activation with respect to the token embedding, normalised: moving along +v opens the
-    unit, along -v closes it. Units with the same v are listed once. Empty away from kinks.
+    For each relu unit whose pre-activation is 0 after some context, v is the gradient of that
+    pre-activation with respect to the token embedding, normalised: moving along +v opens the unit,
+    along -v closes it. With a readout of its own the loss is flat along the embedding alone, so
+    embedding and readout then move together, along (v, v)/sqrt(2) and (v, -v)/sqrt(2). Equal
+    directions are listed once. Empty away from kinks, and where the embedding moves no kinked unit.
     """
     values = preactivations(model, params, objective.length)
     if values is None or not at_kink(values) or not isinstance(model, Kinked):
         return []
     params = in_float64(params)
     axes = Coordinates.of(params)
-    name = model.embedding_name
+    embedding, readout = model.embedding_name, model.readout_name
 
-    def opening(embedding: Tensor) -> Tensor:
-        moved = {**params, name: embedding}
-        last: Tensor = call(model, moved, "context_preactivations", objective.length)[-1]
-        return last
+    def opening(moved: Tensor) -> Tensor:
+        name = "context_preactivations"
+        shifted: Tensor = call(model, {**params, embedding: moved}, name, objective.length)
+        return shifted
 
-    slopes = torch.func.jacrev(opening)(params[name]).flatten(1)
+    slopes = torch.func.jacfwd(opening)(params[embedding]).flatten(2)
+    slopes = slopes[values.abs() <= 16 * EPS * values.abs().max()]
+    slopes = slopes[slopes.norm(dim=1) > 0]
     found: list[OneSided] = []
-    for unit in torch.nonzero(values[-1].abs() <= 16 * EPS * values.abs().max()).flatten():
-        slope = slopes[unit]
-        if slope.norm() == 0:
+    seen: list[Tensor] = []
+    for slope in slopes / slopes.norm(dim=1, keepdim=True):
+        if any(abs(float(slope @ other)) > 1 - 1e-9 for other in seen):
             continue
-        zero = {key: torch.zeros_like(value) for key, value in params.items()}
-        zero[name] = (slope / slope.norm()).reshape(params[name].shape)
-        direction = axes.vector(zero)
-        if any(abs(float(direction @ other.direction)) > 1 - 1e-9 for other in found):
-            continue
-        plus = curvature_along_ray(objective, model, params, direction)
-        minus = curvature_along_ray(objective, model, params, -direction)
-        found.append(OneSided(minus, plus, direction))
+        seen.append(slope)
+        for sign in (None,) if embedding == readout else (1, -1):
+            moves = {name: torch.zeros_like(value) for name, value in params.items()}
+            moves[embedding] = slope.reshape(params[embedding].shape)
+            if sign is not None:
+                moves[readout] = sign * moves[embedding]
+            direction = axes.vector(moves)
+            direction = direction / direction.norm()
+            plus = curvature_along_ray(objective, model, params, direction)
+            minus = curvature_along_ray(objective, model, params, -direction)
+            found.append(OneSided(minus, plus, direction))
     return found

@@ -12,6 +12,7 @@ from landscape.canonical import canonical
 from landscape.cell import CellConfig
 from landscape.compare import Report, compare, predict
 from landscape.curvature import gradient, in_float64
+from landscape.kinks import at_kink, preactivations
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
 from landscape.models.readable import Params
@@ -47,13 +48,14 @@ def summary(spectrum: Spectrum, report: Report) -> dict[str, Any]:
     return {
         "loss": spectrum.loss,
         "gradient_norm": spectrum.gradient_norm,
-        "inertia": list(spectrum.inertia),
+        "inertia": None if spectrum.kink else list(spectrum.inertia),
         "predicted_inertia": None if report.predicted is None else list(report.predicted.inertia),
         "lowest": spectrum.eigenvalues[0].item(),
         "highest": spectrum.eigenvalues[-1].item(),
         "zero_bound": spectrum.zero_bound,
         "max_error": report.max_error,
         "min_preactivation": spectrum.min_preactivation,
+        "one_sided": [[side.minus, side.plus] for side in spectrum.one_sided],
         "classification": report.classification,
         "verdict": report.verdict,
     }
@@ -119,7 +121,9 @@ def measure_trained(cell: CellConfig, trajectory: Trajectory, device: str) -> Me
         point = trained_point(model, objective, params, refined=cell.measure.refine)
         spectrum = hessian_spectrum(model, objective, point.params)
         report = compare(model, point, spectrum, objective.source)
-        below = predict(model, unigram_point(model, objective, free=params), objective.source)
+        floor = unigram_point(model, objective, free=params)
+        smooth = not at_kink(preactivations(model, floor.params, objective.length))
+        below = predict(model, floor, objective.source) if smooth else None
         row = {"seed": seed, "moved": point.moved, **summary(spectrum, report)}
         row["predicted_unigram_inertia"] = None if below is None else list(below.inertia)
         rows.append(row)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import torch
@@ -144,13 +145,15 @@ def bigram_coordinates(source: BinaryMarkov, w: float | None, sign: int) -> dict
     if sign not in (1, -1):
         raise ValueError(f"sign={sign} is out of range; give 1 (e > 0) or -1 (e < 0)")
     p, q = source.p, source.q
-    side = "p+q<1" if p + q <= 1 else "p+q>1"
+    side = "p+q>1" if Fraction(p) + Fraction(q) > 1 else "p+q<1"
     w = DEFAULT_W[side] if w is None else w
-    growth = 1 + 2 * w * abs(w)
+    growth = math.nan
+    if math.isfinite(w):  # exactly: near w = -1/sqrt(2) floats cancel
+        growth = float(1 + 2 * Fraction(w) * abs(Fraction(w)))
     target = log_ratio((1 - p) * (1 - q), p * q)
-    if target == 0:
+    if target == 0 and math.isfinite(w):
         square = 0.0
-    elif target * growth <= 0 or not math.isfinite(growth):
+    elif not target * growth > 0:
         allowed = "w > -1/sqrt(2)" if target > 0 else "w < -1/sqrt(2)"
         raise ValueError(
             f"w={w} has no bigram point at p={p}, q={q}: {side} needs {allowed} "

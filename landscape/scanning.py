@@ -102,7 +102,7 @@ def batches(cells: Sequence[CellConfig]) -> Iterator[list[CellConfig]]:
     [2]
     """
     groups: dict[str, list[CellConfig]] = {}
-    for cell in sorted(cells, key=lambda cell: cell.id):  # whatever order the axes came in
+    for cell in sorted(cells, key=lambda cell: (cell.source.p, cell.source.q, cell.id)):
         groups.setdefault(cell.batch_key, []).append(cell)
     for group in groups.values():
         settings = group[0]

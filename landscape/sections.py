@@ -68,8 +68,8 @@ Real = Annotated[float, BeforeValidator(_not_bool), AfterValidator(_positive_zer
 Whole = Annotated[int, BeforeValidator(_not_bool)]
 
 _PROBABILITY = (
-    "a number strictly between 0 and 1 (at 0 or 1 the chain is deterministic in that state and the "
-    "log-odds are infinite; take for example 0.01 or 0.99)"
+    "a number strictly between 0 and 1, in float64 too (at 0 or 1 the chain is deterministic in "
+    "that state and the log-odds are infinite; take for example 0.01 or 0.99)"
 )
 
 
@@ -146,7 +146,9 @@ class Train(Section):
     lr: Real = Field(default=2e-3, gt=0, description="a finite number above 0")
     steps: Whole = Field(default=1000, ge=0, description="a whole number, 0 or more")
     seeds: Whole = Field(default=4, ge=1, description="a whole number of at least 1")
-    seed: Whole = Field(default=0, ge=0, description="the first seed, a whole number, 0 or more")
+    seed: Whole = Field(
+        default=0, ge=0, lt=2**62, description="the first seed, a whole number from 0 to 2^62 - 1"
+    )
     weight_decay: Real = Field(default=1e-3, ge=0, description="a finite number, 0 or more")
     dtype: Literal["float64", "float32"] = "float64"
 

@@ -140,7 +140,8 @@ def hessian_spectrum(
     if not (math.isfinite(value) and matrix.isfinite().all() and slope.isfinite().all()):
         raise ValueError(
             f"the loss at this point is {value} and its derivatives are not all finite; "
-            f"give parameters at which the model's logits are finite"
+            f"give parameters at which the logits are finite: smaller weights, or a smaller "
+            f"learning rate if training diverged"
         )
     eigenvalues, eigenvectors = torch.linalg.eigh(matrix)
     counts, bound, gap = inertia(eigenvalues)

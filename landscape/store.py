@@ -161,9 +161,9 @@ class ScanStore:
         return read_weights(self._finished(cell_id, "weights"))
 
     def status(self) -> Status:
-        """How many cells of the folder's configuration are done, by their names alone."""
+        """How many cells of the folder's configuration are done and sound; nothing is moved."""
         cells = self.config().cells()
-        done = sum(self.done(cell.id) for cell in cells)
+        done = sum(self.done(cell.id) and self._fault(cell.id) is None for cell in cells)
         aside = self.path / "quarantine"
         quarantined = len(list(aside.iterdir())) if aside.exists() else 0
         return Status(done=done, pending=len(cells) - done, quarantined=quarantined)

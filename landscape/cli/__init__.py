@@ -77,10 +77,15 @@ def main(arguments: list[str] | None = None) -> None:
     except ValueError as error:
         click.echo(f"Error: {error}", err=True)
         code = 2
+    except BrokenPipeError:  # the reader has enough, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
     except OSError as error:
         click.echo(f"Error: {error.strerror or error}", err=True)
         code = 1
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. What was finished is kept; run the same command again.", err=True)
+        click.echo(
+            "Interrupted. A scan keeps its finished cells and goes on when run again.", err=True
+        )
         code = 130
     sys.exit(code or 0)

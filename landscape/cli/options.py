@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -37,6 +38,23 @@ training = _all(
     click.option("--steps", type=int, default=1000, show_default=True, help="AdamW steps."),
     click.option("--lr", type=float, default=2e-3, show_default=True, help="Peak learning rate."),
     click.option("--dtype", default="float64", show_default=True, help="Or: float32."),
+)
+
+
+def _drawable(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
+    """Refuse a picture that cannot be written before anything is computed."""
+    if path is None:
+        return None
+    place = Path(path)
+    if place.suffix not in (".png", ".pdf", ".svg"):
+        raise click.BadParameter(f"{path!r} names no format; end it in .png, .pdf or .svg")
+    if not place.parent.is_dir():
+        raise click.BadParameter(f"the folder {str(place.parent)!r} does not exist; make it first")
+    return path
+
+
+plot = click.option(
+    "--plot", callback=_drawable, metavar="FILE", help="Draw it to this .png, .pdf or .svg."
 )
 
 output = _all(
@@ -87,7 +105,7 @@ def prepare(device: str) -> None:
     keep_freed_memory()
     torch.set_num_threads(THREADS)
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # "meta" is a device, but holds no numbers
     except (RuntimeError, AssertionError):
         raise ValueError(
             f"device={device!r} is not available to torch here; give cpu, or cuda if it has one"

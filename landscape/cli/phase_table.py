@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from landscape.scanning import ScanResult
 
+ENDS = ("unigram", "other", "bigram")
 COLOURS = {
     "verified": "",
     "refuted": "[red]",
@@ -32,6 +34,7 @@ def rows(result: ScanResult) -> list[dict[str, Any]]:
         row["at_unigram"] = (
             None if "degenerate" in outcomes else [outcomes.count("unigram"), len(outcomes)]
         )
+        row["outcomes"] = dict(Counter(outcomes))
         losses = [loss for loss in scalars["final_loss"] if loss is not None]
         row["mean_loss"] = sum(losses) / len(losses) if losses else None
         row["unigram_loss"] = scalars["unigram_loss"]
@@ -55,7 +58,7 @@ def print_table(result: ScanResult) -> None:
     wide = console.width >= 104
     gap = (0, 1, 0, 0) if wide else 0
     console.print("Hessian inertia (negative/zero/positive), in theory and as measured.")
-    console.print("stuck: runs whose final loss is still that of the unigram.")
+    console.print("runs: how many ended at the unigram / elsewhere / at the bigram.")
     for setting in dict.fromkeys(tuple(str(row[name]) for name in others) for row in found):
         title = ", ".join(f"{name} = {value}" for name, value in zip(others, setting, strict=True))
         table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=gap)
@@ -66,7 +69,7 @@ def print_table(result: ScanResult) -> None:
             table.add_column("\nmeasured", justify="right", no_wrap=True)
         if wide:
             table.add_column("unigram\nis a", no_wrap=True)
-        for heading in ("\nstuck", "final\nloss", "\nH_u", "\nH_b"):
+        for heading in ("\nruns", "mean\nloss", "\nH_u", "\nH_b"):
             table.add_column(heading, justify="right", no_wrap=True)
         for row in found:
             if tuple(str(row[name]) for name in others) == setting:
@@ -92,7 +95,7 @@ def _cells(row: dict[str, Any], wide: bool) -> list[str]:
             cells.append("-" if counts is None else f"{colour}{'/'.join(map(str, counts))}")
     if wide:
         cells.append(row["unigram"]["classification"] if "unigram" in row else "-")
-    stuck = row["at_unigram"]
-    cells.append("p+q=1" if stuck is None else f"{stuck[0]}/{stuck[1]}")
+    ends = row["outcomes"]
+    cells.append("p+q=1" if "degenerate" in ends else "/".join(str(ends.get(k, 0)) for k in ENDS))
     losses = (row["mean_loss"], row["unigram_loss"], row["bigram_loss"])
     return cells + ["nan" if loss is None else f"{loss:.4f}" for loss in losses]

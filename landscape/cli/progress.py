@@ -83,7 +83,8 @@ class ScanProgress(TrainingProgress):
         """The scan starts."""
         self.batches = batches
         if done:
-            click.echo(f"{done} of {cells} cells are there already; running the rest", err=True)
+            rest = "; running the rest" if done < cells else ""
+            click.echo(f"{done} of {cells} cells are there already{rest}", err=True)
         if self.bar is not None and batches:
             self.cells = self.bar.add_task("cells", total=cells, completed=done, note="")
 

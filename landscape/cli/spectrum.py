@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--w", type=float, help="Reduced feed-forward coordinate of the rank-one ansatz.")
 @options.training
 @click.option("--refine", is_flag=True, help="Polish a trained end point to a critical point.")
-@click.option("--plot", type=click.Path(dir_okay=False), help="Draw the spectrum to this file.")
+@options.plot
 @click.option("--strict", is_flag=True, help="Exit 1 if a check is inconclusive.")
 @options.output
 def command(
@@ -62,8 +62,8 @@ def command(
 
     if refine and kind != "trained":
         raise click.UsageError(f"--refine is for --at trained; the {kind} point is exact already")
-    if w is not None and kind == "trained":
-        raise click.UsageError("--w belongs to --at unigram or --at bigram")
+    if kind == "trained" and (w is not None or random_weights):
+        raise click.UsageError("--w and --random-weights belong to --at unigram or --at bigram")
     if w is not None and random_weights and kind == "unigram":
         raise click.UsageError("--w and --random-weights both set the weights; give one of them")
     cell = options.cell_of(
@@ -143,7 +143,7 @@ def record(spectrum: Spectrum, report: Report, point: CriticalPoint) -> dict[str
         "eigenvalues": spectrum.eigenvalues.tolist(),
         "zero_bound": spectrum.zero_bound,
         "gap": list(spectrum.gap),
-        "inertia": list(spectrum.inertia),
+        "inertia": None if spectrum.kink else list(spectrum.inertia),
         "predicted": None if predicted is None else predicted.full().tolist(),
         "predicted_inertia": None if predicted is None else list(predicted.inertia),
         "max_error": report.max_error,
@@ -168,7 +168,10 @@ def _terminal(result: dict[str, Any]) -> None:
     console.print(f"[bold]{result['classification']}[/bold] ({result['point']} point)")
     console.print(f"loss            {result['loss']:.15g} nat")
     console.print(f"gradient norm   {result['gradient_norm']:.1e}")
-    console.print(f"measured        {counts(*result['inertia'])} of {result['parameters']}")
+    if result["inertia"] is None:
+        console.print("measured        no Hessian: the loss has a relu kink here")
+    else:
+        console.print(f"measured        {counts(*result['inertia'])} of {result['parameters']}")
     if result["predicted_inertia"] is not None:
         console.print(f"predicted       {counts(*result['predicted_inertia'])}")
         console.print(f"largest error   {result['max_error']:.1e}")
@@ -180,15 +183,18 @@ def _terminal(result: dict[str, Any]) -> None:
             f"at a relu kink  one-sided curvatures {side['minus']:+.6f} and {side['plus']:+.6f} "
             f"across it"
         )
+    if result["inertia"] is None:
+        console.print(f"verdict         {result['verdict']}")
+        return
     shown = [
         k for k, value in enumerate(result["eigenvalues"]) if abs(value) > result["zero_bound"]
     ]
     table = Table("index", "measured", "predicted", "difference", title="Nonzero eigenvalues")
     for k in shown if len(shown) <= 24 else [*shown[:12], *shown[-12:]]:
         value = result["eigenvalues"][k]
-        row = [str(k), f"{value:+.12f}", "", ""]
+        row = [str(k), f"{value:+.12g}", "", ""]
         if result["predicted"] is not None:
-            row[2:] = [f"{result['predicted'][k]:+.12f}", f"{value - result['predicted'][k]:+.1e}"]
+            row[2:] = [f"{result['predicted'][k]:+.12g}", f"{value - result['predicted'][k]:+.1e}"]
         table.add_row(*row)
     console.print(table)
     if len(shown) > 24:

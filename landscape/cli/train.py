@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from landscape.cli import options
 @click.option("--w", type=float, help="Feed-forward coordinate of the ansatz.")
 @click.option("--b", type=float, help="Bias coordinate of the ansatz.")
 @options.training
-@click.option("--plot", type=click.Path(dir_okay=False), help="Draw the loss curve to this file.")
+@options.plot
 @options.output
 def command(
     init: str,
@@ -87,6 +88,8 @@ def command(
 
 def _terminal(record: dict[str, Any]) -> None:
     escape = record["escape_step"]
+    if not math.isfinite(record["final_loss"]):
+        click.echo("The run diverged: its loss is not finite. Try a smaller --lr.", err=True)
     click.echo(f"outcome           {record['outcome']}")
     click.echo(f"final loss        {record['final_loss']:.6f} nat after {record['steps']} steps")
     click.echo(f"unigram, bigram   {record['unigram_loss']:.6f}, {record['bigram_loss']:.6f} nat")

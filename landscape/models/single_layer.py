@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from landscape.models.initial import standard
 from landscape.models.score_table import attention_over_contexts
 
+LARGEST = 2**28
+"""Most parameters of a model, 2 GiB in float64: beyond, the size is a slip of the pen."""
+
 
 class SingleLayer(nn.Module):
     """Single-layer, single-head transformer with relu feed-forward, no LayerNorm, on {0, 1}.
@@ -33,7 +36,8 @@ class SingleLayer(nn.Module):
         seed: seed of the standard initialisation the model starts from.
 
     Raises:
-        ValueError: for a width, hidden width or length below 1, or an unknown tying or dtype.
+        ValueError: for a width, hidden width or length below 1 or absurdly large, or an unknown
+            tying or dtype.
 
     Source: *Attention with Markov* (arXiv 2402.04161), the single-layer model, with its output
     matrix W_O written out.
@@ -66,6 +70,12 @@ class SingleLayer(nn.Module):
         for name, size in (("width", width), ("length", length), ("hidden", hidden)):
             if size < 1:
                 raise ValueError(f"{name}={size} is out of range; give an integer of at least 1")
+        count = (length + 2) * width + 4 * width**2 + 2 * hidden * width + 1
+        if count > LARGEST:
+            raise ValueError(
+                f"width={width}, hidden={hidden}, length={length} make {count:.3g} parameters; "
+                f"give sizes that make at most {LARGEST:.3g}"
+            )
         if tying not in ("tied", "untied"):
             raise ValueError(f"tying={tying!r} is unknown; give 'tied' or 'untied'")
         if dtype not in (torch.float32, torch.float64):

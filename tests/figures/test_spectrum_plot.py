@@ -28,7 +28,7 @@ def test_every_eigenvalue_is_drawn_in_ascending_order() -> None:
     points, circles = axes.lines
     assert np.array_equal(points.get_ydata(), np.sort(MEASURED))
     assert np.array_equal(circles.get_ydata(), PREDICTED)
-    assert np.array_equal(points.get_xdata(), [1, 2, 3, 4, 5])
+    assert np.array_equal(points.get_xdata(), [0, 1, 2, 3, 4])
     assert circles.get_markerfacecolor() == "none"
     assert axes.get_title() == "a saddle"
 

@@ -83,6 +83,119 @@ def test_a_kink_is_not_applicable_and_never_a_minimum(capsys: pytest.CaptureFixt
     assert min(result["eigenvalues"]) > -1e-12  # what automatic differentiation would have said
 
 
+def test_a_kink_at_a_trained_point_is_not_applicable_either(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The ansatz at e = 0, w = -2 reached through an initialisation and no training step."""
+    config = tmp_path / "kink.toml"
+    config.write_text(
+        "source = { p = 0.5, q = 0.8 }\n[train]\nsteps = 0\nseeds = 1\n[model]\nlength = 3\n"
+        f'init = "ansatz"\ne = 0.0\nw = -2.0\nb = {math.log(5 / 8)}\n'
+        '[measure]\npoints = ["trained"]\n'
+    )
+    out = tmp_path / "out"
+    record(capsys, "scan", str(config), "--out", str(out))
+    (cell,) = out.glob("cells/*.json")
+    (run_,) = json.loads(cell.read_text())["scalars"]["points"]["trained"]["runs"]
+    assert run_["classification"] == "not-applicable" and run_["inertia"] is None
+    assert run_["predicted_unigram_inertia"] is None
+    assert min(run_["one_sided"][0]) == pytest.approx(-2.1302, abs=1e-4)
+
+
+def test_an_untied_kink_shows_the_saddle_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Embedding and readout move together: -1.0651 opens the units, by MATH's (1 + 4w|w|)."""
+    result = record(
+        capsys, "spectrum", *CHAIN, "--at", "unigram", "--w", "-2", "--length", "3",
+        "--tying", "untied",
+    )  # fmt: skip
+    unit = (0.4 / 1.3**2) * 0.3  # pi0 pi1 (p+q-1)
+    sides = sorted(value for side in result["one_sided"] for value in side.values())
+    assert sides == pytest.approx([-15 * unit, -unit, unit, 15 * unit], abs=1e-7)
+    assert result["inertia"] is None
+
+
+@pytest.mark.parametrize("w", ["-.7072", "-.70711"])
+@pytest.mark.parametrize("model", ["single-layer", "reduced"])
+def test_the_edge_of_the_bigram_curve_raises_no_false_alarm(
+    capsys: pytest.CaptureFixture[str], w: str, model: str
+) -> None:
+    near = ["--at", "bigram", "--w", w, "--model", model, "--length", "3"]
+    assert record(capsys, "spectrum", *CHAIN, *near)["verdict"] in ("verified", "inconclusive")
+
+
+def test_signs_that_float64_cannot_count_are_inconclusive(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With weights of deviation 5 the block spans 16 decades: 8.9e-7 beside 3.9e9."""
+    result = record(
+        capsys, "spectrum", *CHAIN, "--at", "unigram", "--random-weights", "5", "--length", "3"
+    )
+    assert result["verdict"] == "inconclusive" and result["classification"] == "undecided"
+
+
+@pytest.mark.parametrize("change", ["classification", "inertia"])
+def test_a_wrong_word_or_count_is_refuted_though_the_eigenvalues_agree(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    import dataclasses
+
+    from landscape import compare
+    from theory.spectra import unigram_spectrum as true
+
+    def wrong(*arrays: Any, **chain: Any) -> Any:
+        found = true(*arrays, **chain)
+        if change == "classification":
+            return dataclasses.replace(found, classification="saddle")
+        return dataclasses.replace(found, inertia=found.inertia[::-1])
+
+    monkeypatch.setattr(compare, "unigram_spectrum", wrong)
+    code, out, _ = run(capsys, "spectrum", *CHAIN, "--at", "unigram", "--json")
+    checks = {check["id"]: check["verdict"] for check in json.loads(out)["checks"]}
+    assert code == 1 and checks["spectrum"] == "verified"
+    assert checks[change] == "refuted"
+
+
+@pytest.mark.parametrize("name", ["entropy_rate", "unigram_entropy", "ansatz_bigram"])
+def test_wrong_entropies_and_coordinates_are_refuted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    from landscape import compare
+
+    true = getattr(compare, name)
+
+    def wrong(*arguments: Any) -> Any:
+        found = true(*arguments)
+        return (found[0], found[1], found[2] + 1) if name == "ansatz_bigram" else found + 1
+
+    monkeypatch.setattr(compare, name, wrong)
+    compare.entropies.cache_clear()
+    at = "unigram" if name == "unigram_entropy" else "bigram"
+    code, out, _ = run(capsys, "spectrum", *CHAIN, "--at", at, "--length", "3", "--json")
+    compare.entropies.cache_clear()
+    assert code == 1 and json.loads(out)["verdict"] == "refuted"
+
+
+def test_a_reader_that_leaves_early_is_no_refutation() -> None:
+    command = f"{sys.executable} -m landscape spectrum --p .5 --q .8 --at unigram --json"
+    found = subprocess.run(
+        ["bash", "-c", f"{command} | head -c 1; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode in (0, 141) and "Traceback" not in found.stderr
+
+
+def test_status_does_not_count_a_damaged_cell(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "scan"
+    record(capsys, "scan", *SCAN, "--out", str(folder))
+    next(folder.glob("cells/*.nc")).write_bytes(b"damaged")
+    status = record(capsys, "status", str(folder))
+    assert (status["done"], status["pending"]) == (3, 1)
+
+
 def test_train_follows_its_contract(capsys: pytest.CaptureFixture[str]) -> None:
     result = record(
         capsys, "train", "--p", ".2", "--q", ".3", "--width", "4", "--length", "3", "--steps", "400"
@@ -180,6 +293,23 @@ BAD: dict[str, tuple[list[str], str]] = {
     "key": (["scan", "--set", "model.widht=3"], "did you mean model.width"),
     "config": (["scan", "/nowhere/a.toml"], "/nowhere/a.toml cannot be read"),
     "status": (["status", "/nowhere"], "not the folder of a scan"),
+    "plot": (["train", *CHAIN, "--plot", "curve.xyz"], "--plot.*curve.xyz.*.png, .pdf or .svg"),
+    "plot folder": (["train", *CHAIN, "--plot", "no/such/a.png"], "'no/such' does not exist"),
+    "large": (
+        ["spectrum", *CHAIN, "--at", "unigram", "--width", "200"],
+        "too large for a dense Hessian.* GB.*smaller width",
+    ),
+    "huge": (["train", *CHAIN, "--width", "100000"], "width=100000.*parameters"),
+    "seed": (["train", *CHAIN, "--seed", str(10**22)], "train.seed.*2\\^62"),
+    "meta": (["train", *CHAIN, "--device", "meta"], "device='meta'"),
+    "diverged": (
+        ["spectrum", *CHAIN, "--at", "trained", "--steps", "9", "--lr", "1e99", "--length", "2"],
+        "learning rate",
+    ),
+    "trained weights": (
+        ["spectrum", *CHAIN, "--at", "trained", "--random-weights", "1"],
+        "--at unigram or --at bigram",
+    ),
 }
 
 

@@ -39,8 +39,10 @@ def drawn(
     if random.random() < 0.5:
         point = unigram_point(model, loss, free=free)
     else:
-        inside = random.uniform(-5, -0.75) if float(p) + float(q) > 1 else random.uniform(-0.6, 3)
-        w = None if random.random() < 0.5 else float(inside)
+        edge = -(0.5**0.5)  # w = -1/sqrt(2), approached down to a millionth
+        away = 10 ** random.uniform(-6, 0.5)
+        w = edge - away if float(p) + float(q) > 1 else edge + away
+        w = None if random.random() < 0.5 else float(w)
         point = bigram_point(model, loss, w=w, sign=int(random.choice([1, -1])), free=free)
     return model, loss, point, hessian_spectrum(model, loss, point.params)
 
