@@ -29,13 +29,16 @@ def skewed(random: np.random.Generator) -> str:
 
 def drawn(
     random: np.random.Generator, seed: int
-) -> tuple[SingleLayer, ExactLoss, CriticalPoint, Spectrum]:
+) -> tuple[SingleLayer, ExactLoss, CriticalPoint, Spectrum, bool]:
+    """A model, its loss, a point, the spectrum there, and whether nothing about it is extreme."""
     p, q = skewed(random), skewed(random)
     length = int(random.choice([1, 2, 3, 5, 6, 8]))
     tying = str(random.choice(["tied", "untied"]))
     model = SingleLayer(width=int(random.choice([1, 2, 3, 4, 6])), length=length, tying=tying)
     loss = ExactLoss(BinaryMarkov(p, q), length)
-    free = gaussian(model, float(random.choice([0, 0.02, 0.5, 1, 3])), seed)
+    deviation = float(random.choice([0, 0.02, 0.5, 1, 3]))
+    free = gaussian(model, deviation, seed)
+    ordinary = deviation <= 0.5 and all(0.01 <= float(x) <= 0.99 for x in (p, q))
     if random.random() < 0.5:
         point = unigram_point(model, loss, free=free)
     else:
@@ -43,23 +46,25 @@ def drawn(
         away = 10 ** random.uniform(-6, 0.5)
         w = edge - away if float(p) + float(q) > 1 else edge + away
         w = None if random.random() < 0.5 else float(w)
+        ordinary = ordinary and w is None
         point = bigram_point(model, loss, w=w, sign=int(random.choice([1, -1])), free=free)
-    return model, loss, point, hessian_spectrum(model, loss, point.params)
+    return model, loss, point, hessian_spectrum(model, loss, point.params), ordinary
 
 
 def test_no_right_prediction_is_refuted_on_skewed_chains_with_large_weights() -> None:
     """p and q down to 1e-6 from either end, weights of deviation up to 3.
 
-    "inconclusive" is allowed (float64 cannot count a zero it cannot see), but rare.
+    At the extremes float64 may not see every sign, which is "inconclusive"; elsewhere it does.
     """
     random = np.random.default_rng(0)
     found: Counter[str] = Counter()
     for seed in range(500):
-        model, loss, point, spectrum = drawn(random, seed)
+        model, loss, point, spectrum, ordinary = drawn(random, seed)
         report = compare(model, point, spectrum, loss.source)
-        assert report.verdict in ("verified", "inconclusive"), (loss.source, point.kind, report)
-        found[report.verdict] += 1
-    assert found["inconclusive"] < 0.1 * found["verified"]
+        allowed = ("verified",) if ordinary else ("verified", "inconclusive")
+        assert report.verdict in allowed, (loss.source, point.kind, report)
+        found["ordinary" if ordinary else report.verdict] += 1
+    assert min(found["ordinary"], found["verified"]) > 100
 
 
 def test_a_prediction_for_a_chain_a_millionth_away_is_refuted() -> None:
@@ -72,7 +77,7 @@ def test_a_prediction_for_a_chain_a_millionth_away_is_refuted() -> None:
     random = np.random.default_rng(1)
     reports: list[Report] = []
     for seed in range(60):
-        model, loss, point, spectrum = drawn(random, seed)
+        model, loss, point, spectrum, _ = drawn(random, seed)
         assert isinstance(loss.source, BinaryMarkov)
         chain = loss.source
         if min(chain.p, chain.q, 1 - chain.p, 1 - chain.q) < 0.01 or len(spectrum.eigenvalues) < 9:
