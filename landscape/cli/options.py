@@ -85,7 +85,8 @@ def cell_of(
     if hidden is not None:
         sizes["hidden"] = hidden
     return CellConfig(
-        source=Source(p=p, q=q),  # type: ignore[arg-type]  # read from text as exact decimals
+        # the options are text, which the sections read and refuse themselves
+        source=Source(p=p, q=q),  # type: ignore[arg-type]  # text to exact decimals
         model=Model(kind=model, tying=tying, **sizes, **(init or {})),  # type: ignore[arg-type]
         train=Train(seed=seed, seeds=1, **(train or {})),
         measure=Measure(**(measure or {})),
