@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from landscape.models.readable import call
+from landscape.softplus import softplus
 from landscape.sources import MarkovSource
 
 LONGEST_EXACT = 16
@@ -23,20 +24,6 @@ class ContextModel(Protocol):
 
     def context_logits(self, length: int) -> Float[Tensor, "contexts S"]:
         """Logits after every context of lengths 1..length, each length lexicographic."""
-
-
-def softplus(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """ln(1 + e^x), with value, slope and curvature to full relative precision for every x.
-
-    torch's own are not: softplus is x beyond 20, logaddexp has no curvature beyond 709, and that
-    of logsigmoid loses the digits of 1 - sigmoid. The branches are taken on the argument, so that
-    nothing is differentiated through |x| at 0.
-
-    >>> softplus(torch.tensor([-800.0, 0.0, 800.0])).tolist()
-    [0.0, 0.6931471824645996, 800.0]
-    """
-    positive = x > 0
-    return torch.where(positive, x, 0) + torch.log1p(torch.exp(torch.where(positive, -x, x)))
 
 
 def enumerated_context_logits(
@@ -132,7 +119,8 @@ class ExactLoss:
         logits = self.context_logits(model, params)
         weights, joint = (table.to(logits.dtype) for table in tables)
         if self.states == 2:  # the same number from the logit difference, at a third of the cost
-            logit = logits[:, 1] - logits[:, 0]
+            zero, one = logits.unbind(-1)
+            logit = one - zero
             return (weights * softplus(logit) - joint[:, 1] * logit).sum()
         return weights @ torch.logsumexp(logits, dim=-1) - (joint * logits).sum()
 

@@ -1,40 +1,55 @@
 """Causal attention over every context at once, from a table of scores.
 
 In a single-layer model the query, key and value of a position depend on (position, symbol) only.
-For a fixed query (n, s) softmax attention is a quotient of two sums over i of terms that depend on
-(i, x_i) alone, so each half of a context can be attended to apart: a table of half-averages and
-of log-sums of weights. A whole context mixes the two averages with the weight
-``sigmoid(log-sum of one half - log-sum of the other)``: no per-sequence attention.
+For a fixed query (n, s) softmax attention is an average over i of terms that depend on (i, x_i)
+alone. Two averages over disjoint sets of keys, each with the log-sum of its weights, merge into
+that over their union::
 
-Nothing overflows, underflows or cancels that does not do so in the softmax itself: a half is
-shifted by the scores it holds, not by the largest of the table, beside which all the scores of a
-context may vanish; and a table of differences between the symbols' terms would lose digits.
+    average = lerp(first, second, sigmoid(log-sum of second - log-sum of first))
+
+So each half of a context is attended to apart, key after key, for all its strings of symbols at
+once; a whole context merges one average of the left half with one of the right. No per-sequence
+attention, and nothing overflows, underflows or cancels that does not do so in the softmax itself:
+weights are only ever compared with weights of the same context.
+
+Layout: the innermost axis of every large array is a long one, contexts or queries; width and
+symbol axes are short, and processors are slow on them.
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from landscape.softplus import softplus
 
-@lru_cache(maxsize=128)
-def _one_hot_contexts(
-    states: int, length: int, dtype: torch.dtype, device: torch.device
-) -> Float[Tensor, "contexts {length}*{states}"]:
-    """All S^length symbol strings in lexicographic order, one-hot, flattened over (i, symbol)."""
-    if length == 0:
-        return torch.zeros(1, 0, device=device, dtype=dtype)
-    symbols = torch.cartesian_prod(*[torch.arange(states)] * length).reshape(-1, length)
-    one_hot = torch.nn.functional.one_hot(symbols, states).reshape(-1, length * states)
-    return one_hot.to(device=device, dtype=dtype)
+Half = tuple[list[Tensor], list[Tensor]]
+
+
+def _half(
+    keys: Float[Tensor, "keys S queries S"],
+    values: Float[Tensor, "keys S d"],
+    mean: Float[Tensor, "first d queries S"],
+    log: Float[Tensor, "first queries S"],
+) -> Half:
+    """Averages [d, S, contexts] and log-sums [S, contexts] of the keys so far, per query.
+
+    Extends every string of symbols by each symbol of the next key, earlier positions slowest.
+    """
+    for score, value in zip(keys.unbind(0), values.unbind(0), strict=True):
+        gap = score - log[:, None]
+        weight = torch.sigmoid(gap)[:, :, None]
+        mean = torch.lerp(mean[:, None], value[:, :, None, None], weight).flatten(0, 1)
+        log = (log[:, None] + softplus(gap)).flatten(0, 1)
+    # Unbound before the copy, so that gradients come back in the layout of the loop above too.
+    means = [query.permute(1, 2, 0).contiguous() for query in mean.unbind(2)]
+    return means, [query.mT.contiguous() for query in log.unbind(1)]
 
 
 def attention_over_contexts(
     scores: Float[Tensor, "N S N S"], values: Float[Tensor, "N S d"]
-) -> Float[Tensor, "contexts d"]:
+) -> Float[Tensor, "d contexts"]:
     """Attention output sum_i att_{n,i} v_i at the last position of every context of length <= N.
 
     Args:
@@ -43,41 +58,50 @@ def attention_over_contexts(
         values: value vectors v[i, t].
 
     Returns:
-        One row per context, lengths 1..N in turn, each length in lexicographic order.
+        One column per context, lengths 1..N in turn; within a length the last symbol varies
+        slowest and the others are in lexicographic order (`in_lexicographic_order` sorts them).
 
     Cost: S^N sigmoids and d times as many interpolations for the longest length, the others
     together less than 1/(S-1) of that. Source: this project, exact evaluation by score tables.
     """
     length, states, _ = values.shape
-    past = torch.ones(length, length, dtype=torch.bool, device=scores.device).tril(-1)
-    own_score = scores.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1)
     half = (length - 1) // 2
-
-    def table(first: int, last: int, query: int) -> tuple[Tensor, Tensor]:
-        """Averages and log-sums over the keys first..last-1 for the queries query..length-1."""
-        one_hot = _one_hot_contexts(states, last - first, scores.dtype, scores.device)
-        one_hot = one_hot.unflatten(1, (last - first, states))
-        logs = torch.einsum("cit,nsit->ncsi", one_hot, scores[query:, :, first:last])
-        logs = logs.masked_fill(~past[query:, None, None, first:last], -torch.inf)
-        attended = torch.einsum("cit,itd->cid", one_hot, values[first:last])
-        if query:
-            return torch.softmax(logs, -1) @ attended, torch.logsumexp(logs, -1)
-        # the left half holds the query's own position, so that it is never empty
-        own = own_score[:, None, :, None].expand(-1, logs.shape[1], -1, -1)
-        logs = torch.cat([logs, own], dim=-1)
-        weight = torch.softmax(logs, dim=-1)
-        average = weight[..., :-1] @ attended + weight[..., -1:] * values[:, None]
-        return average, torch.logsumexp(logs, -1)
-
-    left, left_log = table(0, half, 0)
-    right, right_log = table(half, length - 1, half + 1)
+    past = torch.ones(length, length, dtype=torch.bool, device=scores.device).tril(-1)
+    keys = scores.masked_fill(~past[:, None, :, None], -torch.inf).permute(2, 3, 0, 1).contiguous()
+    own_score = scores.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1)
+    own_value = values.permute(2, 0, 1)
+    # The left half starts from the query's own position and the right half from its first key,
+    # which all its queries see: neither is ever empty.
+    left, left_log = _half(
+        keys[:half], values[:half], own_value[None].contiguous(), own_score[None].contiguous()
+    )
+    later = length - half - 1
+    if later:
+        start = values[half][:, :, None, None].expand(-1, -1, later, states)
+        queries = keys[half:-1, :, half + 1 :]
+        right, right_log = _half(
+            queries[1:], values[half + 1 : -1], start.contiguous(), queries[0].contiguous()
+        )
     rows = []
     for n in range(length):  # positions 0..n-1 of the context; the unused ones are set to symbol 0
         step = states ** (half - min(n, half))
-        average, log = left[n, ::step], left_log[n, ::step]
+        average, log = left[n][..., ::step], left_log[n][..., ::step]
         if n > half:
             step = states ** (length - 1 - n)
-            weight = torch.sigmoid(right_log[n - half - 1, ::step] - log[:, None])
-            average = torch.lerp(average[:, None], right[n - half - 1, ::step], weight[..., None])
-        rows.append(average.flatten(0, -2))
-    return torch.cat(rows)
+            other, other_log = right[n - half - 1], right_log[n - half - 1]
+            weight = torch.sigmoid(other_log[..., None, ::step] - log[..., None])
+            average = torch.lerp(average[..., None], other[..., None, ::step], weight)
+        rows.append(average.flatten(1))
+    return torch.cat(rows, dim=-1)
+
+
+def in_lexicographic_order(
+    rows: Float[Tensor, "*rows contexts"], states: int, length: int
+) -> Float[Tensor, "*rows contexts"]:
+    """Rows in the order of `attention_over_contexts`, the contexts of each length sorted.
+
+    >>> in_lexicographic_order(torch.arange(6.0), states=2, length=2).tolist()
+    [0.0, 1.0, 2.0, 4.0, 3.0, 5.0]
+    """
+    lengths = rows.split([states**n for n in range(1, length + 1)], dim=-1)
+    return torch.cat([part.unflatten(-1, (states, -1)).mT.flatten(-2) for part in lengths], dim=-1)

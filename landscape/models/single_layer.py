@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from landscape.models.initial import standard
-from landscape.models.score_table import attention_over_contexts
+from landscape.models.score_table import attention_over_contexts, in_lexicographic_order
 
 LARGEST = 2**28
 """Most parameters of a model, 2 GiB in float64: beyond, the size is a slip of the pen."""
@@ -124,16 +124,16 @@ class SingleLayer(nn.Module):
         logit = z @ getattr(self, self.readout_name) + self.bias
         return torch.stack([torch.zeros_like(logit), logit], dim=-1)
 
-    def _context_residual(self, length: int) -> Float[Tensor, "contexts d"]:
-        """y after attention, at the last position of every context of lengths 1..length."""
+    def _context_residual(self, length: int) -> Float[Tensor, "d contexts"]:
+        """y after attention, at the last position of every context, ordered as by attention."""
         symbols = torch.arange(2, dtype=self.embedding.dtype, device=self.embedding.device)
         u = symbols[:, None] * self.embedding + self.positions[:length, None]
         scores = torch.einsum("nsd,itd->nsit", u @ self.query.T, u @ self.key.T)
         attention = attention_over_contexts(
             scores / math.sqrt(self.width), u @ self.value.T @ self.output.T
         )
-        own = torch.cat([u[n].expand(2**n, 2, -1) for n in range(length)])
-        return own.flatten(0, 1) + attention
+        own = torch.cat([u[n].T.repeat_interleave(2**n, dim=-1) for n in range(length)], dim=-1)
+        return own + attention
 
     def context_logits(self, length: int) -> Float[Tensor, "contexts 2"]:
         """Logits after every context of lengths 1..length, each length lexicographic.
@@ -143,11 +143,12 @@ class SingleLayer(nn.Module):
         y = self._context_residual(length)
         readout = getattr(self, self.readout_name)
         # sum_j v_j relu(h_j) = <y, sum_j [h_j > 0] v_j W_1j>: between kinks the pattern of open
-        # units is constant, so no derivative of any order needs an array of contexts x hidden
-        opened = (y.detach() @ self.hidden_in.detach().T > 0).to(y.dtype)
-        slope = opened @ ((self.hidden_out.T @ readout)[:, None] * self.hidden_in)
-        logit = (y * (readout + slope)).sum(-1) + self.bias
-        return torch.stack([torch.zeros_like(logit), logit], dim=-1)
+        # units is constant, so no derivative of any order needs an array of hidden x contexts
+        opened = (self.hidden_in.detach() @ y.detach() > 0).to(y.dtype)
+        slope = ((self.hidden_out.T @ readout)[:, None] * self.hidden_in).T @ opened
+        logit = (y * (readout[:, None] + slope)).sum(0) + self.bias
+        logit = in_lexicographic_order(logit, self.states, length)
+        return torch.stack([torch.zeros_like(logit), logit]).T
 
     def context_preactivations(self, length: int) -> Float[Tensor, "contexts r"]:
         """W_1 y after every context, for units whose outgoing weights W_2[:, j] do not vanish.
@@ -156,4 +157,5 @@ class SingleLayer(nn.Module):
         no harm at its kink and is left out.
         """
         live = self.hidden_out.detach().abs().amax(dim=0) > 0
-        return self._context_residual(length) @ self.hidden_in[live].T
+        h = self.hidden_in[live] @ self._context_residual(length)
+        return in_lexicographic_order(h, self.states, length).T
