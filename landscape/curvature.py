@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import grad, grad_and_value, jvp, vmap
 
+from landscape.forward_mode import FORWARD_MODE
+
 LARGEST_DENSE = 20_000
 """Most parameters of a dense Hessian: 3.2 GB a matrix, of which the eigensolver needs a few."""
 
@@ -117,7 +119,8 @@ def hessian_products(
 
     if chunk is None:
         chunk = max(1, 2 ** (17 - objective.length))  # contexts times products stay near 2^18
-    return vmap(product, chunk_size=chunk)(directions)
+    with FORWARD_MODE:
+        return vmap(product, chunk_size=chunk)(directions)
 
 
 def dense_hessian(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.func import grad, jvp
 
 from landscape.curvature import Coordinates, Objective, in_float64
+from landscape.forward_mode import FORWARD_MODE
 from landscape.models.readable import call
 
 EPS = torch.finfo(torch.float64).eps
@@ -89,7 +90,8 @@ def curvature_along_ray(
 
     def second(t: float) -> float:
         point = torch.tensor(t, dtype=torch.float64, device=centre.device)
-        value: Tensor = jvp(grad(along), (point,), (torch.ones_like(point),))[1]
+        with FORWARD_MODE:
+            value: Tensor = jvp(grad(along), (point,), (torch.ones_like(point),))[1]
         return value.item()
 
     return 4 * second(step) - 6 * second(2 * step) + 4 * second(3 * step) - second(4 * step)
@@ -118,7 +120,8 @@ def one_sided_curvatures(
         shifted: Tensor = call(model, {**params, embedding: moved}, name, objective.length)
         return shifted
 
-    slopes = torch.func.jacfwd(opening)(params[embedding]).flatten(2)
+    with FORWARD_MODE:
+        slopes = torch.func.jacfwd(opening)(params[embedding]).flatten(2)
     slopes = slopes[values.abs() <= 16 * EPS * values.abs().max()]
     slopes = slopes[slopes.norm(dim=1) > 0]
     found: list[OneSided] = []

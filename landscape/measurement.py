@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import torch
@@ -145,20 +147,25 @@ def _finite(params: Params) -> bool:
 
 
 class PointMemory:
-    """Measures each (source, model, point) once, however many cells of a scan share it."""
+    """Measures each (source, model, point) once, however many cells of a scan share it.
+
+    Threads may ask at once: the second waits for the first one's answer.
+    """
 
     def __init__(self, device: str) -> None:
         self.device = device
         self.known: dict[str, Measured] = {}
+        self.locks: defaultdict[str, Lock] = defaultdict(Lock)
 
     def __call__(self, cell: CellConfig, kind: str) -> Measured:
         """The measurement at the cell's point of this kind, made now or remembered."""
         settings = cell.settings
         model = {k: v for k, v in settings["model"].items() if k not in ("init", "e", "w", "b")}
         key = canonical([kind, settings["source"], model, settings["measure"], cell.train.seed])
-        if key not in self.known:
-            self.known[key] = measure_point(cell, kind, self.device)
-        return self.known[key]
+        with self.locks[key]:
+            if key not in self.known:
+                self.known[key] = measure_point(cell, kind, self.device)
+            return self.known[key]
 
 
 def measure_cell(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
+from threading import Event, RLock
 from typing import Any, Protocol, runtime_checkable
 
 import numpy
@@ -27,13 +28,13 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 2**19
 """Relu inputs of one training batch, runs x contexts x hidden: intermediates of about 4 MB."""
 
-THREADS = 2
-"""Torch threads of a batch: fixed, so that the same configuration gives the same floats."""
+WORKERS = 2
+"""Batches computed at once, one torch thread each; a batch on its own has as many threads."""
 
 
 @runtime_checkable
 class Watcher(Protocol):
-    """What a scan tells while it runs."""
+    """What a scan tells while it runs; from several threads, but never two at once."""
 
     def begin(self, cells: int, done: int, batches: int) -> None:
         """The scan starts, with `done` of `cells` already in the folder."""
@@ -41,8 +42,8 @@ class Watcher(Protocol):
     def batch(self, number: int, cells: int, runs: int, steps: int) -> None:
         """A batch of cells starts to train."""
 
-    def step(self, step: int, steps: int, loss: float) -> None:
-        """A training step is over; `loss` is the mean over the batch's runs, in nats."""
+    def step(self, number: int, step: int, steps: int, loss: float) -> None:
+        """A step of a batch is over; `loss` is the mean over the batch's runs, in nats."""
 
     def cell(self, cell: CellConfig, done: int, cells: int) -> None:
         """A cell is measured and stored."""
@@ -57,7 +58,7 @@ class Silence:
     def batch(self, number: int, cells: int, runs: int, steps: int) -> None:
         """Nothing."""
 
-    def step(self, step: int, steps: int, loss: float) -> None:
+    def step(self, number: int, step: int, steps: int, loss: float) -> None:
         """Nothing."""
 
     def cell(self, cell: CellConfig, done: int, cells: int) -> None:
@@ -94,34 +95,27 @@ class ScanResult:
         ]
 
 
-def batches(cells: Sequence[CellConfig]) -> Iterator[list[CellConfig]]:
+def batches(cells: Sequence[CellConfig]) -> list[list[CellConfig]]:
     """Cells that train together: equal but for p and q, in even batches of bounded size.
 
-    >>> config = ScanConfig(source={"q": 0.8}, axes={"source.p": [0.1, 0.5]})
+    There are as many as can be computed at once, if there are so many cells.
+
+    >>> config = ScanConfig(source={"q": 0.8}, axes={"source.p": [0.1, 0.3, 0.5]})
     >>> [len(batch) for batch in batches(config.cells())]
-    [2]
+    [2, 1]
     """
     groups: dict[str, list[CellConfig]] = {}
     for cell in sorted(cells, key=lambda cell: (cell.source.p, cell.source.q, cell.id)):
         groups.setdefault(cell.batch_key, []).append(cell)
+    parted = []
     for group in groups.values():
         settings = group[0]
         hidden = 1 if settings.model.kind == "reduced" else settings.model.hidden
         size = settings.train.seeds * 2**settings.model.length * hidden
-        parts = ceil(len(group) / max(1, BATCH_SIZE // size))
+        parts = max(ceil(len(group) / max(1, BATCH_SIZE // size)), ceil(WORKERS / len(groups)))
         share = ceil(len(group) / parts)
-        for start in range(0, len(group), share):
-            yield group[start : start + share]
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+        parted += [group[start : start + share] for start in range(0, len(group), share)]
+    return parted
 
 
 def scan(
@@ -166,51 +160,82 @@ def scan(
     cells = config.cells()
     pending = {cell.id for cell in store.pending(cells)}
     # Batches follow from the whole configuration, never from what is left of it.
-    todo = [batch for batch in batches(cells) if any(cell.id in pending for cell in batch)]
+    planned = batches(cells)
+    todo = [batch for batch in planned if any(cell.id in pending for cell in batch)]
     watcher.begin(len(cells), len(cells) - len(pending), len(todo))
-    points, failed = PointMemory(device), dict[str, str]()
-    with _threads(THREADS):
-        for number, batch in enumerate(todo, start=1):
-            failed |= _run(batch, pending, number, store, points, watcher, len(cells))
+    job = _Job(store, PointMemory(device), watcher, pending, len(cells))
+    failed: dict[str, str] = {}
+    threads, before = max(1, WORKERS // len(planned)), torch.get_num_threads()
+    with ThreadPoolExecutor(WORKERS, "batch", torch.set_num_threads, (threads,)) as pool:
+        runs = [pool.submit(job.run, batch, k) for k, batch in enumerate(todo, start=1)]
+        try:
+            for run in as_completed(runs):
+                failed |= run.result()
+        except BaseException:  # an interrupt too: the other batches stop at their next step
+            job.stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+        finally:
+            torch.set_num_threads(before)
     scalars = {cell.id: store.scalars(cell.id) for cell in cells if store.done(cell.id)}
     return ScanResult(store.path, config, scalars, failed)
 
 
-def _run(
-    batch: list[CellConfig],
-    pending: set[str],
-    number: int,
-    store: ScanStore,
-    points: PointMemory,
-    watcher: Watcher,
-    total: int,
-) -> dict[str, str]:
-    """Train one batch, then measure and store its pending cells; the failures by cell id."""
-    settings, failed = batch[0], {}
-    model = model_of(settings, points.device)
-    objectives = [objective_of(cell, points.device) for cell in batch]
-    seeds, steps = seeds_of(settings), settings.train.steps
-    watcher.batch(number, len(batch), len(batch) * len(seeds), steps)
-    trajectories = train_together(
-        model,
-        objectives,
-        steps=steps,
-        seeds=seeds,
-        lr=settings.train.lr,
-        weight_decay=settings.train.weight_decay,
-        initial=initial_of(settings, model),
-        progress=watcher.step,
-    )
-    for cell, trajectory in zip(batch, trajectories, strict=True):
-        if cell.id not in pending:
-            continue
-        try:
-            tree, scalars, weights = measure_cell(cell, trajectory, points)
-        except (ValueError, ArithmeticError, RuntimeError) as error:
-            failed[cell.id] = f"{type(error).__name__}: {error}"
-            log.warning("cell %s (%s) failed: %s", cell.id[:8], cell.coordinates, failed[cell.id])
-            continue
-        store.write_cell(cell, tree, scalars, weights)
-        pending.discard(cell.id)
-        watcher.cell(cell, total - len(pending), total)
-    return failed
+class _Stopped(Exception):
+    """Another batch failed, or the scan was interrupted."""
+
+
+@dataclass
+class _Job:
+    """What the batches of one scan share; `pending` and the watcher are used under the lock."""
+
+    store: ScanStore
+    points: PointMemory
+    watcher: Watcher
+    pending: set[str]
+    total: int
+    stop: Event = field(default_factory=Event)
+    lock: RLock = field(default_factory=RLock)
+
+    def run(self, batch: list[CellConfig], number: int) -> dict[str, str]:
+        """Train one batch, then measure and store its pending cells; the failures by cell id."""
+        settings, failed, device = batch[0], {}, self.points.device
+        model = model_of(settings, device)
+        seeds, steps = seeds_of(settings), settings.train.steps
+        with self.lock:
+            self.watcher.batch(number, len(batch), len(batch) * len(seeds), steps)
+
+        def progress(step: int, steps: int, loss: float) -> None:
+            with self.lock:
+                self._go_on()
+                self.watcher.step(number, step, steps, loss)
+
+        trajectories = train_together(
+            model,
+            [objective_of(cell, device) for cell in batch],
+            steps=steps,
+            seeds=seeds,
+            lr=settings.train.lr,
+            weight_decay=settings.train.weight_decay,
+            initial=initial_of(settings, model),
+            progress=progress,
+        )
+        for cell, trajectory in zip(batch, trajectories, strict=True):
+            self._go_on()
+            if cell.id not in self.pending:
+                continue
+            try:
+                tree, scalars, weights = measure_cell(cell, trajectory, self.points)
+            except (ValueError, ArithmeticError, RuntimeError) as error:
+                failed[cell.id] = text = f"{type(error).__name__}: {error}"
+                log.warning("cell %s (%s) failed: %s", cell.id[:8], cell.coordinates, text)
+                continue
+            self.store.write_cell(cell, tree, scalars, weights)
+            with self.lock:
+                self.pending.discard(cell.id)
+                self.watcher.cell(cell, self.total - len(self.pending), self.total)
+        return failed
+
+    def _go_on(self) -> None:
+        if self.stop.is_set():
+            raise _Stopped

@@ -101,10 +101,10 @@ def prepare(device: str) -> None:
     import torch
 
     from landscape.allocator import keep_freed_memory
-    from landscape.scanning import THREADS
+    from landscape.scanning import WORKERS
 
     keep_freed_memory()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(WORKERS)
     try:
         torch.zeros(1, device=device).item()  # "meta" is a device, but holds no numbers
     except (RuntimeError, AssertionError):

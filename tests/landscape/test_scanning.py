@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,58 @@ def test_a_cell_that_fails_is_reported_and_the_others_are_kept(
     assert result.failed == {bad.id: "ValueError: planted"} and list(result.scalars) == [good.id]
     monkeypatch.undo()
     assert not scan(config, out=tmp_path / "scan").failed  # and is tried again
+
+
+def same_floats(one: ScanResult, other: ScanResult) -> bool:
+    """Whether all weights and trained spectra agree to the last bit, cell by cell in order."""
+
+    def stored(result: ScanResult) -> list[np.ndarray]:
+        store, cells = ScanStore(result.path), result.config.cells()
+        trees = [store.read_cell(cell.id)["/spectrum/trained"] for cell in cells]
+        spectra = [tree["eigenvalue"].to_numpy() for tree in trees]
+        return [*spectra, *(w for cell in cells for w in store.weights(cell.id).values())]
+
+    pairs = zip(stored(one), stored(other), strict=True)
+    return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+
+
+def test_batches_side_by_side_compute_the_floats_of_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = {"source": {"q": 0.8}, **SMALL, "axes": {"source.p": [0.2, 0.5]}}
+    config = configured(**tables)
+    assert len(batches(config.cells())) == 2
+    together = scan(config, out=tmp_path / "together")
+    monkeypatch.setattr(
+        scanning, "ThreadPoolExecutor", lambda _, *rest: futures.ThreadPoolExecutor(1, *rest)
+    )
+    assert same_floats(scan(config, out=tmp_path / "alone"), together)
+    tables["train"] = {**SMALL["train"], "seed": 1}
+    shifted = scan(configured(**tables), out=tmp_path / "shifted")
+    assert not same_floats(shifted, together)
+
+
+def test_a_batch_that_cannot_go_on_stops_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+
+    class Watch(Silence):
+        def step(self, number: int, step: int, steps_: int, loss: float) -> None:
+            steps.append(number)
+            if step == 5 and number == 1:
+                raise OSError("planted: disk full")
+
+    config = configured(
+        source={"q": 0.8},
+        model={"width": 2, "length": 3},
+        train={"steps": 100_000, "seeds": 1},
+        axes={"source.p": [0.2, 0.5]},
+    )
+    assert len(batches(config.cells())) == 2
+    with pytest.raises(OSError, match="planted: disk full"):
+        scan(config, out=tmp_path / "scan", watcher=Watch())
+    assert steps.count(1) == 5 and steps.count(2) < 50_000
 
 
 def test_threads_and_random_state_are_given_back(tmp_path: Path) -> None:
