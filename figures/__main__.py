@@ -1,4 +1,4 @@
-"""`python -m figures [RUN_DIR]`: the phase diagram of a scan, from what its folder holds."""
+"""`python -m figures [RUN_DIR]`: the pictures of a scan, from what its folder holds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw, print the paths of the files, and return the exit code: 0, or 2 for bad input."""
     parser = argparse.ArgumentParser(
-        prog="python -m figures", description="Draw the (p, q) phase diagram of a scan."
+        prog="python -m figures",
+        description="Draw the (p, q) phase diagram and the survival curves of a scan.",
     )
     parser.add_argument(
         "run", nargs="?", type=Path, metavar="RUN_DIR", help="default: the newest under runs/"
@@ -26,20 +27,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="NAME=VALUE",
         help="hold another axis of the scan at one of its values; repeatable",
     )
+    parser.add_argument(
+        "--by",
+        metavar="NAME",
+        help="one survival curve for each value of this setting, such as model.width",
+    )
     options = parser.parse_args(arguments)
-    from figures import phase_diagram
-    from landscape.store import ScanStore
-
     try:
         run = options.run or newest(Path("runs"))
-        record = phase_diagram.load(ScanStore(run), select=dict(map(_pair, options.select)))
-        paths = phase_diagram.save(record, (options.out or run) / "phase_diagram")
+        select = dict(map(_pair, options.select))
+        paths, missing = _draw(run, options.out or run, select, options.by)
     except (ValueError, OSError) as error:
-        print(f"python -m figures: {error}", file=sys.stderr)
+        paths, missing = [], [str(error)]
+    for line in missing if paths else missing[:1]:
+        print(f"python -m figures: {line}", file=sys.stderr)
+    if not paths:
         return 2
     for path in paths:
         print(path)
     return 0
+
+
+def _draw(
+    run: Path, out: Path, select: dict[str, str], by: str | None
+) -> tuple[list[Path], list[str]]:
+    """Draw what the folder has; the files, and for each picture that it has not, why."""
+    from figures import phase_diagram, survival_plot
+    from landscape.names import check_setting
+    from landscape.store import ScanStore
+
+    if by is not None:
+        check_setting("--by", by)
+    store, paths, missing = ScanStore(run), list[Path](), list[str]()
+    try:
+        diagram = phase_diagram.load(store, select=select)
+    except ValueError as error:
+        missing.append(f"no phase diagram: {error}")
+    else:
+        paths += phase_diagram.save(diagram, out / "phase_diagram")
+    try:
+        curves = survival_plot.load(store, by=by, select=select)
+    except ValueError as error:
+        missing.append(f"no survival curves: {error}")
+    else:
+        paths += survival_plot.save(curves, out / "survival")
+    return paths, missing
 
 
 def newest(runs: Path) -> Path:
