@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw, print the paths of the files, and return the exit code: 0, or 2 for bad input."""
     parser = argparse.ArgumentParser(
         prog="python -m figures",
-        description="Draw the (p, q) phase diagram and the survival curves of a scan.",
+        description="Draw the (p, q) phase diagram, loss surfaces and survival curves of a scan.",
     )
     parser.add_argument(
         "run", nargs="?", type=Path, metavar="RUN_DIR", help="default: the newest under runs/"
@@ -51,27 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _draw(
     run: Path, out: Path, select: dict[str, str], by: str | None
 ) -> tuple[list[Path], list[str]]:
-    """Draw what the folder has; the files, and for each picture that it has not, why."""
-    from figures import phase_diagram, survival_plot
+    from figures import scan_pictures
     from landscape.names import check_setting
     from landscape.store import ScanStore
 
     if by is not None:
         check_setting("--by", by)
-    store, paths, missing = ScanStore(run), list[Path](), list[str]()
-    try:
-        diagram = phase_diagram.load(store, select=select)
-    except ValueError as error:
-        missing.append(f"no phase diagram: {error}")
-    else:
-        paths += phase_diagram.save(diagram, out / "phase_diagram")
-    try:
-        curves = survival_plot.load(store, by=by, select=select)
-    except ValueError as error:
-        missing.append(f"no survival curves: {error}")
-    else:
-        paths += survival_plot.save(curves, out / "survival")
-    return paths, missing
+    return scan_pictures.save(ScanStore(run), out, select=select, by=by)
 
 
 def newest(runs: Path) -> Path:

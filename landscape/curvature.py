@@ -117,10 +117,17 @@ def hessian_products(
         products: Tensor = jvp(slope, (axes.vector(params),), (direction,))[1]
         return products
 
-    if chunk is None:
-        chunk = max(1, 2 ** (17 - objective.length))  # contexts times products stay near 2^18
     with FORWARD_MODE:
-        return vmap(product, chunk_size=chunk)(directions)
+        return vmap(product, chunk_size=chunk or chunk_of(objective.length, 2**17))(directions)
+
+
+def chunk_of(length: int, contexts: int) -> int:
+    """How many evaluations of the loss at once keep their contexts, 2^N each, near `contexts`.
+
+    >>> chunk_of(8, 2**17), chunk_of(16, 2**15)
+    (512, 1)
+    """
+    return max(1, contexts >> length)
 
 
 def dense_hessian(

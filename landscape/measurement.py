@@ -14,6 +14,7 @@ from landscape.canonical import canonical
 from landscape.cell import CellConfig
 from landscape.compare import Report, compare, predict
 from landscape.curvature import gradient, in_float64
+from landscape.directions import drawn_directions
 from landscape.kinks import at_kink, preactivations
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
@@ -22,7 +23,7 @@ from landscape.objective import ExactLoss
 from landscape.points import CriticalPoint, bigram_point, unigram_point
 from landscape.refinement import refine
 from landscape.setting import model_of, objective_of
-from landscape.slices import eigen_directions, loss_slice
+from landscape.slices import loss_slice
 from landscape.spectrum import Spectrum, hessian_spectrum
 from landscape.training import Trajectory
 
@@ -77,17 +78,21 @@ def measure_point(cell: CellConfig, kind: str, device: str) -> Measured:
     }
     scalars = summary(spectrum, report)
     if cell.measure.slice is not None:
-        directions, names = eigen_directions(spectrum)
+        setting, seed = cell.measure.slice, cell.train.seed
+        directions, names = drawn_directions(setting.directions, spectrum, point.params, seed=seed)
         plane = loss_slice(
             model,
             objective,
             point.params,
             directions,
             names=names,
-            resolution=cell.measure.slice.resolution,
+            resolution=setting.resolution,
         )
         groups[f"/slices/{kind}"] = plane.to_xarray()
         scalars["slice_curvature_error"] = plane.curvature_error
+        scalars["slice_center_error"] = plane.center_error
+        scalars["slice_not_finite"] = plane.not_finite
+        scalars["slice_faults"] = list(plane.faults())
     weights = {f"{kind}/{name}": value for name, value in point.params.items()}
     return Measured(groups, scalars, weights)
 

@@ -2,74 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import vmap
 
-from landscape.curvature import Coordinates, Objective, hessian_products, in_float64
-from landscape.spectrum import Spectrum
+from landscape.curvature import Coordinates, Objective, chunk_of, hessian_products, in_float64
+from landscape.kinks import at_kink, preactivations
+from landscape.surface import LossSlice, PlanePoint
+from landscape.unchanged import unchanged
 
-if TYPE_CHECKING:
-    import xarray
+CONTEXTS = 2**15
+"""Contexts times grid points at once: intermediates of a few megabytes, which caches hold."""
 
-
-@dataclass(frozen=True)
-class LossSlice:
-    """L(theta + alpha d_1 + beta d_2) on a grid, the directions exactly as given.
-
-    `alpha` and `beta` multiply the directions; along a unit direction they are distances in
-    parameter space. `curvature_error` is the largest difference between d^T H d and a second
-    difference of the loss along each direction: the slice is the one that was asked for.
-    """
-
-    center_loss: float  # nats, the loss at alpha = beta = 0 evaluated on its own
-    alpha: Float[np.ndarray, " A"]
-    beta: Float[np.ndarray, " B"]  # [0.] for a line
-    loss: Float[np.ndarray, "A B"]  # nats
-    directions: Float[np.ndarray, "k D"]  # k = 1 or 2 rows
-    names: tuple[str, ...]
-    gram: Float[np.ndarray, "k k"]  # inner products of the directions
-    norms: Float[np.ndarray, " k"]
-    curvature_error: float
-
-    def to_xarray(self) -> xarray.Dataset:
-        """The grid of losses with its axes, Gram matrix and checks."""
-        import xarray
-
-        return xarray.Dataset(
-            {
-                "loss": (("alpha", "beta"), self.loss, {"units": "nat"}),
-                "center_loss": ((), self.center_loss, {"units": "nat"}),
-                "direction": (("axis", "coordinate"), self.directions),
-                "gram": (("axis", "other_axis"), self.gram),
-                "norm": ("axis", self.norms),
-                "curvature_error": ((), self.curvature_error),
-            },
-            coords={"alpha": self.alpha, "beta": self.beta, "axis": list(self.names)},
-        )
-
-
-def eigen_directions(spectrum: Spectrum) -> tuple[Float[Tensor, "2 D"], tuple[str, str]]:
-    """Eigenvectors of the lowest and of the highest eigenvalue that does not count as zero.
-
-    Where fewer than two are nonzero (p+q = 1), flat directions fill the plane.
-
-    Raises:
-        ValueError: if the model has a single parameter.
-    """
-    if spectrum.parameters < 2:
-        raise ValueError("a model of 1 parameter has no plane; give one direction of your own")
-    zero = spectrum.eigenvalues.abs() <= spectrum.zero_bound
-    order = torch.cat([torch.nonzero(~zero).flatten(), torch.nonzero(zero).flatten()])
-    last = max(int((~zero).sum()), 2) - 1
-    ends = sorted([int(order[0]), int(order[last])])
-    return spectrum.eigenvectors[:, ends].T, (f"eigenvector {ends[0]}", f"eigenvector {ends[1]}")
+STEP = 2e-3
+"""Of the second difference, in parameter distance; 2 STEP for its extrapolation."""
 
 
 def loss_slice(
@@ -81,6 +31,7 @@ def loss_slice(
     names: Sequence[str] | None = None,
     resolution: int = 51,
     radius: float = 2.0,
+    points: Mapping[str, Mapping[str, Tensor]] | None = None,
 ) -> LossSlice:
     """The loss on a grid through `params` along one or two directions, in float64.
 
@@ -92,62 +43,161 @@ def loss_slice(
         names: one name per direction.
         resolution: points per axis, an odd number so that the centre is one of them.
         radius: the axes run from -radius to radius, in multiples of the directions.
+        points: parameters of other points that lie in the plane, by name; each is located, and the
+            plane's loss there compared with its own.
 
     Raises:
         ValueError: for directions that are not one or two finite, independent rows of length D,
-            an even resolution or one below 3, or a radius that is not positive.
+            an even resolution or one below 3, a radius that is not positive, or a point that does
+            not lie in the plane.
+        RuntimeError: if the objective changes the model or the point.
 
     >>> from landscape import BinaryMarkov, ExactLoss, ReducedModel, unigram_point
     >>> model, loss = ReducedModel(), ExactLoss(BinaryMarkov(0.5, 0.8), 1)
     >>> axes = torch.eye(3, dtype=torch.float64)[[0, 2]]
     >>> result = loss_slice(model, loss, unigram_point(model, loss).params, axes, resolution=5)
-    >>> result.loss.shape, bool(result.loss[2, 2] == result.loss.min())
-    ((5, 5), True)
+    >>> result.loss.shape, bool(result.loss[2, 2] == result.loss.min()), result.faults()
+    ((5, 5), True, ())
     """
-    params = in_float64(params)
-    axes = Coordinates.of(params)
+    centre = in_float64(params)
+    axes = Coordinates.of(centre)
     count = directions.shape[0]
     if count not in (1, 2) or directions.shape[1] != axes.size or not directions.isfinite().all():
         raise ValueError(
             f"directions of shape {tuple(directions.shape)} do not span a slice of a model of "
             f"{axes.size} parameters; give one or two finite rows of that length"
         )
-    directions = directions.to(torch.float64)
-    gram = directions @ directions.T
-    if torch.linalg.matrix_rank(gram, hermitian=True) < count:
+    rows, base = directions.to(torch.float64), axes.vector(centre)
+    if torch.linalg.matrix_rank(rows @ rows.T, hermitian=True) < count:
         raise ValueError("directions are linearly dependent or zero; give independent ones")
+    names = tuple(names) if names else tuple(f"direction {k}" for k in range(count))
+
+    def flat(offset: Float[Tensor, " k"]) -> Float[Tensor, " D"]:
+        return base + offset @ rows
+
+    located = {
+        name: (_inside(name, axes.vector(in_float64(other)) - base, rows), other)
+        for name, other in (points or {}).items()
+    }
+    with unchanged(model, params):
+        found = measured_surface(
+            model,
+            objective,
+            params,
+            flat,
+            rows,
+            names=names,
+            resolution=resolution,
+            radius=radius,
+        )
+        marked = []
+        for name, (at, other) in located.items():
+            own = objective(model, in_float64(other)).item()
+            error = abs(objective(model, axes.params(flat(at))).item() - own)
+            marked.append(PlanePoint(name, tuple(at.tolist()), own, error))
+    return replace(found, points=tuple(marked))
+
+
+def measured_surface(
+    model: nn.Module,
+    objective: Objective,
+    params: Mapping[str, Tensor],
+    chart: Callable[[Float[Tensor, " k"]], Float[Tensor, " D"]],
+    tangents: Float[Tensor, "k D"],
+    *,
+    names: tuple[str, ...],
+    resolution: int,
+    radius: float,
+    smooth: Sequence[bool] | None = None,
+) -> LossSlice:
+    """The loss on the image of a grid under a map from k offsets to parameters, and its checks.
+
+    Args:
+        model, objective: the loss.
+        params: the centre, which the chart should take the offset 0 to; the record says if not.
+        chart: from offsets [k] to a parameter vector [D], under vmap.
+        tangents: its derivatives at the offset 0, known beforehand: the curvature check holds the
+            chart to them.
+        names: of the k axes, one or two.
+        resolution, radius: of the grid of offsets, as in `loss_slice`.
+        smooth: for each axis, whether the chart is twice differentiable along it at the centre.
+
+    Raises:
+        ValueError: for an even resolution or one below 3, or a radius that is not positive.
+    """
     if resolution < 3 or resolution % 2 == 0:
         raise ValueError(f"resolution={resolution} is out of range; give an odd integer >= 3")
     if not 0 < radius < float("inf"):
         raise ValueError(f"radius={radius} is out of range; give a positive number")
-    names = tuple(names) if names else tuple(f"direction {k}" for k in range(count))
-    centre = axes.vector(params)
+    params = in_float64(params)
+    axes, count = Coordinates.of(params), len(names)
+    device = next(iter(params.values())).device
 
     def at(offset: Float[Tensor, " k"]) -> Float[Tensor, ""]:
-        return objective(model, axes.params(centre + offset @ directions))
+        return objective(model, axes.params(chart(offset)))
 
-    chunk = max(1, 2 ** (17 - objective.length))
     axis = torch.linspace(-radius, radius, resolution, dtype=torch.float64)
     axis = (axis - axis.flip(0)) / 2  # exactly symmetric, so that the middle is exactly 0
     other = axis if count == 2 else torch.zeros(1, dtype=torch.float64)
-    grid = torch.cartesian_prod(axis, other)[:, :count].to(centre.device)
+    grid = torch.cartesian_prod(axis, other)[:, :count].to(device)
+    chunk = chunk_of(objective.length, CONTEXTS)
     losses = vmap(at, chunk_size=chunk)(grid).reshape(resolution, len(other))
 
-    unit = torch.eye(count, dtype=torch.float64, device=centre.device)
-    exact = (hessian_products(objective, model, params, directions) * directions).sum(1)
-    middle = at(0 * unit[0])
-    step = 1e-3 / directions.norm(dim=1, keepdim=True)  # truncation and rounding near 1e-8
-    sides = torch.stack([vmap(at)(unit * step), vmap(at)(-unit * step)])
-    difference = (sides.sum(0) - 2 * middle) / step[:, 0] ** 2
-    scale = directions.norm(dim=1) ** 2
+    origin = torch.zeros(count, dtype=torch.float64, device=device)
+    norms = tangents.norm(dim=1)
+    curved = (hessian_products(objective, model, params, tangents) * tangents).sum(1) / norms**2
+    step = torch.diag(STEP / norms)
+    pair = [(vmap(at)(h * step) + vmap(at)(-h * step) - 2 * at(origin)) / (h * STEP) ** 2
+            for h in (1, 2)]  # fmt: skip
+    error = ((4 * pair[0] - pair[1]) / 3 - curved).abs().nan_to_num(torch.inf)
+    flags = [True] * count if smooth is None else smooth
+    sound = [
+        flag and not _kinked(model, axes, chart, 2 * row, params, objective.length)
+        for flag, row in zip(flags, step, strict=True)
+    ]
+    curved[~torch.tensor(sound)] = torch.nan
+    own = objective(model, params).item()
     return LossSlice(
-        center_loss=middle.item(),
+        center_loss=own,
         alpha=axis.numpy(),
         beta=other.numpy(),
         loss=losses.cpu().numpy(),
-        directions=directions.cpu().numpy(),
+        directions=tangents.cpu().numpy(),
         names=names,
-        gram=gram.cpu().numpy(),
-        norms=directions.norm(dim=1).cpu().numpy(),
-        curvature_error=((difference - exact) / scale).abs().max().item(),
+        gram=(tangents @ tangents.T).cpu().numpy(),
+        norms=norms.cpu().numpy(),
+        curvatures=curved.cpu().numpy(),
+        curvature_error=max((error[k].item() for k in range(count) if sound[k]), default=torch.nan),
+        center_error=abs(losses[resolution // 2, len(other) // 2].item() - own),
+        not_finite=int((~losses.isfinite()).sum()),
+        origin=(0.0,) * count,
     )
+
+
+def _kinked(
+    model: nn.Module,
+    axes: Coordinates,
+    chart: Callable[[Tensor], Tensor],
+    step: Float[Tensor, " k"],
+    params: Mapping[str, Tensor],
+    length: int,
+) -> bool:
+    """Whether a relu kink lies at the point or within the step on either side of it."""
+    values = preactivations(model, params, length)
+    if values is None:
+        return False
+    ends = [preactivations(model, axes.params(chart(s * step)), length) for s in (1, -1)]
+    if at_kink(values) or any(end is None or end.shape != values.shape for end in ends):
+        return True
+    return any(bool(((end > 0) != (values > 0)).any()) for end in ends if end is not None)
+
+
+def _inside(name: str, offset: Float[Tensor, " D"], rows: Float[Tensor, "k D"]) -> Tensor:
+    """The coordinates of an offset in the span of the rows; ValueError if it is not in it."""
+    at: Tensor = torch.linalg.lstsq(rows.T, offset[:, None]).solution[:, 0]
+    left = (offset - at @ rows).norm().item()
+    if not left <= 1e-9 * max(1.0, offset.norm().item()):
+        raise ValueError(
+            f"points[{name!r}] lies {left:.2g} outside the plane; give directions that span it"
+        )
+    return torch.where(at.abs() < 1e-14, 0.0, at)  # round-off of the solver

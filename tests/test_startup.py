@@ -64,7 +64,9 @@ def test_help_names_every_command_of_the_spine() -> None:
         text=True,
         check=True,
     )
-    assert [c for c in ("scan", "spectrum", "train", "status") if c not in run.stdout] == []
+    assert [
+        c for c in ("scan", "spectrum", "slice", "train", "status") if c not in run.stdout
+    ] == []
 
 
 @pytest.mark.parametrize("name", landscape.__all__)

@@ -48,6 +48,7 @@ def command(
         result = scan(settings, out=out, device=device, watcher=progress)
     pictures, missing = _draw(result)
     refuted, inconclusive = result.refuted(), result.inconclusive()
+    faults, not_finite = result.slice_faults(), result.not_finite()
     record = {
         "path": str(result.path),
         "name": settings.name,
@@ -56,6 +57,8 @@ def command(
         "failed": [{"id": key, "error": text} for key, text in result.failed.items()],
         "refuted": [{**cell.coordinates, "point": kind} for cell, kind in refuted],
         "inconclusive": [{**cell.coordinates, "point": kind} for cell, kind in inconclusive],
+        "slice_faults": [{**c.coordinates, "point": k, "fault": text} for c, k, text in faults],
+        "not_finite": [{**c.coordinates, "point": k, "losses": n} for c, k, n in not_finite],
         "pictures": pictures,
         "table": rows(result),
     }
@@ -67,24 +70,26 @@ def command(
             click.echo(f"Picture   {picture}")
 
     emit(record, as_json, terminal)
-    if missing:
-        click.echo(f"No phase diagram: {missing}", err=True)
+    for line in missing:
+        click.echo(line, err=True)
     for cell, kind in refuted:
         click.echo(f"Refuted at the {kind} point of {cell.coordinates}", err=True)
+    for cell, kind, text in faults:
+        click.echo(f"Slice at the {kind} point of {cell.coordinates}: {text}", err=True)
+    for cell, kind, count in not_finite:
+        place = f"the {kind} point of {cell.coordinates}"
+        click.echo(f"Slice at {place}: {count} losses are not finite", err=True)
     for key, text in result.failed.items():
         click.echo(f"Cell {key[:8]} failed: {text}", err=True)
     if inconclusive:
         click.echo(f"Inconclusive at {len(inconclusive)} points: too near p+q = 1", err=True)
-    return int(bool(refuted or result.failed or (strict and inconclusive)))
+    return int(bool(refuted or faults or result.failed or (strict and inconclusive)))
 
 
-def _draw(result: ScanResult) -> tuple[list[str], str | None]:
-    """Draw the phase diagram beside the results; the files, or why there is none."""
-    from figures.phase_diagram import load, save
+def _draw(result: ScanResult) -> tuple[list[str], list[str]]:
+    """Draw what the results have beside them; the files, and why a picture is missing."""
+    from figures import scan_pictures
     from landscape.store import ScanStore
 
-    try:
-        record = load(ScanStore(result.path))
-    except ValueError as error:
-        return [], str(error)
-    return [str(path) for path in save(record, result.path / "phase_diagram")], None
+    paths, missing = scan_pictures.save(ScanStore(result.path), result.path)
+    return list(map(str, paths)), missing

@@ -9,7 +9,6 @@ import click
 from landscape.cli import options
 
 if TYPE_CHECKING:
-    from landscape.cell import CellConfig
     from landscape.compare import Report
     from landscape.points import CriticalPoint
     from landscape.spectrum import Spectrum
@@ -56,6 +55,7 @@ def command(
     Exits with 1 if the measurement refutes the prediction.
     """
     from landscape.cli.emit import emit
+    from landscape.cli.point import point_at
     from landscape.compare import compare
     from landscape.setting import objective_of
     from landscape.spectrum import hessian_spectrum
@@ -72,7 +72,7 @@ def command(
         measure={"random_weights": random_weights},
     )
     options.prepare(device)
-    model, point = _point(cell, kind, w, refine, device, as_json)
+    model, point = point_at(cell, kind, w=w, refined=refine, device=device)
     objective = objective_of(cell, device)
     spectrum = hessian_spectrum(model, objective, point.params)
     report = compare(model, point, spectrum, objective.source)
@@ -91,43 +91,6 @@ def command(
     if report.verdict == "inconclusive":
         click.echo("Inconclusive: a predicted eigenvalue is too small for float64.", err=True)
     return int(report.verdict == "refuted" or (strict and report.verdict == "inconclusive"))
-
-
-def _point(
-    cell: CellConfig, kind: str, w: float | None, refined: bool, device: str, quiet: bool
-) -> tuple[Any, CriticalPoint]:
-    """The model in float64 and the point that was asked for."""
-    import torch
-
-    from landscape.cli.progress import TrainingProgress
-    from landscape.measurement import trained_point
-    from landscape.models.ansatz import ansatz
-    from landscape.models.initial import gaussian
-    from landscape.points import bigram_point, unigram_point
-    from landscape.setting import initial_of, model_of, objective_of, seeds_of
-    from landscape.training import train
-
-    objective = objective_of(cell, device)
-    model = model_of(cell, device, dtype=torch.float64)
-    free = gaussian(model, cell.measure.random_weights, cell.train.seed)
-    if kind == "bigram":
-        return model, bigram_point(model, objective, w=w, free=free)
-    if kind == "unigram":
-        if w is not None:
-            free = ansatz(model, 0.0, w, 0.0)
-        return model, unigram_point(model, objective, free=free)
-    trainee = model_of(cell, device)
-    with TrainingProgress() as progress:
-        trajectory = train(
-            trainee,
-            objective,
-            steps=cell.train.steps,
-            seeds=seeds_of(cell),
-            lr=cell.train.lr,
-            initial=initial_of(cell, trainee),
-            progress=progress.step,
-        )
-    return model, trained_point(model, objective, trajectory.end(0), refined=refined)
 
 
 def record(spectrum: Spectrum, report: Report, point: CriticalPoint) -> dict[str, Any]:

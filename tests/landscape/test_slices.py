@@ -12,13 +12,17 @@ from torch import Tensor
 
 from landscape import slices
 from landscape.curvature import Coordinates, dense_hessian, hessian_products
+from landscape.directions import eigen_directions
 from landscape.models import ReducedModel, SingleLayer
+from landscape.models.ansatz import ansatz
 from landscape.models.initial import gaussian
 from landscape.objective import ExactLoss
 from landscape.points import unigram_point
-from landscape.slices import LossSlice, eigen_directions, loss_slice
+from landscape.slices import loss_slice
 from landscape.sources import BinaryMarkov
 from landscape.spectrum import hessian_spectrum
+from landscape.surface import LossSlice
+from landscape.unchanged import unchanged
 from tests.brute_force import naive_loss
 from theory.loss import reduced_loss
 from theory.numeric import function
@@ -296,7 +300,204 @@ def test_the_slice_survives_as_a_dataset() -> None:
     assert dataset["loss"].values.tolist() == found.loss.tolist()
     assert dataset["direction"].sel(axis="v").values.tolist() == found.directions[1].tolist()
     assert dataset["gram"].values.tolist() == found.gram.tolist()
-    assert dataset["norm"].values.tolist() == found.norms.tolist()
-    assert dataset["center_loss"].item() == found.center_loss
-    assert dataset["curvature_error"].item() == found.curvature_error
+    assert dataset.attrs["center_loss"] == found.center_loss
+    assert dataset.attrs["curvature_error"] == found.curvature_error
+    assert dataset.attrs["center_error"] == found.center_error
+    assert dataset.attrs["not_finite"] == 0 and dataset.attrs["chart"] == "affine"
     assert dataset["alpha"].values.tolist() == found.alpha.tolist()
+
+
+def test_distances_are_in_parameter_space_whatever_the_norms() -> None:
+    """Control: the multiples alpha themselves are not, for directions that are not unit."""
+    model, objective, params = at_random()
+    rows = skewed(Coordinates.of(params).size)
+    found = loss_slice(model, objective, params, rows, resolution=3, radius=0.5)
+    ends = found.alpha[-1] * rows[0], found.beta[-1] * rows[1]
+    for axis, end, offset in zip(found.distance, ends, (found.alpha, found.beta), strict=True):
+        assert abs(axis[-1] - end.norm().item()) < 1e-14
+        assert abs(offset[-1] - end.norm().item()) > 1e-2
+
+
+def test_a_quadratic_loss_is_its_own_hessian_along_the_rows() -> None:
+    """L = theta^T A theta/2 + g^T theta with A and g chosen: curvatures and surface by hand."""
+
+    class Quadratic:
+        length = 1
+
+        def __call__(self, model: Any, params: Any) -> Tensor:
+            theta = torch.cat([params["bias"].reshape(-1), params["embedding"].reshape(-1)])
+            return theta @ A @ theta / 2 + g @ theta
+
+    A = torch.tensor([[2.0, -1.0], [-1.0, -3.0]], dtype=torch.float64)
+    g = torch.tensor([0.5, -0.25], dtype=torch.float64)
+    point = {"bias": torch.tensor(0.7).double(), "embedding": torch.tensor(-0.2).double()}
+    rows = torch.tensor([[3.0, 1.0], [0.0, -0.5]], dtype=torch.float64)
+    found = loss_slice(ReducedModel(), Quadratic(), point, rows, resolution=5)
+    theta = torch.tensor([0.7, -0.2]).double().numpy().astype(float)
+    theta[:] = [point["bias"].item(), point["embedding"].item()]
+    for i, j in np.ndindex(5, 5):
+        at = theta + found.alpha[i] * rows[0].numpy() + found.beta[j] * rows[1].numpy()
+        expected = at @ A.numpy() @ at / 2 + g.numpy() @ at
+        assert abs(found.loss[i, j] - expected) < 1e-13  # six products of numbers near 10
+    # d^T A d / |d|^2: (3 1) -> (18 - 6 - 3)/10, (0 -1/2) -> -3
+    assert np.abs(found.curvatures - [0.9, -3.0]).max() < 1e-14
+    assert found.curvature_error < 1e-8  # round-off alone: 8 eps L/h^2
+    assert found.faults() == ()
+
+
+def through(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
+    """Let `loss_slice` measure another surface than the one it describes."""
+    true = slices.measured_surface
+
+    def planted(model: Any, objective: Any, params: Any, chart: Any, *rest: Any, **options: Any):  # type: ignore[no-untyped-def]  # any record
+        return true(model, objective, params, change(chart), *rest, **options)
+
+    monkeypatch.setattr(slices, "measured_surface", planted)
+
+
+def test_a_plane_of_renormalised_directions_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, objective, params = at_random()
+    rows = skewed(Coordinates.of(params).size)
+    assert loss_slice(model, objective, params, rows, resolution=3).faults() == ()
+    through(monkeypatch, lambda chart: lambda offset: chart(offset / rows.norm(dim=1)))
+    (fault,) = loss_slice(model, objective, params, rows, resolution=3).faults()
+    assert fault.startswith("the surface is not curved as the Hessian says")
+
+
+def test_a_plane_of_exchanged_directions_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, objective, params = at_random()
+    rows = skewed(Coordinates.of(params).size)
+    through(monkeypatch, lambda chart: lambda offset: chart(offset.flip(0)))
+    assert "not curved" in loss_slice(model, objective, params, rows, resolution=3).faults()[0]
+
+
+@pytest.mark.parametrize("moved", [1e-3, 1e-9])
+def test_a_moved_centre_is_caught(monkeypatch: pytest.MonkeyPatch, moved: float) -> None:
+    model, objective, params = at_random()
+    rows = skewed(Coordinates.of(params).size)
+    through(monkeypatch, lambda chart: lambda offset: chart(offset + moved))
+    found = loss_slice(model, objective, params, rows, resolution=3)
+    assert "the grid's middle is" in found.faults()[0]
+    # the centre's loss is the point's own all the same
+    own = naive_at(params, rows.numpy(), np.zeros(2))
+    assert abs(found.center_loss - own) < EXACT
+    assert found.center_error == abs(found.loss[1, 1] - found.center_loss) > 1e-12
+
+
+class Holed(ExactLoss):
+    """Not a number wherever the bias is above a threshold, infinite below another."""
+
+    def __call__(self, model: Any, params: Any) -> Tensor:
+        value = super().__call__(model, params)
+        value = torch.where(params["bias"] > 1.0, torch.nan, value)
+        return torch.where(params["bias"] < -1.9, torch.inf, value)
+
+
+def test_losses_that_are_not_finite_stay_in_the_grid_and_are_counted() -> None:
+    model, params = SingleLayer(width=2, hidden=3, length=N), at_random()[2]
+    params["bias"] = 0 * params["bias"]
+    axes = Coordinates.of(params)
+    row = axes.vector({name: torch.full_like(x, name == "bias") for name, x in params.items()})
+    holed = Holed(BinaryMarkov(P, Q), N)
+    found = loss_slice(model, holed, params, row[None], resolution=5)  # b = -2, -1, 0, 1, 2
+    assert np.isinf(found.loss[0, 0]) and np.isnan(found.loss[4, 0])
+    assert np.isfinite(found.loss[1:4]).all()
+    assert found.not_finite == 2 and found.faults() == ()
+    sound = loss_slice(model, ExactLoss(BinaryMarkov(P, Q), N), params, row[None], resolution=5)
+    assert sound.not_finite == 0  # the control
+    assert (sound.loss[1:4] == found.loss[1:4]).all()
+
+
+def test_a_point_without_a_finite_loss_is_a_fault() -> None:
+    model, _, params = at_random()
+    params["bias"] = params["bias"] * 0 + 2
+    row = torch.ones(1, Coordinates.of(params).size, dtype=torch.float64)
+    found = loss_slice(model, Holed(BinaryMarkov(P, Q), N), params, row, resolution=3, radius=0.1)
+    assert found.faults() == ("the loss at the point itself is not finite",)
+
+
+class Meddling(ExactLoss):
+    """An objective that leaves a trace, of the kind given, in the model or in the point.
+
+    In ways that torch's own transforms let pass; plain in-place arithmetic they refuse themselves.
+    """
+
+    trace: str
+    point: Params
+    other = torch.nn.Parameter(torch.tensor(0.25, dtype=torch.float64))
+
+    def __call__(self, model: Any, params: Any) -> Tensor:
+        match self.trace:
+            case "parameter":
+                model.bias = self.other
+            case "mode":
+                model.eval()
+            case "requires_grad":
+                model.bias.requires_grad = False
+            case "point":
+                self.point["bias"] = self.point["bias"] + 1e-9
+        return super().__call__(model, params)
+
+
+@pytest.mark.parametrize(
+    ("trace", "text"),
+    [
+        ("parameter", r"changed the model's parameter 'bias': .*functional_call"),
+        ("mode", "changed the train/eval mode of SingleLayer"),
+        ("requires_grad", "changed requires_grad of 'bias'"),
+        ("point", "changed the point's 'bias'"),
+    ],
+)
+def test_an_objective_that_changes_the_model_or_the_point_is_caught(trace: str, text: str) -> None:
+    model, _, params = at_random()
+    rows = skewed(Coordinates.of(params).size)
+    planted = Meddling(BinaryMarkov(P, Q), N)
+    planted.trace, planted.point = trace, params
+    with pytest.raises(RuntimeError, match=text):
+        loss_slice(model, planted, params, rows, resolution=3)
+    planted.trace = "none"
+    loss_slice(model, planted, params, rows, resolution=3)  # the control
+
+
+def test_buffers_count_and_nan_equals_nan() -> None:
+    model = torch.nn.BatchNorm1d(2)
+    model.running_mean = torch.tensor([torch.nan, 0.0])
+    with unchanged(model, {}):
+        pass
+    with (
+        pytest.raises(RuntimeError, match="the model's buffer 'running_mean'"),
+        unchanged(model, {}),
+    ):
+        model.running_mean[1] = 1.0
+
+
+def test_named_points_are_located_and_their_losses_are_the_planes() -> None:
+    model, objective, params = at_random()
+    axes = Coordinates.of(params)
+    rows, centre = skewed(axes.size), axes.vector(params)
+    at = np.array([0.25, -1.5])
+    inside = axes.params(centre + torch.from_numpy(at) @ rows)
+    found = loss_slice(model, objective, params, rows, resolution=3, points={"there": inside})
+    (mark,) = found.points
+    assert np.abs(np.array(mark.at) - at).max() < 1e-12  # condition of two rows
+    assert abs(mark.loss - naive_at(params, rows.numpy(), at)) < EXACT
+    assert mark.error < EXACT and found.faults() == ()
+    outside = {name: value + 1 for name, value in inside.items()}
+    with pytest.raises(ValueError, match=r"points\['there'\] lies .* outside the plane"):
+        loss_slice(model, objective, params, rows, resolution=3, points={"there": outside})
+    wrong = dataclasses.replace(found, points=(dataclasses.replace(mark, error=1e-6),))
+    assert wrong.faults() == ("the plane's loss at there is off by 1.0e-06 nat",)
+
+
+def test_at_a_kink_there_is_no_curvature_to_check() -> None:
+    """The ansatz at e = 0, w = -2: every pre-activation is 0."""
+    model, objective = SingleLayer(width=2, length=N), ExactLoss(BinaryMarkov(P, Q), N)
+    free = ansatz(model, 0.0, -2.0, 0.0)
+    point = unigram_point(model, objective, free=free)
+    rows = skewed(Coordinates.of(point.params).size)
+    found = loss_slice(model, objective, point.params, rows, resolution=3, radius=0.1)
+    assert np.isnan(found.curvature_error) and np.isnan(found.curvatures).all()
+    assert found.faults() == ()
+    near = unigram_point(model, objective, free=gaussian(model, 0.5, 1))  # the control: no kink
+    other = loss_slice(model, objective, near.params, rows, resolution=3, radius=0.1)
+    assert other.curvature_error < CURVATURE_ERROR

@@ -1,0 +1,151 @@
+"""What the picture of a slice shows: plain arrays, from a measurement or from a scan's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import h5netcdf
+import numpy as np
+from jaxtyping import Float
+
+from landscape.cell import CellConfig
+from landscape.store import ScanStore
+from theory.numeric import function
+from theory.source import entropy_rate, unigram_entropy
+from theory.symbols import p, q
+
+__all__ = ["QUADRATIC", "SliceRecord", "load", "quadratic"]
+
+NEAR = {"saddle": (0.2, 0.3), "local minimum": (0.5, 0.8)}
+"""The chains of the papers; the cell of each kind nearest to its chain is drawn."""
+
+
+QUADRATIC = "near the point, by the predicted eigenvalues"
+"""What the quadratic prediction along eigenvectors is called in legends."""
+
+
+@dataclass(frozen=True)
+class SliceRecord:
+    """A measured loss on a line or surface, and what theory says of it.
+
+    Fields:
+        title: what is sliced, and where.
+        x, y: [A], [B], the axes as they are drawn; y is [0.] for a line.
+        labels: of the two axes, units included.
+        loss: [A, B], nats; a value that is not finite is drawn as such.
+        center: where the point lies on the axes.
+        unigram_loss, bigram_loss: H_u and H_b, nats.
+        predicted: [A, B], theory's loss, nats, or None.
+        prediction: what the predicted loss is, for the legend.
+        marks: other points in the plane, each with its name.
+    """
+
+    title: str
+    x: Float[np.ndarray, " A"]
+    y: Float[np.ndarray, " B"]
+    labels: tuple[str, str]
+    loss: Float[np.ndarray, "A B"]
+    center: tuple[float, float]
+    unigram_loss: float
+    bigram_loss: float
+    predicted: Float[np.ndarray, "A B"] | None = None
+    prediction: str = "predicted"
+    marks: tuple[tuple[str, float, float], ...] = ()
+
+
+def quadratic(
+    x: Float[np.ndarray, " A"],
+    y: Float[np.ndarray, " B"],
+    loss: float,
+    eigenvalues: Sequence[float],
+) -> Float[np.ndarray, "A B"]:
+    """L + lambda_1 x^2/2 + lambda_2 y^2/2: the loss near a critical point, along eigenvectors.
+
+    Arguments:
+        x, y: distances from the point along the two unit eigenvectors.
+        loss: at the point, nats.
+        eigenvalues: one or two, nats per squared distance.
+
+    >>> quadratic(np.array([2.0]), np.array([0.0]), 0.5, [0.25, -1.0]).tolist()
+    [[1.0]]
+    """
+    first, second = [*eigenvalues, 0.0][:2]
+    return loss + first * x[:, None] ** 2 / 2 + second * y[None, :] ** 2 / 2
+
+
+def load(store: ScanStore) -> tuple[SliceRecord, ...]:
+    """The slices of a scan worth a look: a saddle and a local minimum, unigram then bigram.
+
+    Of the tied cells (or all, if none is tied) that theory calls a saddle, and a local minimum, the
+    one nearest to the chains of the papers is taken. Raises ValueError where no cell has a slice.
+    """
+    best: dict[str, tuple[float, CellConfig]] = {}
+    cells = [cell for cell in store.config().cells() if store.done(cell.id)]
+    cells = [cell for cell in cells if cell.measure.slice is not None]
+    for cell in [c for c in cells if c.model.tying == "tied"] or cells:
+        word = store.scalars(cell.id)["points"].get("unigram", {}).get("classification")
+        if word in NEAR:
+            up, down = NEAR[word]
+            far = abs(float(cell.source.p) - up) + abs(float(cell.source.q) - down)
+            if word not in best or far < best[word][0] - 1e-12:
+                best[word] = far, cell
+    chosen = [best[word][1] for word in NEAR if word in best]
+    found = [
+        _read(store, cell, kind)
+        for kind in ("unigram", "bigram")
+        for cell in chosen
+        if kind in cell.measure.points
+    ]
+    if not found:
+        raise ValueError(
+            "no finished cell has a slice at a saddle or a local minimum: set measure.slice, and "
+            "scan into another folder"
+        )
+    return tuple(found)
+
+
+def _read(store: ScanStore, cell: CellConfig, kind: str) -> SliceRecord:
+    with h5netcdf.File(store.path / "cells" / f"{cell.id}.nc", "r") as file:
+        group = file[f"/slices/{kind}"]
+        loss, alpha, beta = (group[name][:] for name in ("loss", "alpha", "beta"))
+        names = [_text(name) for name in group["axis"][:]]
+        norms = np.sqrt(np.diag(group["gram"][:]))
+        theory = file[f"/theory/{kind}"]
+        known = "eigenvalue" in theory.variables
+        eigenvalues = theory["eigenvalue"][:] if known else None
+        word = _text(theory.attrs["classification"])
+    x, y = alpha * norms[0], beta * norms[-1]
+    H_u, H_b = _entropies(cell)
+    predicted, labels = None, tuple(f"distance along {name}" for name in names)
+    if eigenvalues is not None and all(name.startswith("eigenvector ") for name in names):
+        chosen = [float(eigenvalues[int(name.split()[1])]) for name in names]
+        predicted = quadratic(x, y, H_u if kind == "unigram" else H_b, chosen)
+        labels = tuple(
+            rf"{label}, $\lambda={value:.3g}$" for label, value in zip(labels, chosen, strict=True)
+        )
+    chain = f"$(p, q) = ({cell.source.p}, {cell.source.q})$"
+    return SliceRecord(
+        title=f"{kind}, {word}: {chain}",
+        x=x,
+        y=y,
+        labels=(labels[0], labels[-1]),
+        loss=loss,
+        center=(0.0, 0.0),
+        unigram_loss=H_u,
+        bigram_loss=H_b,
+        predicted=predicted,
+        prediction=QUADRATIC,
+    )
+
+
+def _entropies(cell: CellConfig) -> tuple[float, float]:
+    values = function([p, q], [unigram_entropy(), entropy_rate()], np)(
+        float(cell.source.p), float(cell.source.q)
+    )
+    return float(values[0]), float(values[1])
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
