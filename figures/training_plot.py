@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from figures.output import write
@@ -19,6 +19,7 @@ def draw_training(
     figure: Figure,
     loss: Float[np.ndarray, "seeds columns"],
     *,
+    times: Int[np.ndarray, " columns"] | None = None,
     unigram_loss: float,
     bigram_loss: float,
     escape_steps: Sequence[int | None],
@@ -30,13 +31,14 @@ def draw_training(
     leaves a gap.
 
     Arguments:
-        loss: [seeds, columns], nats; column t is the loss after t steps.
+        loss: [seeds, columns], nats; column k is the loss after times[k] steps.
+        times: [columns], ascending; 0, 1, 2, ... by default.
         unigram_loss, bigram_loss: H_u and H_b, nats.
         escape_steps: [seeds], first step below (H_u + H_b)/2, or None for a run that stayed.
         title: over the figure.
 
     Raises ValueError where there is no run, where the runs are not as many as their escape steps,
-    or where an escape step is not a step of the run.
+    or where an escape step is not one of the times.
 
     >>> figure = Figure()
     >>> draw_training(
@@ -54,9 +56,12 @@ def draw_training(
             f"escape_steps has {len(escape_steps)} entries, but loss has {seeds} runs: give one "
             "for each, None for a run that did not escape"
         )
-    beyond = [step for step in escape_steps if step is not None and not 0 <= step < columns]
+    times = np.arange(columns) if times is None else times
+    column = {step: place for place, step in enumerate(times.tolist())}
+    beyond = [step for step in escape_steps if step is not None and step not in column]
     if beyond:
-        raise ValueError(f"escape_steps has {beyond[0]}, which is not in 0..{columns - 1}")
+        within = f"0..{columns - 1}" if times[-1] == columns - 1 else "the evaluated times"
+        raise ValueError(f"escape_steps has {beyond[0]}, which is not in {within}")
     with styled():
         figure.set_size_inches(TEXT_WIDTH, 2.3)
         figure.set_layout_engine("constrained")
@@ -70,16 +75,16 @@ def draw_training(
                 name, (1, value), xytext=(3, 0), xycoords=axes.get_yaxis_transform(),
                 textcoords="offset points", va="center", color=colour, annotation_clip=False,
             )  # fmt: skip
-        steps = np.arange(columns)
         for number, run in enumerate(loss):
             label = ("run" if seeds == 1 else f"{seeds} runs") if number == 0 else None
-            axes.plot(steps, run, color="0.25", alpha=0.75, linewidth=0.8, label=label, zorder=2)
+            axes.plot(times, run, color="0.25", alpha=0.75, linewidth=0.8, label=label, zorder=2)
         escaped = [run for run, step in enumerate(escape_steps) if step is not None]
         if escaped:
             at = [step for step in escape_steps if step is not None]
             marks = axes.scatter(
-                at, loss[escaped, at], s=16, facecolors="white", edgecolors="black",
-                linewidths=0.8, label=f"escape ({len(escaped)} of {seeds})", zorder=4,
+                at, loss[escaped, [column[step] for step in at]], s=16,
+                facecolors="white", edgecolors="black", linewidths=0.8,
+                label=f"escape ({len(escaped)} of {seeds})", zorder=4,
             )  # fmt: skip
             marks.set_gid("escape")
         axes.set_title(title)
@@ -91,6 +96,7 @@ def draw_training(
 def save_training(
     loss: Float[np.ndarray, "seeds columns"],
     *,
+    times: Int[np.ndarray, " columns"] | None = None,
     unigram_loss: float,
     bigram_loss: float,
     escape_steps: Sequence[int | None],
@@ -114,6 +120,7 @@ def save_training(
     draw_training(
         figure,
         loss,
+        times=times,
         unigram_loss=unigram_loss,
         bigram_loss=bigram_loss,
         escape_steps=escape_steps,

@@ -7,14 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from landscape.charts import coordinate_slice
     from landscape.models import ReducedModel, SingleLayer
     from landscape.objective import ExactLoss
     from landscape.points import bigram_point, unigram_point
     from landscape.refinement import refine
+    from landscape.sampled import SampledLoss
     from landscape.scanning import scan
     from landscape.slices import loss_slice
     from landscape.sources import BinaryMarkov
     from landscape.spectrum import hessian_spectrum
+    from landscape.survival import SurvivalCurve, survival_curve
+    from landscape.survival_scan import survival_by
     from landscape.training import train
 
     __version__: str
@@ -23,13 +27,18 @@ __all__ = [
     "BinaryMarkov",
     "ExactLoss",
     "ReducedModel",
+    "SampledLoss",
     "SingleLayer",
+    "SurvivalCurve",
     "__version__",
     "bigram_point",
+    "coordinate_slice",
     "hessian_spectrum",
     "loss_slice",
     "refine",
     "scan",
+    "survival_by",
+    "survival_curve",
     "train",
     "unigram_point",
 ]
@@ -41,12 +50,17 @@ _HOME = {
     "SingleLayer": "models",
     "ReducedModel": "models",
     "ExactLoss": "objective",
+    "SampledLoss": "sampled",
     "train": "training",
     "unigram_point": "points",
     "bigram_point": "points",
     "refine": "refinement",
     "hessian_spectrum": "spectrum",
     "loss_slice": "slices",
+    "coordinate_slice": "charts",
+    "SurvivalCurve": "survival",
+    "survival_curve": "survival",
+    "survival_by": "survival_scan",
     "scan": "scanning",
 }
 

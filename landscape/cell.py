@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from landscape.canonical import SCHEMA, sha256
-from landscape.refusal import ConfigError
+from landscape.refusal import ConfigError, shown
 from landscape.sections import EXACT_LENGTH, Measure, Model, Section, Source, Train
 
 SECTIONS: dict[str, type[Section]] = {
@@ -16,6 +16,9 @@ SECTIONS: dict[str, type[Section]] = {
     "measure": Measure,
 }
 """The tables that say what a cell is."""
+
+LATER = {"train": ("momentum", "evaluate_every")}
+"""Settings newer than the schema: where they mean nothing they are left out, and ids stand."""
 
 
 class CellConfig(Section):
@@ -44,14 +47,25 @@ class CellConfig(Section):
             raise ConfigError(
                 f"model.length = {length} is refused: train.data = 'exact' enumerates 2^{length} "
                 f"contexts ({symbols} in float64); it must be between 1 and {EXACT_LENGTH}: take a "
-                "shorter length, or estimate the loss from samples (SampledLoss)"
+                "shorter length, or train.data = 'sampled' (SampledLoss)"
+            )
+        if length > EXACT_LENGTH and self.measure.points:
+            raise ConfigError(
+                f"measure.points = {shown(self.measure.points)} is refused at model.length = "
+                f"{length}: points are measured with the exact loss, up to length {EXACT_LENGTH}; "
+                "set measure.points = [] to train alone, or take a shorter length"
             )
         return self
 
     @cached_property
     def settings(self) -> dict[str, dict[str, Any]]:
         """The resolved settings as plain tables, without the coordinates."""
-        return {name: getattr(self, name).model_dump() for name in SECTIONS}
+        tables = {name: getattr(self, name).model_dump() for name in SECTIONS}
+        for section, names in LATER.items():
+            for name in names:
+                if tables[section][name] is None:
+                    del tables[section][name]
+        return tables
 
     @cached_property
     def id(self) -> str:

@@ -29,16 +29,28 @@ def outcome(loss: float, source: MarkovSource) -> str:
     return "other"
 
 
-def escape_step(losses: Sequence[float], source: MarkovSource) -> int | None:
-    """First step at which the loss is below (H_u + H_b)/2, or None if there is none.
+def escape_step(
+    losses: Sequence[float], source: MarkovSource, *, times: Sequence[int] | None = None
+) -> int | None:
+    """First evaluated step at which the loss is below (H_u + H_b)/2, or None if there is none.
 
-    `losses[t]` is the population loss after t steps. At p+q = 1 there is nothing to escape from.
+    `losses[k]` is the population loss after times[k] steps, by default after k steps. At p+q = 1
+    there is nothing to escape from.
+
+    Raises:
+        ValueError: if there are not as many times as losses.
 
     >>> from landscape.sources import BinaryMarkov
     >>> escape_step([0.67, 0.66, 0.63, 0.62], BinaryMarkov(0.5, 0.8))
     2
+    >>> escape_step([0.67, 0.63], BinaryMarkov(0.5, 0.8), times=[0, 10])
+    10
     """
+    times = range(len(losses)) if times is None else times
+    if len(times) != len(losses):
+        raise ValueError(f"times has {len(times)} entries for {len(losses)} losses; give one each")
     if source.degenerate:
         return None
     level = (source.unigram_entropy + source.entropy_rate) / 2
-    return next((step for step, loss in enumerate(losses) if loss < level), None)
+    below = (step for step, loss in zip(times, losses, strict=True) if loss < level)
+    return next(below, None)

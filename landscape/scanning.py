@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from math import ceil
@@ -19,7 +19,7 @@ import xarray
 from landscape.cell import CellConfig
 from landscape.config import ScanConfig
 from landscape.measurement import PointMemory, measure_cell
-from landscape.setting import initial_of, model_of, objective_of, seeds_of
+from landscape.setting import descent_of, initial_of, model_of, seeds_of, training_objective_of
 from landscape.store import ScanStore
 from landscape.training import train_together
 
@@ -86,13 +86,26 @@ class ScanResult:
         """The (cell, point) pairs at which float64 cannot decide."""
         return self._with("inconclusive")
 
-    def _with(self, verdict: str) -> list[tuple[CellConfig, str]]:
+    def slice_faults(self) -> list[tuple[CellConfig, str, str]]:
+        """What the slices' own checks found wrong: (cell, point, in words)."""
         return [
-            (cell, kind)
-            for cell in self.config.cells()
-            for kind, point in self.scalars.get(cell.id, {}).get("points", {}).items()
-            if point.get("verdict") == verdict
+            (cell, kind, fault)
+            for cell, kind, point in self._points()
+            for fault in point.get("slice_faults", ())
         ]
+
+    def not_finite(self) -> list[tuple[CellConfig, str, int]]:
+        """The slices with losses that are NaN or infinite: (cell, point, how many)."""
+        counts = ((c, kind, point.get("slice_not_finite", 0)) for c, kind, point in self._points())
+        return [(cell, kind, count) for cell, kind, count in counts if count]
+
+    def _with(self, verdict: str) -> list[tuple[CellConfig, str]]:
+        return [(c, kind) for c, kind, point in self._points() if point.get("verdict") == verdict]
+
+    def _points(self) -> Iterator[tuple[CellConfig, str, dict[str, Any]]]:
+        for cell in self.config.cells():
+            for kind, point in self.scalars.get(cell.id, {}).get("points", {}).items():
+                yield cell, kind, point
 
 
 def batches(cells: Sequence[CellConfig]) -> list[list[CellConfig]]:
@@ -111,7 +124,10 @@ def batches(cells: Sequence[CellConfig]) -> list[list[CellConfig]]:
     for group in groups.values():
         settings = group[0]
         hidden = 1 if settings.model.kind == "reduced" else settings.model.hidden
-        size = settings.train.seeds * 2**settings.model.length * hidden
+        if settings.train.batch is None:
+            size = settings.train.seeds * 2**settings.model.length * hidden
+        else:  # computed a few runs at a time: a cell keeps its draws and their laws
+            size = settings.train.seeds * settings.train.batch * settings.model.length
         parts = max(ceil(len(group) / max(1, BATCH_SIZE // size)), ceil(WORKERS / len(groups)))
         share = ceil(len(group) / parts)
         parted += [group[start : start + share] for start in range(0, len(group), share)]
@@ -212,11 +228,9 @@ class _Job:
 
         trajectories = train_together(
             model,
-            [objective_of(cell, device) for cell in batch],
-            steps=steps,
+            [training_objective_of(cell, device) for cell in batch],
+            **descent_of(settings),
             seeds=seeds,
-            lr=settings.train.lr,
-            weight_decay=settings.train.weight_decay,
             initial=initial_of(settings, model),
             progress=progress,
         )

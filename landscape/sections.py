@@ -22,6 +22,13 @@ EXACT_LENGTH = 16
 ANSATZ = {"e": 0.1, "w": 0.0, "b": 0.0}
 """Where the rank-one ansatz starts unless told otherwise: its coordinates (e, w, b)."""
 
+READERS = {
+    "batch": ("data", "sampled", 256),
+    "momentum": ("optimizer", "sgd", 0.9),
+    "evaluate_every": ("data", "sampled", 10),
+}
+"""Settings of training that one choice alone reads: that setting, the choice, the default."""
+
 Point = Literal["unigram", "bigram", "trained"]
 POINTS: tuple[Point, ...] = ("unigram", "bigram", "trained")
 
@@ -136,31 +143,53 @@ class Model(Section):
 class Train(Section):
     """The training runs: `seeds` of them, from the base `seed` upwards, trained together.
 
-    `batch` belongs to sampled data; on the exact objective it means nothing and becomes None.
+    `batch` and `evaluate_every` belong to sampled data, `momentum` to "sgd"; elsewhere they mean
+    nothing and become None. Sampled data are computed in float32 unless told otherwise.
     """
 
     title: ClassVar[str] = "train"
-    data: Literal["exact"] = "exact"
-    batch: Whole | None = Field(default=None, ge=1, description="a whole number of at least 1")
-    optimizer: Literal["adamw"] = "adamw"
+    data: Literal["exact", "sampled"] = "exact"
+    batch: Whole | None = Field(
+        default=None, validate_default=True, ge=1, description="a whole number of at least 1"
+    )
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    momentum: Real | None = Field(
+        default=None,
+        validate_default=True,
+        ge=0,
+        lt=1,
+        description="a number of at least 0 and below 1",
+    )
     lr: Real = Field(default=2e-3, gt=0, description="a finite number above 0")
     steps: Whole = Field(default=1000, ge=0, description="a whole number, 0 or more")
+    evaluate_every: Whole | None = Field(
+        default=None, validate_default=True, ge=1, description="a whole number of at least 1"
+    )
     seeds: Whole = Field(default=4, ge=1, description="a whole number of at least 1")
     seed: Whole = Field(
         default=0, ge=0, lt=2**62, description="the first seed, a whole number from 0 to 2^62 - 1"
     )
     weight_decay: Real = Field(default=1e-3, ge=0, description="a finite number, 0 or more")
-    dtype: Literal["float64", "float32"] = "float64"
+    dtype: Literal["float64", "float32"] = Field(
+        default_factory=lambda settings: "float32" if settings["data"] == "sampled" else "float64"
+    )
 
-    @field_validator("batch")
+    @field_validator("batch", "momentum", "evaluate_every")
     @classmethod
-    def _exact_data_has_no_batch(cls, batch: int | None, info: Any) -> int | None:
+    def _only_where_it_is_read(cls, value: Any, info: Any) -> Any:
         # `info` is pydantic's ValidationInfo, a protocol that cannot be checked at run time.
-        return None if info.data.get("data") == "exact" else batch
+        reader, choice, default = READERS[info.field_name]
+        if info.data.get(reader) != choice:
+            return None
+        return default if value is None else value
 
 
 class Slice(Section):
-    """A plane through each point, with `resolution` grid points a side along two `directions`."""
+    """A plane through each point, with `resolution` grid points a side along two `directions`.
+
+    "eigen": the Hessian's lowest and highest nonzero; "random": unit Gaussian; "filter": Gaussian,
+    filter-normalised. The last two follow from the cell's seed.
+    """
 
     title: ClassVar[str] = "measure.slice"
     resolution: Whole = Field(
@@ -168,7 +197,7 @@ class Slice(Section):
         ge=3,
         description="an odd whole number of at least 3 (odd puts the point on the grid)",
     )
-    directions: Literal["eigen"] = "eigen"
+    directions: Literal["eigen", "random", "filter"] = "eigen"
 
     @field_validator("resolution")
     @classmethod

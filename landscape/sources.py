@@ -20,6 +20,8 @@ from jaxtyping import Float, Int
 from scipy.special import xlogy
 from torch import Tensor
 
+from landscape.paths import binary_paths, uniforms
+
 
 @runtime_checkable
 class MarkovSource(Protocol):
@@ -46,6 +48,19 @@ class MarkovSource(Protocol):
 
     def next_law(self, length: int) -> Float[np.ndarray, "contexts states"]:
         """Conditional law r of the next symbol after each of those contexts."""
+
+
+@runtime_checkable
+class SampledSource(MarkovSource, Protocol):
+    """A source that can also be drawn from, and that knows its law along what was drawn."""
+
+    def sample(
+        self, batch: int, length: int, generator: torch.Generator
+    ) -> Int[Tensor, "{batch} {length}"]:
+        """Independent sequences, one a row; all randomness is the generator's."""
+
+    def conditional_law(self, tokens: Int[Tensor, "*rows N"]) -> Float[Tensor, "*rows N S"]:
+        """r = P(x_{n+1} | x_1..x_n) at every position n of every sequence, in float64."""
 
 
 def probability(name: str, value: Decimal | float | str) -> Decimal:
@@ -188,17 +203,14 @@ class BinaryMarkov:
         """
         if batch < 1 or length < 1:
             raise ValueError(f"batch={batch}, length={length}: both must be at least 1")
-        device = generator.device
-        u = torch.rand(batch, length, generator=generator, dtype=torch.float64, device=device)
-        from_zero, from_one = float(self.kernel[0, 1]), float(self.kernel[1, 1])
-        low, high = min(from_zero, from_one), max(from_zero, from_one)
-        one, between = u < low, (u >= low) & (u < high)
-        one[:, 0] = u[:, 0] < float(self.stationary[1])  # x_1 follows the stationary law
-        between[:, 0] = False
-        index = torch.arange(length, device=device)
-        reset = torch.where(between, 0, index).cummax(dim=1).values
-        symbol = one.gather(1, reset)
-        if from_zero > from_one:  # in between, the chain flips; else it keeps its symbol
-            flips = between.cumsum(dim=1)
-            symbol = symbol ^ ((flips - flips.gather(1, reset)) % 2 == 1)
-        return symbol.long()
+        u = uniforms(batch, length, generator)
+        kernel = torch.from_numpy(self.kernel).to(u.device)
+        return binary_paths(u[None], kernel[None], kernel.new_tensor([self.stationary[1]]))[0]
+
+    def conditional_law(self, tokens: Int[Tensor, "*rows N"]) -> Float[Tensor, "*rows N 2"]:
+        """r = P(x_{n+1} | x_1..x_n) at every position: the kernel's row of the symbol x_n there.
+
+        >>> BinaryMarkov(0.5, 0.8).conditional_law(torch.tensor([[0, 1]])).tolist()
+        [[[0.5, 0.5], [0.8, 0.2]]]
+        """
+        return torch.from_numpy(self.kernel).to(tokens.device)[tokens]

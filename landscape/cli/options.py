@@ -34,10 +34,30 @@ chain_and_model = _all(
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of every draw."),
 )
 
-training = _all(
-    click.option("--steps", type=int, default=1000, show_default=True, help="AdamW steps."),
+descent = _all(
+    click.option("--steps", type=int, default=1000, show_default=True, help="Optimiser steps."),
     click.option("--lr", type=float, default=2e-3, show_default=True, help="Peak learning rate."),
+)
+
+training = _all(
+    descent,
     click.option("--dtype", default="float64", show_default=True, help="Or: float32."),
+)
+
+experiment = _all(
+    click.option(
+        "--data", default="exact", show_default=True, help="Or: sampled, fresh each step."
+    ),
+    click.option("--batch", type=int, help="Sequences a step of sampled data.  [default: 256]"),
+    click.option("--optimizer", default="adamw", show_default=True, help="Or: sgd."),
+    click.option("--momentum", type=float, help="Momentum of sgd.  [default: 0.9]"),
+    descent,
+    click.option(
+        "--evaluate-every",
+        type=int,
+        help="Steps between population losses on sampled data.  [default: 10]",
+    ),
+    click.option("--dtype", help="[default: float64; float32 on sampled data]"),
 )
 
 
@@ -77,18 +97,22 @@ def cell_of(
     train: dict[str, Any] | None = None,
     measure: dict[str, Any] | None = None,
 ) -> CellConfig:
-    """The one cell that a command's options describe; bad values raise ConfigError."""
+    """The one cell that a command's options describe; bad values raise ConfigError.
+
+    What is None in `train` was not given, and takes its default.
+    """
     from landscape.cell import CellConfig
     from landscape.sections import Measure, Model, Source, Train
 
     sizes: dict[str, Any] = {"width": width, "length": length}
     if hidden is not None:
         sizes["hidden"] = hidden
+    given = {name: value for name, value in (train or {}).items() if value is not None}
     return CellConfig(
         # the options are text, which the sections read and refuse themselves
         source=Source(p=p, q=q),  # type: ignore[arg-type]  # text to exact decimals
         model=Model(kind=model, tying=tying, **sizes, **(init or {})),  # type: ignore[arg-type]
-        train=Train(seed=seed, seeds=1, **(train or {})),
+        train=Train(seed=seed, seeds=1, **given),
         measure=Measure(**(measure or {})),
     )
 

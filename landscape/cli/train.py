@@ -16,7 +16,7 @@ from landscape.cli import options
 @click.option("--e", type=float, help="Embedding coordinate of the ansatz.")
 @click.option("--w", type=float, help="Feed-forward coordinate of the ansatz.")
 @click.option("--b", type=float, help="Bias coordinate of the ansatz.")
-@options.training
+@options.experiment
 @options.plot
 @options.output
 def command(
@@ -24,41 +24,62 @@ def command(
     e: float | None,
     w: float | None,
     b: float | None,
+    data: str,
+    batch: int | None,
+    optimizer: str,
+    momentum: float | None,
     steps: int,
     lr: float,
-    dtype: str,
+    evaluate_every: int | None,
+    dtype: str | None,
     plot: str | None,
     as_json: bool,
     device: str,
     **setting: Any,
 ) -> int:
-    """Train one model on the exact population loss, and say where it ended."""
+    """Train one model on the exact population loss or on sampled data, and say where it ended."""
     from landscape.cli.emit import emit
     from landscape.cli.progress import TrainingProgress
-    from landscape.setting import initial_of, model_of, objective_of, seeds_of
+    from landscape.setting import (
+        descent_of,
+        initial_of,
+        model_of,
+        seeds_of,
+        training_objective_of,
+    )
     from landscape.training import train
 
     given = {"e": e, "w": w, "b": b}
     cell = options.cell_of(
         **setting,
         init={"init": init, **{name: value for name, value in given.items() if value is not None}},
-        train={"steps": steps, "lr": lr, "dtype": dtype},
+        train={
+            "data": data,
+            "batch": batch,
+            "optimizer": optimizer,
+            "momentum": momentum,
+            "steps": steps,
+            "lr": lr,
+            "evaluate_every": evaluate_every,
+            "dtype": dtype,
+        },
+        measure={"points": []},
     )
     options.prepare(device)
     model = model_of(cell, device)
-    objective = objective_of(cell, device)
+    objective = training_objective_of(cell, device)
     with TrainingProgress() as progress:
         trajectory = train(
             model,
             objective,
-            steps=steps,
+            **descent_of(cell),
             seeds=seeds_of(cell),
-            lr=lr,
             initial=initial_of(cell, model),
             progress=progress.step,
         )
     record = {
         "final_loss": float(trajectory.loss[0, -1]),
+        "loss_error": float(trajectory.loss_error[0, -1]),
         "unigram_loss": objective.source.unigram_entropy,
         "bigram_loss": objective.source.entropy_rate,
         "distance": {name: float(value[0]) for name, value in trajectory.distance.items()},
@@ -67,8 +88,9 @@ def command(
         "steps": trajectory.steps,
         "seconds": trajectory.seconds,
         "loss_curve": {
-            "step": list(range(trajectory.steps + 1)),
+            "step": trajectory.times.tolist(),
             "loss": trajectory.loss[0].tolist(),
+            "loss_error": trajectory.loss_error[0].tolist(),
         },
     }
     if plot:
@@ -76,6 +98,7 @@ def command(
 
         save_training(
             trajectory.loss,
+            times=trajectory.times,
             unigram_loss=objective.source.unigram_entropy,
             bigram_loss=objective.source.entropy_rate,
             escape_steps=trajectory.escape_steps,
@@ -91,7 +114,10 @@ def _terminal(record: dict[str, Any]) -> None:
     if not math.isfinite(record["final_loss"]):
         click.echo("The run diverged: its loss is not finite. Try a smaller --lr.", err=True)
     click.echo(f"outcome           {record['outcome']}")
-    click.echo(f"final loss        {record['final_loss']:.6f} nat after {record['steps']} steps")
+    error = f" +- {record['loss_error']:.1e}" if record["loss_error"] else ""
+    click.echo(
+        f"final loss        {record['final_loss']:.6f}{error} nat after {record['steps']} steps"
+    )
     click.echo(f"unigram, bigram   {record['unigram_loss']:.6f}, {record['bigram_loss']:.6f} nat")
     click.echo(
         f"KL from unigram   {record['distance']['unigram']:.2e} nat, "

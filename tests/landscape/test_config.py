@@ -346,7 +346,10 @@ def test_a_misspelt_setting_names_the_right_one(place: tuple[str, str]) -> None:
             "model.e = 0.1 is refused: with model.init = 'standard' nothing reads",
         ),
         ({"model": {"init": "ansatz", "w": float("nan")}}, "model.w = nan is refused"),
-        ({"train": {"data": "sampled"}}, "train.data = 'sampled' is refused: it must be 'exact'"),
+        (
+            {"train": {"data": "drawn"}},
+            "train.data = 'drawn' is refused: it must be one of 'exact', 'sampled'",
+        ),
         ({"train": {"lr": 0}}, "train.lr = 0 is refused: it must be a finite number above 0"),
         ({"train": {"lr": math.inf}}, "train.lr = inf is refused"),
         (

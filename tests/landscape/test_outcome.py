@@ -86,3 +86,12 @@ def test_escape_depends_on_the_chain() -> None:
     curve = [0.69, 0.66, 0.6]
     assert escape_step(curve, CHAIN) == 2
     assert escape_step(curve, BinaryMarkov(0.9, 0.9)) is None
+
+
+def test_an_escape_is_given_in_steps_not_in_evaluations() -> None:
+    curve, times = [UNIGRAM, UNIGRAM, BIGRAM, UNIGRAM], [0, 10, 20, 25]
+    assert escape_step(curve, CHAIN, times=times) == 20
+    assert escape_step(curve, CHAIN) == 2
+    assert escape_step(curve[:2], CHAIN, times=times[:2]) is None
+    with pytest.raises(ValueError, match=r"times has 3 entries for 4 losses; give one each"):
+        escape_step(curve, CHAIN, times=times[:3])

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from landscape import measurement, scanning
 from landscape.config import ConfigError, ScanConfig
 from landscape.scanning import ScanResult, Silence, batches, scan
+from landscape.slices import loss_slice
 from landscape.store import ScanStore
 
 SMALL: dict[str, Any] = {
@@ -234,6 +235,25 @@ def test_a_batch_that_cannot_go_on_stops_the_other(
     with pytest.raises(OSError, match="planted: disk full"):
         scan(config, out=tmp_path / "scan", watcher=Watch())
     assert steps.count(1) == 5 and steps.count(2) < 50_000
+
+
+def test_a_slice_that_fails_its_own_checks_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A moved centre is a fault, a loss that is no number is counted; a sound slice has neither."""
+    true = loss_slice
+
+    def planted(*arguments: Any, **rest: Any) -> Any:
+        return dataclasses.replace(true(*arguments, **rest), center_error=1e-6, not_finite=3)
+
+    config = configured(source={"p": 0.5, "q": 0.8}, **SMALL)
+    sound = scan(config, out=tmp_path / "sound")
+    assert sound.slice_faults() == [] and sound.not_finite() == []
+    monkeypatch.setattr(measurement, "loss_slice", planted)
+    result = scan(config, out=tmp_path / "planted")
+    assert [count for *_, count in result.not_finite()] == [3, 3] and not result.failed
+    kinds, words = zip(*[(kind, text) for _, kind, text in result.slice_faults()], strict=True)
+    assert kinds == ("unigram", "bigram") and "middle is 1.0e-06 nat away" in words[0]
 
 
 def test_threads_and_random_state_are_given_back(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,21 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 from torch import Tensor, nn
 
+from landscape.fresh import FreshBatches, stream
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian, standard
 from landscape.objective import ExactLoss
+from landscape.optimizers import one_cycle
+from landscape.sampled import SampledLoss
 from landscape.sources import BinaryMarkov
-from landscape.training import Trajectory, one_cycle, train, train_together
+from landscape.training import Trajectory, train, train_together
 from tests.brute_force import (
     LINEAR,
+    bce,
     flatten,
     naive_divergence,
     naive_gradient,
+    naive_logits,
     naive_loss,
     shapes,
     unflatten,
@@ -45,7 +50,9 @@ def run_of(trajectory: Trajectory, run: int) -> Trajectory:
     return Trajectory(
         trajectory.source,
         trajectory.seeds[run : run + 1],
+        trajectory.times,
         trajectory.loss[run : run + 1],
+        trajectory.loss_error[run : run + 1],
         {name: end[run : run + 1] for name, end in trajectory.params.items()},
         {name: row[run : run + 1] for name, row in trajectory.distance.items()},
         trajectory.seconds,
@@ -371,6 +378,240 @@ def test_training_needs_objectives_of_one_length() -> None:
         train_together(model, [])
     with pytest.raises(ValueError, match=r"objectives of different .* cannot be stacked"):
         train_together(model, [exact(0.5, 0.8, 2), exact(0.5, 0.8, 3)])
+
+
+# --- sampled data
+
+
+def drawn(p: float, q: float, length: int, batch: int, seed: int = 0) -> SampledLoss:
+    return SampledLoss(BinaryMarkov(p, q), length, batch=batch, seed=seed)
+
+
+BY_CONTEXT, BY_SEQUENCE = (4, 40), (17, 3)  # length, batch; at 17 no exact population loss
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("sizes", [BY_CONTEXT, BY_SEQUENCE], ids=str)
+def test_a_sampled_run_of_a_batch_is_the_run_trained_alone(
+    sizes: tuple[int, int], optimizer: str
+) -> None:
+    model = SingleLayer(width=3, length=sizes[0])
+    chains = [(0.5, 0.8), (0.2, 0.3)]
+    options: dict[str, Any] = {"steps": 20, "optimizer": optimizer, "lr": 1e-2}
+    together = train_together(
+        model, [drawn(*chain, *sizes) for chain in chains], seeds=[3, 1], **options
+    )
+    for chain, batch in zip(chains, together, strict=True):
+        for run, seed in enumerate((3, 1)):
+            alone = train(model, drawn(*chain, *sizes), seeds=[seed], **options)
+            # 20 steps of float64, whose rounding Adam's division amplifies
+            assert furthest(run_of(batch, run), alone) < 1e-12
+            assert furthest(run_of(batch, 1 - run), alone) > 1e-6
+            # the data stream is the run's: same start, other data
+            other = train(model, drawn(*chain, *sizes, seed=1), seeds=[seed], **options)
+            assert furthest(run_of(batch, run), other) > 1e-9
+
+
+@pytest.mark.parametrize("sizes", [BY_CONTEXT, BY_SEQUENCE], ids=str)
+def test_the_same_seed_trains_to_the_same_bytes(sizes: tuple[int, int]) -> None:
+    model = SingleLayer(width=3, length=sizes[0], dtype=torch.float32)
+
+    def ends(seed: int) -> bytes:
+        done = train(model, drawn(0.5, 0.8, *sizes), steps=5, seeds=[seed])
+        return b"".join(end.numpy().tobytes() for end in done.params.values())
+
+    assert ends(2) == ends(2)
+    assert ends(2) != ends(3)
+
+
+def sgd_by_hand(
+    weights: dict[str, np.ndarray],
+    layout: Layout,
+    gradients: Callable[[np.ndarray, int], np.ndarray],
+    *,
+    steps: int,
+    momentum: float = 0.9,
+    weight_decay: float = 1e-3,
+    damped: bool = False,
+    ahead: bool = False,
+) -> np.ndarray:
+    """Heavy ball on gradients(theta, step), weights decaying where they are linear."""
+    theta = flatten(weights, layout)
+    mask = flatten({k: np.full(shape, float(k in LINEAR)) for k, shape in layout.items()}, layout)
+    velocity = np.zeros(len(theta))
+    for t in range(steps):
+        # too few steps for a warm-up: a half cosine from the peak to a fifth
+        rate = 0.1 * (0.2 + 0.8 * (1 + math.cos(math.pi * t / (steps - 1))) / 2)
+        g = gradients(theta, t) + weight_decay * mask * theta
+        velocity = momentum * velocity + (1 - momentum * damped if t else 1) * g
+        theta = theta - rate * (g + momentum * velocity if ahead else velocity)
+    return theta
+
+
+@pytest.mark.parametrize("momentum", [None, 0.5, 0.0])
+def test_ten_steps_are_sgd_by_hand_on_the_gradient_of_the_enumeration(
+    momentum: float | None,
+) -> None:
+    model = SingleLayer(width=2, length=2, hidden=2)
+    layout, start = shapes(2, 2, 2), gaussian(model, 0.8, 4)
+    weights = {name: start[name].numpy() for name in layout}
+    done = train(
+        model, exact(0.5, 0.8, 2), steps=10, seeds=[0], lr=0.1, optimizer="sgd",
+        momentum=momentum, initial=lambda seed: start,
+    )  # fmt: skip
+    end = flatten({name: value.numpy() for name, value in done.end(0).items()}, layout)
+
+    def gradients(theta: np.ndarray, _: int) -> np.ndarray:
+        return naive_gradient(unflatten(theta, layout), 0.5, 0.8, 2, layout)
+
+    def by_hand(**changes: Any) -> np.ndarray:
+        own = {"momentum": 0.9 if momentum is None else momentum}
+        return sgd_by_hand(weights, layout, gradients, steps=10, **(own | changes))
+
+    # gradients agree to 1e-15 of order-1 terms, ten steps add them up
+    assert np.abs(end - by_hand()).max() < 1e-13
+    mutations: list[dict[str, Any]] = [{"momentum": 0.89}, {"weight_decay": 0.0}]
+    if momentum != 0:
+        mutations += [{"damped": True}, {"ahead": True}]
+    for mutation in mutations:
+        assert np.abs(end - by_hand(**mutation)).max() > 1e-7
+
+
+@pytest.mark.parametrize("sizes", [(2, 9), (3, 2)], ids=str)
+def test_every_step_descends_the_loss_of_the_next_batch_of_its_stream(
+    sizes: tuple[int, int],
+) -> None:
+    length, batch = sizes  # by context and by sequence
+    model = SingleLayer(width=2, length=length, hidden=2)
+    layout, start = shapes(2, length, 2), gaussian(model, 0.8, 4)
+    weights = {name: start[name].numpy() for name in layout}
+    done = train(
+        model, drawn(0.5, 0.8, length, batch, seed=7), steps=6, seeds=[5], lr=0.1,
+        optimizer="sgd", initial=lambda seed: start,
+    )  # fmt: skip
+    end = flatten({name: value.numpy() for name, value in done.end(0).items()}, layout)
+
+    def by_hand(*, data_seed: int = 7, fresh: bool = True) -> np.ndarray:
+        own = stream(data_seed, 5)
+        batches = [BinaryMarkov(0.5, 0.8).sample(batch, length, own).numpy() for _ in range(6)]
+
+        def gradients(theta: np.ndarray, step: int) -> np.ndarray:
+            tokens = batches[step if fresh else 0]
+            law = np.where(tokens == 1, 0.2, 0.5)
+            moved = theta + 1e-30j * np.eye(len(theta))
+            rows = [naive_logits(unflatten(row, layout), tokens) for row in moved]
+            return np.array([np.imag(bce(row, law).mean()) / 1e-30 for row in rows])
+
+        return sgd_by_hand(weights, layout, gradients, steps=6)
+
+    assert np.abs(end - by_hand()).max() < 1e-13
+    assert np.abs(end - by_hand(fresh=False)).max() > 1e-4
+    assert np.abs(end - by_hand(data_seed=8)).max() > 1e-4
+
+
+def test_the_population_loss_is_exact_and_in_float64_on_the_way() -> None:
+    model = SingleLayer(width=3, length=4, dtype=torch.float32)
+    done = train(model, drawn(0.2, 0.3, 4, 20), steps=25, seeds=[2, 5], lr=1e-2)
+    assert done.times.tolist() == [0, 10, 20, 25]
+    assert done.steps == 25
+    assert done.loss.shape == (2, 4)
+    assert not done.loss_error.any()
+    assert {end.dtype for end in done.params.values()} == {torch.float32}
+    for run in range(2):
+        weights = {name: end.double().numpy() for name, end in done.end(run).items()}
+        naive = float(naive_loss(weights, 0.2, 0.3, 4))
+        assert abs(done.loss[run, -1] - naive) < 1e-14  # float32 would leave 1e-8
+        assert abs(done.loss[run, -2] - naive) > 1e-8
+        for reference, distances in done.distance.items():
+            expected = naive_divergence(weights, 0.2, 0.3, 4, reference)
+            assert abs(distances[run] - expected) < 1e-14
+    every = train(model, drawn(0.2, 0.3, 4, 20), steps=25, seeds=[2], lr=1e-2, evaluate_every=1)
+    assert every.times.tolist() == list(range(26))
+    assert np.abs(every.loss[0, done.times] - done.loss[0]).max() < 1e-6  # float32 runs
+
+
+def test_the_population_loss_of_long_contexts_is_estimated_with_its_error() -> None:
+    model = SingleLayer(width=3, length=20)
+    start = gaussian(model, 0.5, 0)
+    done = train(model, drawn(0.5, 0.8, 20, 4), steps=12, seeds=[0, 1], initial=lambda seed: start)
+    assert done.times.tolist() == [0, 10, 12]
+    gap = done.source.unigram_entropy - done.source.entropy_rate
+    assert (done.loss_error > 0).all()
+    assert (done.loss_error < gap / 5).all()
+    assert np.array_equal(done.loss[0, 0], done.loss[1, 0])  # the same sequences for all runs
+    other = drawn(0.5, 0.8, 20, 20_000, seed=11)
+    better, error = other(model, done.end(0)).item(), other.standard_error(model, done.end(0))
+    spread = math.hypot(done.loss_error[0, -1], error.item())
+    assert 0 < abs(done.loss[0, -1] - better) < 4 * spread
+    assert abs(done.loss[0, -1] - done.source.unigram_entropy) > 4 * spread
+    near = other.divergence(model, done.end(0), "bigram").item()
+    assert abs(done.distance["bigram"][0] - near) < 0.1 * near
+    assert abs(done.distance["unigram"][0] - near) > 0.1 * near
+    data = done.to_xarray()
+    assert data["step"].values.tolist() == [0, 10, 12]
+    assert np.array_equal(data["loss_error"].values, done.loss_error)
+
+
+def test_an_escape_is_an_evaluated_step() -> None:
+    model = ReducedModel()
+    options: dict[str, Any] = {"steps": 60, "seeds": [4, 0], "lr": 0.2}
+    coarse = train(model, drawn(0.2, 0.3, 2, 200), evaluate_every=7, **options)
+    fine = train(model, drawn(0.2, 0.3, 2, 200), evaluate_every=1, **options)
+    for late, first in zip(coarse.escape_steps, fine.escape_steps, strict=True):
+        assert late is not None and first is not None
+        assert late in coarse.times and first <= late < first + 7
+    escapes = coarse.to_xarray()["escape_step"].values.tolist()
+    assert escapes == list(coarse.escape_steps)
+
+
+@pytest.mark.parametrize("sizes", [BY_CONTEXT, BY_SEQUENCE], ids=str)
+def test_sampled_training_moves_neither_the_model_nor_the_random_state(
+    sizes: tuple[int, int],
+) -> None:
+    model = SingleLayer(width=2, length=sizes[0], dtype=torch.float32).eval()
+    before = observed(model)
+    train(model, drawn(0.5, 0.8, *sizes), steps=3, seeds=[0, 1])
+    assert observed(model) == before
+    assert {value.dtype for value in model.parameters()} == {torch.float32}
+    torch.rand(1)
+    assert observed(model) != before
+
+
+def test_runs_draw_what_their_source_draws_from_their_stream() -> None:
+    objectives = [drawn(0.5, 0.8, 9, 4), drawn(0.2, 0.3, 9, 4)]
+    batches = FreshBatches(objectives, seeds=[0, 6])
+    own = [stream(0, seed) for _ in objectives for seed in (0, 6)]
+    for _ in range(3):
+        tokens = batches.tokens()
+        for run, generator in enumerate(own):
+            expected = objectives[run // 2].source.sample(4, 9, generator)
+            assert torch.equal(tokens[run], expected)
+        assert not torch.equal(tokens[0], tokens[1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"evaluate_every": 0}, r"evaluate_every=0 is out of range; give an integer of at least 1"),
+        ({"optimizer": "adam"}, r"optimizer='adam' is unknown; give 'adamw' or 'sgd'"),
+        ({"momentum": 0.9}, r"momentum=0\.9 belongs to optimizer='sgd'; leave it out"),
+        ({"optimizer": "sgd", "momentum": 1.0}, r"momentum=1\.0 is out of range; give a number in"),
+        ({"optimizer": "sgd", "momentum": math.nan}, r"momentum=nan is out of range"),
+    ],
+)
+def test_impossible_sampled_training_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        train(SingleLayer(width=2, length=2), drawn(0.5, 0.8, 2, 3), **settings)
+
+
+def test_objectives_that_do_not_go_together_are_refused() -> None:
+    model = SingleLayer(width=2, length=3)
+    with pytest.raises(ValueError, match=r"evaluate_every=5 belongs to sampled data.*leave it out"):
+        train(model, exact(0.5, 0.8, 3), evaluate_every=5)
+    with pytest.raises(ValueError, match=r"objectives of both kinds, exact and sampled"):
+        train_together(model, [exact(0.5, 0.8, 3), drawn(0.5, 0.8, 3, 4)])
+    with pytest.raises(ValueError, match=r"objectives of different .* cannot be drawn together"):
+        train_together(model, [drawn(0.5, 0.8, 3, 4), drawn(0.5, 0.8, 3, 5)])
 
 
 # --- the published survival numbers: width 4, length 8, 1000 steps, 12 seeds

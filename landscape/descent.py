@@ -1,0 +1,69 @@
+"""What the runs of a training descend: their losses on one batch of data, and the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import vmap
+
+from landscape.fresh import FreshBatches
+from landscape.objective import ExactLoss, stacked_tables
+from landscape.population import runs_per_pass
+from landscape.sampled import SampledLoss
+
+
+class Descent:
+    """The losses of all runs, chains times seeds, in one batched graph.
+
+    On exact data the batch is always the same; on sampled data every call draws a fresh one, and
+    the runs are computed in parts that fit the cache.
+
+    Args:
+        model: gives the function.
+        objectives: one a chain, all of one kind and shape.
+        seeds: of the runs on each chain.
+        params: of all runs along a first axis, leaves of the graph.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objectives: Sequence[ExactLoss | SampledLoss],
+        seeds: Sequence[int],
+        params: Mapping[str, Tensor],
+    ) -> None:
+        self.model, self.params, self.objective = model, params, objectives[0]
+        exact = [objective for objective in objectives if isinstance(objective, ExactLoss)]
+        sampled = [objective for objective in objectives if isinstance(objective, SampledLoss)]
+        self.exact, runs = bool(exact), len(objectives) * len(seeds)
+        self.together = runs_per_pass(sampled[0], params) if sampled else runs
+        if sampled:
+            self._batches = FreshBatches(sampled, seeds).draw
+        else:
+            weights, joint = stacked_tables(exact)
+            tables = (
+                weights.repeat_interleave(len(seeds), 0),
+                joint.repeat_interleave(len(seeds), 0),
+            )
+            self._batches = repeat(tables).__next__
+
+    def backward(self) -> Float[np.ndarray, " runs"]:
+        """Add to the parameters' gradients those of the losses of one batch, which are returned."""
+        batch = self._batches()
+        values = []
+        with torch.enable_grad():
+            for start in range(0, len(batch[0]), self.together):
+                runs = slice(start, start + self.together)
+                params = {name: value[runs] for name, value in self.params.items()}
+                data, law = (part[runs] for part in batch)
+                value = vmap(lambda p, d, r: self.objective.evaluate(self.model, p, (d, r)))(
+                    params, data, law
+                )
+                value.sum().backward()
+                values.append(value.detach())
+        return np.asarray(torch.cat(values).cpu().double().numpy())
