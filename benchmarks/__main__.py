@@ -1,44 +1,41 @@
-"""`python -m benchmarks`: time each pair in turns and print the paired ratios."""
+"""`python -m benchmarks`: time every pair and write the page of results."""
 
 from __future__ import annotations
 
 import argparse
-import platform
-import statistics
-import time
-from collections.abc import Callable
+import os
+import sys
+from pathlib import Path
 
-import torch
-
-from benchmarks.pairs import agree, pairs
-from landscape.allocator import keep_freed_memory
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # before torch is loaded, as the command line does
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
+def main() -> int:
+    """Time the pairs, print a line for each as it is done, and write the page."""
+    from benchmarks.pair import measure
+    from benchmarks.pairs import pairs
+    from benchmarks.report import machine, page, row
+    from landscape.cli.options import prepare
 
-
-def main() -> None:
-    """Print, per pair, the median time of ours and the median and range of naive/ours."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="paired rounds (default 7)")
-    rounds = parser.parse_args().rounds
-    keep_freed_memory()
-    agree()
-    print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    parser.add_argument("--rounds", type=int, default=9, help="paired rounds (default: 9)")
+    parser.add_argument("--only", default="", help="pairs whose name holds this text; no page")
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks.md"))
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error(f"--rounds {options.rounds} is out of range; give at least 1")
+    prepare("cpu")
+    print(machine(), file=sys.stderr)
+    timings = []
     for pair in pairs():
-        pair.ours(), pair.naive()  # warm up
-        times = [(seconds(pair.ours), seconds(pair.naive)) for _ in range(rounds)]
-        ratios = sorted(naive * pair.units / ours for ours, naive in times)
-        ours = statistics.median(time for time, _ in times) / pair.units
-        print(
-            f"{pair.name}: {statistics.median(ratios):.1f}x "
-            f"({ratios[0]:.1f} to {ratios[-1]:.1f}), ours {1e3 * ours:.3g} ms"
-        )
+        if options.only.lower() in pair.name.lower():
+            timings.append(measure(pair, options.rounds))
+            print(row(timings[-1]), flush=True)
+    if not options.only:
+        options.out.write_text(page(timings, options.rounds), "utf-8")
+        print(options.out)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

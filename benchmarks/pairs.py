@@ -1,109 +1,218 @@
-"""What is compared: each pair is our routine and the naive way of doing the same thing."""
+"""What is compared. Each pair first shows that both ways give the same numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
 import torch
 
-from landscape import BinaryMarkov, ExactLoss, SingleLayer, hessian_spectrum, unigram_point
-from landscape.curvature import gradient
-from landscape.models.initial import gaussian
+from benchmarks.naive import Enumerated, Plain, sample_step_by_step, slice_by_loop, train_plainly
+from benchmarks.pair import Pair
+from landscape import (
+    BinaryMarkov,
+    ExactLoss,
+    SampledLoss,
+    SingleLayer,
+    hessian_spectrum,
+    loss_slice,
+    unigram_point,
+)
+from landscape.curvature import Coordinates, gradient, hessian_products
+from landscape.models.initial import gaussian, standard
 from landscape.models.readable import parameters_of
-from landscape.objective import enumerated_context_logits
 from landscape.training import train_together
 from theory.spectra import single_layer_representation, unigram_spectrum
 
-
-@dataclass(frozen=True)
-class Pair:
-    """Two ways to the same result. A call of ours does `units` times the work of a naive one."""
-
-    name: str
-    ours: Callable[[], object]
-    naive: Callable[[], object]
-    units: int = 1
+CHAIN = BinaryMarkov(0.5, 0.8)
+STEPS = 10
+"""Training steps of one timed call."""
 
 
-class Enumerated(ExactLoss):
-    """The exact loss without score tables: the plain forward pass over all S^N sequences."""
-
-    def context_logits(self, model, params):  # type: ignore[no-untyped-def]  # as ExactLoss's
-        """Logits after every context, by enumeration."""
-        return enumerated_context_logits(model, params, self.states, self.length)
-
-
-def sampled_step_by_step(
-    p: float, q: float, batch: int, length: int, generator: torch.Generator
-) -> torch.Tensor:
-    """The chain as the field samples it: one multinomial draw a step."""
-    kernel = torch.tensor([[1 - p, p], [q, 1 - q]])
-    state = torch.multinomial(torch.tensor([q, p]) / (p + q), batch, True, generator=generator)
-    path = [state]
-    for _ in range(length - 1):
-        state = torch.multinomial(kernel[state], 1, generator=generator)[:, 0]
-        path.append(state)
-    return torch.stack(path, dim=1)
-
-
-def pairs() -> list[Pair]:
-    """All of them, smallest first."""
-    chain = BinaryMarkov(0.5, 0.8)
+def sampler() -> Iterator[Pair]:
+    """Sequences drawn in one sweep, against a loop over steps."""
     generator = torch.Generator().manual_seed(0)
-    found = [
-        Pair(
-            "sampler, 16 x 1024, against a loop over steps",
-            lambda: chain.sample(16, 1024, generator),
-            lambda: sampled_step_by_step(0.5, 0.8, 16, 1024, generator),
-        )
-    ]
-    for length in (8, 10, 12):
-        model = SingleLayer(width=8, length=length)
-        params = gaussian(model, 0.3, 0)
-        exact, plain = ExactLoss(chain, length), Enumerated(chain, length)
-        found.append(
-            Pair(
-                f"exact loss and gradient, d=8, N={length}, against enumeration",
-                partial(gradient, exact, model, params),
-                partial(gradient, plain, model, params),
-            )
-        )
-    small = SingleLayer(width=4, length=8)
-    losses = [ExactLoss(BinaryMarkov(0.1 + 0.05 * k, 0.3), 8) for k in range(16)]
-    found.append(
-        Pair(
-            "64 runs trained together, d=4, N=8, against one by one, per run of 10 steps",
-            lambda: train_together(small, losses, steps=10, seeds=range(4)),
-            lambda: train_together(small, losses[:1], steps=10, seeds=[0]),
-            units=64,
-        )
+
+    def difference() -> float:
+        """Largest gap between the two transition frequencies, each from 2^18 symbols."""
+        rates = []
+        for path in (
+            CHAIN.sample(256, 1024, generator),
+            sample_step_by_step(CHAIN, 256, 1024, generator),
+        ):
+            now, then = path[:, :-1], path[:, 1:]
+            rates.append([then[now == s].double().mean().item() for s in (0, 1)])
+        ours, naive = rates
+        return max(abs(a - b) for a, b in zip(ours, naive, strict=True))
+
+    yield Pair(
+        "Sampler, 16 sequences of 1024: one sweep against a loop of multinomial draws",
+        lambda: CHAIN.sample(16, 1024, generator),
+        lambda: sample_step_by_step(CHAIN, 16, 1024, generator),
+        difference,
+        tolerance=0.01,  # seven standard errors of a frequency
+        goal=20,
     )
-    model, loss = SingleLayer(width=8, length=10), ExactLoss(chain, 10)
+
+
+def exact_loss(length: int, goal: float | None) -> Iterator[Pair]:
+    """The exact loss, its gradient and a Hessian product, against the sum over all sequences."""
+    model = SingleLayer(width=8, length=length)
+    params = gaussian(model, 0.3, 0)
+    exact, brute = ExactLoss(CHAIN, length), Enumerated(CHAIN, length)
+    direction = torch.ones(1, Coordinates.of(params).size, dtype=torch.float64)
+    ways = {
+        "loss": lambda objective: objective(model, params),
+        "gradient": lambda objective: gradient(objective, model, params)[0],
+        "Hessian product": lambda objective: hessian_products(objective, model, params, direction),
+    }
+    for name, way in ways.items():
+        yield Pair(
+            f"Exact {name}, d=8, N={length}: score tables against all 2^{length} sequences",
+            partial(way, exact),
+            partial(way, brute),
+            lambda way=way: float((way(exact) - way(brute)).abs().max()),  # type: ignore[misc]
+            tolerance=1e-12,
+            goal=goal,
+        )
+
+
+def together_exact() -> Iterator[Pair]:
+    """64 runs in one graph, against the same code one run at a time."""
+    model = SingleLayer(width=4, length=8)
+    losses = [ExactLoss(BinaryMarkov(0.1 + 0.05 * k, 0.3), 8) for k in range(16)]
+
+    def together() -> torch.Tensor:
+        return torch.from_numpy(train_together(model, losses, steps=STEPS, seeds=range(4))[0].loss)
+
+    def alone() -> torch.Tensor:
+        return torch.from_numpy(train_together(model, losses[:1], steps=STEPS, seeds=[0])[0].loss)
+
+    yield Pair(
+        "64 runs trained together, exact loss, d=4, N=8: against one by one",
+        together,
+        alone,
+        lambda: float((together()[:1] - alone()).abs().max()),
+        tolerance=1e-12,
+        unit=f"run of {STEPS} steps",
+        units=64,
+        goal=20,
+    )
+
+
+def together_sampled() -> Iterator[Pair]:
+    """64 runs on fresh batches in one graph, against the same code one run at a time."""
+    model = SingleLayer(width=8, length=128, dtype=torch.float32)
+    loss = SampledLoss(CHAIN, 128, batch=16, seed=0)
+    train = partial(train_together, model, [loss], steps=STEPS, evaluate_every=STEPS)
+
+    def difference() -> float:
+        both = [train(seeds=seeds)[0].loss[0] for seeds in (range(64), [0])]
+        return float(abs(both[0] - both[1]).max())
+
+    yield Pair(
+        "64 runs trained together, sampled, d=8, N=128, batch 16: against one by one",
+        lambda: train(seeds=range(64)),
+        lambda: train(seeds=[0]),
+        difference,
+        tolerance=1e-5,  # float32
+        unit=f"run of {STEPS} steps",
+        units=64,
+    )
+
+
+def plain_loop(width: int, length: int, batch: int) -> Iterator[Pair]:
+    """64 runs on fresh batches, against the loop as the field writes it, one run at a time."""
+    model = SingleLayer(width=width, length=length, dtype=torch.float32)
+    loss = SampledLoss(CHAIN, length, batch=batch, seed=0)
+    plain = Plain(width, length, 4 * width, torch.float32)
+    generator = torch.Generator().manual_seed(0)
+
+    def difference() -> float:
+        params = gaussian(model, 0.3, 0)
+        target = CHAIN.conditional_law(loss.tokens)[..., 1].float()
+        logits = plain.load(params)(loss.tokens)
+        theirs = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
+        return abs(float(loss(model, params)) - float(theirs))
+
+    def naive() -> None:
+        train_plainly(plain.load(standard(model, 0)), CHAIN, batch, STEPS, generator)
+
+    yield Pair(
+        f"64 sampled runs, d={width}, N={length}, batch {batch}: against a plain torch loop",
+        lambda: train_together(model, [loss], steps=STEPS, seeds=range(64), evaluate_every=STEPS),
+        naive,
+        difference,
+        tolerance=1e-5,  # float32
+        unit=f"run of {STEPS} steps",
+        units=64,
+        goal=10,
+    )
+
+
+def surface() -> Iterator[Pair]:
+    """A loss surface of 51 x 51 points in batches, against a loop over its points."""
+    model, loss = SingleLayer(width=4, length=8), ExactLoss(CHAIN, 8)
+    params = gaussian(model, 0.3, 0)
+    rows = torch.randn(
+        2,
+        Coordinates.of(params).size,
+        dtype=torch.float64,
+        generator=torch.Generator().manual_seed(0),
+    )
+    axis = torch.linspace(-2, 2, 51, dtype=torch.float64)
+
+    def ours() -> torch.Tensor:
+        return torch.from_numpy(loss_slice(model, loss, params, rows, radius=2.0).loss)
+
+    def naive() -> torch.Tensor:
+        return torch.from_numpy(slice_by_loop(model, loss, params, rows, axis))
+
+    yield Pair(
+        "Loss surface, 51 x 51, d=4, N=8: in batches against a loop over points",
+        ours,
+        naive,
+        lambda: float((ours() - naive()).abs().max()),
+        tolerance=1e-10,  # losses of a few thousand nats in the corners
+        unit="surface",
+        goal=5,
+    )
+
+
+def predicted_spectrum() -> Iterator[Pair]:
+    """The unigram spectrum from the closed form, against the dense Hessian's."""
+    model, loss = SingleLayer(width=8, length=10), ExactLoss(CHAIN, 10)
     point = unigram_point(model, loss, free=gaussian(model, 0.5, 0))
     weights = {name: value.numpy() for name, value in point.params.items()}
-    parameters = sum(value.numel() for value in parameters_of(model).values())
-    found.append(
-        Pair(
-            "unigram spectrum, d=8, N=10, predicted against measured dense",
-            lambda: unigram_spectrum(
-                *single_layer_representation(weights),
-                p=chain.p,
-                q=chain.q,
-                tying="tied",
-                parameters=parameters,
-            ),
-            lambda: hessian_spectrum(model, loss, point.params),
+    size = sum(value.numel() for value in parameters_of(model).values())
+
+    def predicted() -> torch.Tensor:
+        z, jacobian = single_layer_representation(weights)
+        spectrum = unigram_spectrum(
+            z, jacobian, p=CHAIN.p, q=CHAIN.q, tying="tied", parameters=size
         )
+        return torch.from_numpy(spectrum.full())
+
+    def measured() -> torch.Tensor:
+        return hessian_spectrum(model, loss, point.params).eigenvalues
+
+    yield Pair(
+        "Unigram spectrum, d=8, N=10: predicted in closed form against measured",
+        predicted,
+        measured,
+        lambda: float((predicted() - measured()).abs().max()),
+        tolerance=1e-12,
     )
-    return found
 
 
-def agree() -> None:
-    """Refuse to time two things that are not the same: the losses of both ways must coincide."""
-    chain, model = BinaryMarkov(0.5, 0.8), SingleLayer(width=8, length=8)
-    params = gaussian(model, 0.3, 0)
-    ours, naive = ExactLoss(chain, 8)(model, params), Enumerated(chain, 8)(model, params)
-    if abs(float(ours - naive)) > 1e-13:
-        raise RuntimeError(f"the exact losses differ: {float(ours)} and {float(naive)}")
+def pairs() -> Iterator[Pair]:
+    """All of them, made when their turn comes."""
+    yield from sampler()
+    for length in (8, 10, 12):
+        yield from exact_loss(length, goal=10 if length == 12 else None)
+    yield from together_exact()
+    yield from together_sampled()
+    yield from plain_loop(4, 8, 256)
+    yield from plain_loop(8, 128, 16)
+    yield from surface()
+    yield from predicted_spectrum()

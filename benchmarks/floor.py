@@ -1,0 +1,39 @@
+"""Where the time of a call goes, and the least time its matrix products would need."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.pair import Call
+
+
+def multiplications(call: Call) -> int:
+    """Floating-point operations of the matrix products in a call, two per multiplication."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return int(counter.get_total_flops())
+
+
+def rate(dtype: torch.dtype) -> float:
+    """Operations a second in a product of two matrices of 1024 x 1024: what the machine can do."""
+    a = torch.ones(1024, 1024, dtype=dtype)
+    best = float("inf")
+    for _ in range(5):
+        begin = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - begin)
+    return 2 * 1024**3 / best
+
+
+def costliest(call: Call, count: int = 6) -> list[tuple[str, int, float]]:
+    """The operations with the largest share of a call's time: name, calls, share in percent."""
+    with profile(activities=[ProfilerActivity.CPU]) as record:
+        call()
+    rows = record.key_averages()
+    total = sum(row.self_cpu_time_total for row in rows)
+    rows = sorted(rows, key=lambda row: -row.self_cpu_time_total)[:count]
+    return [(row.key, row.count, 100 * row.self_cpu_time_total / total) for row in rows]
