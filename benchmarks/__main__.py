@@ -12,6 +12,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # before torch is loaded, as th
 
 def main() -> int:
     """Time the pairs, print a line for each as it is done, and write the page."""
+    import torch
+
     from benchmarks.pair import measure
     from benchmarks.pairs import pairs
     from benchmarks.report import machine, page, row
@@ -21,10 +23,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9, help="paired rounds (default: 9)")
     parser.add_argument("--only", default="", help="pairs whose name holds this text; no page")
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks.md"))
+    parser.add_argument(
+        "--threads", type=int, default=1, help="torch threads (default: 1, as in a batch of a scan)"
+    )
     options = parser.parse_args()
-    if options.rounds < 1:
-        parser.error(f"--rounds {options.rounds} is out of range; give at least 1")
+    for name in ("rounds", "threads"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} {getattr(options, name)} is out of range; give at least 1")
     prepare("cpu")
+    torch.set_num_threads(options.threads)
     print(machine(), file=sys.stderr)
     timings = []
     for pair in pairs():

@@ -25,8 +25,8 @@ from landscape.training import train_together
 from theory.spectra import single_layer_representation, unigram_spectrum
 
 CHAIN = BinaryMarkov(0.5, 0.8)
-STEPS = 10
-"""Training steps of one timed call."""
+STEPS = 100
+"""Training steps of one timed call: enough for what is done once a run to count little."""
 
 
 def sampler() -> Iterator[Pair]:
@@ -208,7 +208,7 @@ def predicted_spectrum() -> Iterator[Pair]:
 def pairs() -> Iterator[Pair]:
     """All of them, made when their turn comes."""
     yield from sampler()
-    for length in (8, 10, 12):
+    for length in (8, 10, 12, 14):
         yield from exact_loss(length, goal=10 if length == 12 else None)
     yield from together_exact()
     yield from together_sampled()

@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import grad, grad_and_value, jvp, vmap
+from torch.func import grad, jvp, vmap
 
 from landscape.forward_mode import FORWARD_MODE
 
 LARGEST_DENSE = 20_000
 """Most parameters of a dense Hessian: 3.2 GB a matrix, of which the eigensolver needs a few."""
+
+FEW = 4
+"""Hessian products that cost less one by one: each needs half the time of a batch of its own."""
 
 
 @runtime_checkable
@@ -74,17 +77,23 @@ def in_float64(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().to(torch.float64) for name, value in params.items()}
 
 
+def _slope(
+    objective: Objective, model: nn.Module, params: Mapping[str, Tensor], *, again: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A point as one vector, and the gradient and loss there; `again` lets it be differentiated."""
+    axes = Coordinates.of(params)
+    point = axes.vector(params).detach().requires_grad_()
+    with torch.enable_grad():
+        value = objective(model, axes.params(point))
+        (slope,) = torch.autograd.grad(value, point, create_graph=again)
+    return point, slope, value
+
+
 def gradient(
     objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
 ) -> tuple[Float[Tensor, " D"], float]:
     """Gradient of the loss in float64, and the loss itself."""
-    params = in_float64(params)
-    axes = Coordinates.of(params)
-
-    def loss(vector: Tensor) -> Tensor:
-        return objective(model, axes.params(vector))
-
-    slope, value = grad_and_value(loss)(axes.vector(params))
+    _, slope, value = _slope(objective, model, in_float64(params))
     return slope, value.item()
 
 
@@ -96,7 +105,10 @@ def hessian_products(
     *,
     chunk: int | None = None,
 ) -> Float[Tensor, "k D"]:
-    """H v for each row v of `directions`, in float64: forward mode over reverse mode.
+    """H v for each row v of `directions`, in float64.
+
+    Many at once go forward over reverse, which computes the loss and its gradient once for all; a
+    few go reverse over reverse, one by one, which spares each operation the price of batching.
 
     Args:
         objective: the loss.
@@ -107,6 +119,8 @@ def hessian_products(
             one intermediate near a hundred megabytes.
     """
     params = in_float64(params)
+    if len(directions) <= FEW:
+        return _one_by_one(objective, model, params, directions)
     axes = Coordinates.of(params)
 
     def slope(vector: Tensor) -> Tensor:
@@ -119,6 +133,24 @@ def hessian_products(
 
     with FORWARD_MODE:
         return vmap(product, chunk_size=chunk or chunk_of(objective.length, 2**17))(directions)
+
+
+def _one_by_one(
+    objective: Objective,
+    model: nn.Module,
+    params: Mapping[str, Tensor],
+    directions: Float[Tensor, "k D"],
+) -> Float[Tensor, "k D"]:
+    point, slope, _ = _slope(objective, model, params, again=True)
+    if not slope.requires_grad:  # a linear loss
+        return torch.zeros_like(directions)
+    products = [
+        torch.autograd.grad(
+            slope, point, direction, retain_graph=True, allow_unused=True, materialize_grads=True
+        )[0]
+        for direction in directions
+    ]
+    return torch.stack(products)
 
 
 def chunk_of(length: int, contexts: int) -> int:

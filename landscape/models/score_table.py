@@ -18,8 +18,10 @@ symbol axes are short, and processors are slow on them.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from landscape.softplus import softplus
@@ -32,30 +34,34 @@ def _half(
     values: Float[Tensor, "keys S d"],
     mean: Float[Tensor, "first d queries S"],
     log: Float[Tensor, "first queries S"],
+    own: Float[Tensor, "queries S d"],
 ) -> Half:
     """Averages [d, S, contexts] and log-sums [S, contexts] of the keys so far, per query.
 
-    Extends every string of symbols by each symbol of the next key, earlier positions slowest.
+    Extends every string of symbols by each symbol of the next key, earlier positions slowest; at
+    last the query's own vector is added, which merging two halves leaves alone.
     """
     for score, value in zip(keys.unbind(0), values.unbind(0), strict=True):
         gap = score - log[:, None]
         weight = torch.sigmoid(gap)[:, :, None]
         mean = torch.lerp(mean[:, None], value[:, :, None, None], weight).flatten(0, 1)
         log = (log[:, None] + softplus(gap)).flatten(0, 1)
+    mean = mean + own.permute(2, 0, 1).contiguous()
     # Unbound before the copy, so that gradients come back in the layout of the loop above too.
     means = [query.permute(1, 2, 0).contiguous() for query in mean.unbind(2)]
     return means, [query.mT.contiguous() for query in log.unbind(1)]
 
 
 def attention_over_contexts(
-    scores: Float[Tensor, "N S N S"], values: Float[Tensor, "N S d"]
+    scores: Float[Tensor, "N S N S"], values: Float[Tensor, "N S d"], inputs: Float[Tensor, "N S d"]
 ) -> Float[Tensor, "d contexts"]:
-    """Attention output sum_i att_{n,i} v_i at the last position of every context of length <= N.
+    """u_n + sum_i att_{n,i} v_i at the last position n of every context of length <= N.
 
     Args:
         scores: scores[n, s, i, t] of query (n, symbol s) on key (i, symbol t), already divided by
             sqrt(d).
         values: value vectors v[i, t].
+        inputs: input vectors u[n, s], which the residual connection adds.
 
     Returns:
         One column per context, lengths 1..N in turn; within a length the last symbol varies
@@ -73,14 +79,22 @@ def attention_over_contexts(
     # The left half starts from the query's own position and the right half from its first key,
     # which all its queries see: neither is ever empty.
     left, left_log = _half(
-        keys[:half], values[:half], own_value[None].contiguous(), own_score[None].contiguous()
+        keys[:half],
+        values[:half],
+        own_value[None].contiguous(),
+        own_score[None].contiguous(),
+        inputs,
     )
     later = length - half - 1
     if later:
         start = values[half][:, :, None, None].expand(-1, -1, later, states)
         queries = keys[half:-1, :, half + 1 :]
         right, right_log = _half(
-            queries[1:], values[half + 1 : -1], start.contiguous(), queries[0].contiguous()
+            queries[1:],
+            values[half + 1 : -1],
+            start.contiguous(),
+            queries[0].contiguous(),
+            inputs[half + 1 :],
         )
     rows = []
     for n in range(length):  # positions 0..n-1 of the context; the unused ones are set to symbol 0
@@ -103,5 +117,11 @@ def in_lexicographic_order(
     >>> in_lexicographic_order(torch.arange(6.0), states=2, length=2).tolist()
     [0.0, 1.0, 2.0, 4.0, 3.0, 5.0]
     """
-    lengths = rows.split([states**n for n in range(1, length + 1)], dim=-1)
-    return torch.cat([part.unflatten(-1, (states, -1)).mT.flatten(-2) for part in lengths], dim=-1)
+    return rows.index_select(-1, _lexicographic(states, length, rows.device))
+
+
+@lru_cache(maxsize=128)
+def _lexicographic(states: int, length: int, device: torch.device) -> Int[Tensor, " contexts"]:
+    sizes = [states**n for n in range(1, length + 1)]
+    places = torch.arange(sum(sizes), device=device).split(sizes)
+    return torch.cat([part.unflatten(0, (states, -1)).T.flatten() for part in places])

@@ -129,11 +129,8 @@ class SingleLayer(nn.Module):
         symbols = torch.arange(2, dtype=self.embedding.dtype, device=self.embedding.device)
         u = symbols[:, None] * self.embedding + self.positions[:length, None]
         scores = torch.einsum("nsd,itd->nsit", u @ self.query.T, u @ self.key.T)
-        attention = attention_over_contexts(
-            scores / math.sqrt(self.width), u @ self.value.T @ self.output.T
-        )
-        own = torch.cat([u[n].T.repeat_interleave(2**n, dim=-1) for n in range(length)], dim=-1)
-        return own + attention
+        values = u @ self.value.T @ self.output.T
+        return attention_over_contexts(scores / math.sqrt(self.width), values, u)
 
     def context_logits(self, length: int) -> Float[Tensor, "contexts 2"]:
         """Logits after every context of lengths 1..length, each length lexicographic.

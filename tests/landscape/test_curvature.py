@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from landscape.curvature import Coordinates, dense_hessian, gradient, hessian_products, in_float64
+from landscape.curvature import (
+    FEW,
+    Coordinates,
+    dense_hessian,
+    gradient,
+    hessian_products,
+    in_float64,
+)
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
 from landscape.objective import ExactLoss
@@ -68,13 +76,14 @@ def test_the_gradient_is_that_of_imaginary_steps(
     assert np.abs(slope.numpy() - other).max() > 1e-14  # control: a billionth more of p is seen
 
 
+@pytest.mark.parametrize("count", [FEW - 1, FEW + 1])  # one by one, and in a batch
 @pytest.mark.parametrize("shape", CASES)
 def test_hessian_products_are_differences_of_gradients(
-    shape: tuple[str, int, int, int, float],
+    shape: tuple[str, int, int, int, float], count: int
 ) -> None:
     given = case(*shape)
     axes = Coordinates.of(given.params)
-    rows = torch.from_numpy(np.random.default_rng(1).normal(size=(3, axes.size)))
+    rows = torch.from_numpy(np.random.default_rng(1).normal(size=(count, axes.size)))
     products = hessian_products(given.objective, given.model, given.params, rows)
     for v, product in zip(rows, products, strict=True):
         direction = {name: value.numpy() for name, value in axes.params(v).items()}
@@ -103,6 +112,24 @@ def test_the_dense_hessian_is_symmetric_and_that_of_numpy(
         assert np.abs(H[index].numpy() - row).max() < STEP_ERROR
         if row.any():  # control: row and column of another parameter; a dead relu unit has none
             assert np.abs(H.roll(1, 0)[index].numpy() - row).max() > 1e-6
+
+
+class Steady:
+    """A loss that is linear in x and knows nothing of y."""
+
+    length = 1
+
+    def __call__(self, model: torch.nn.Module, params: Mapping[str, Tensor]) -> Tensor:
+        return 3 * params["x"].sum()
+
+
+def test_a_linear_loss_has_no_curvature() -> None:
+    params = {name: torch.ones(3, dtype=torch.float64) for name in "xy"}
+    slope, value = gradient(Steady(), torch.nn.Module(), params)
+    assert slope.tolist() == [3.0] * 3 + [0.0] * 3 and value == 9
+    for count in (1, 6):
+        rows = torch.eye(6, dtype=torch.float64)[:count]
+        assert not hessian_products(Steady(), torch.nn.Module(), params, rows).any()
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, None])
