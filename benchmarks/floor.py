@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.pair import Call
@@ -27,6 +29,37 @@ def rate(dtype: torch.dtype) -> float:
         a @ a
         best = min(best, time.perf_counter() - begin)
     return 2 * 1024**3 / best
+
+
+class _Count(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it bare
+        self.total = 0
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.total += 1
+        return operation(*args, **(kwargs or {}))
+
+
+def operations(call: Call) -> int:
+    """How many operations of torch a call makes, views included."""
+    with _Count() as count:
+        call()
+    return int(count.total)
+
+
+def price() -> float:
+    """Seconds to call one operation on next to nothing: the sum of two numbers."""
+    one = torch.ones(())
+    best = float("inf")
+    for _ in range(20):
+        begin = time.perf_counter()
+        for _ in range(1000):
+            one + one
+        best = min(best, time.perf_counter() - begin)
+    return best / 1000
 
 
 def costliest(call: Call, count: int = 6) -> list[tuple[str, int, float]]:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 Call = Callable[[], object]
 
 
@@ -16,7 +18,7 @@ class Pair:
 
     `difference` computes both ways once and returns how far apart the results are; a pair whose
     results differ by more than `tolerance` is not timed. `goal` is the ratio that is aimed at,
-    None where the number is only to be known.
+    None where the number is only to be known; `bound` says what keeps the ratio from growing.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Pair:
     unit: str = "call"
     units: int = 1
     goal: float | None = None
+    bound: str = ""
+    dtype: torch.dtype = torch.float64
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy
 import torch
 
-from benchmarks.floor import costliest, multiplications, rate
+from benchmarks.floor import costliest, multiplications, operations, price, rate
 from benchmarks.pair import Timing
 
 HEAD = """\
@@ -72,15 +72,18 @@ def row(timing: Timing) -> str:
 
 
 def profiled(timing: Timing) -> str:
-    """What bounds a routine: its matrix products at the machine's rate, and where its time goes."""
+    """What bounds a routine: its matrix products, its calls, and where its time goes."""
     pair = timing.pair
-    flops, speed = multiplications(pair.ours) / pair.units, rate(torch.float32)
+    flops, speed = multiplications(pair.ours) / pair.units, rate(pair.dtype)
+    calls, each = operations(pair.ours) / pair.units, price()
     lines = [
         f"### {pair.name}",
         "",
-        f"{duration(timing.ours)} per {pair.unit}, of which its matrix products "
-        f"({flops:.3g} operations) would need {duration(flops / speed)} at the "
-        f"{speed / 1e9:.3g} Gflop/s of a large float32 product. The time goes to:",
+        *([pair.bound, ""] if pair.bound else []),
+        f"It takes {duration(timing.ours)} per {pair.unit}. Its matrix products ({flops:.3g} "
+        f"operations) alone would take {duration(flops / speed)} at the {speed / 1e9:.3g} Gflop/s "
+        f"of a large product; its {calls:.0f} calls of torch operations would take "
+        f"{duration(calls * each)} on next to nothing. The time goes to:",
         "",
         "| operation | calls | share |",
         "|---|---:|---:|",
@@ -93,8 +96,10 @@ def profiled(timing: Timing) -> str:
 def page(timings: Sequence[Timing], rounds: int) -> str:
     """The whole page, in Markdown."""
     text = HEAD.format(rounds=rounds, machine=machine()) + "\n".join(map(row, timings)) + "\n"
-    shown = [t for t in timings if t.missed or t.pair.units > 1]
+    shown = [t for t in timings if t.missed or (t.pair.goal is None and t.pair.units > 1)]
     if shown:
-        text += "\n## What bounds them\n\nThe batched runs, and whatever missed its goal.\n\n"
+        text += (
+            "\n## What bounds them\n\nWhat missed its goal, and batched runs on long sequences.\n\n"
+        )
         text += "\n".join(map(profiled, shown))
     return text
