@@ -39,6 +39,24 @@ descent = _all(
     click.option("--lr", type=float, default=2e-3, show_default=True, help="Peak learning rate."),
 )
 
+point = _all(
+    click.option(
+        "--at",
+        "kind",
+        type=click.Choice(["unigram", "bigram", "trained"]),
+        required=True,
+        help="Which point.",
+    ),
+    click.option(
+        "--random-weights",
+        type=float,
+        default=0.0,
+        show_default=True,
+        help="Standard deviation of the weights that are free at the point; 0: all zero.",
+    ),
+    click.option("--w", type=float, help="Reduced feed-forward coordinate of the rank-one ansatz."),
+)
+
 training = _all(
     descent,
     click.option("--dtype", default="float64", show_default=True, help="Or: float32."),

@@ -30,7 +30,7 @@ def point_at(
     from landscape.models.ansatz import ansatz
     from landscape.models.initial import gaussian
     from landscape.points import bigram_point, unigram_point
-    from landscape.setting import initial_of, model_of, objective_of, seeds_of
+    from landscape.setting import descent_of, initial_of, model_of, objective_of, seeds_of
     from landscape.training import train
 
     objective = objective_of(cell, device)
@@ -47,9 +47,8 @@ def point_at(
         trajectory = train(
             trainee,
             objective,
-            steps=cell.train.steps,
+            **descent_of(cell),
             seeds=seeds_of(cell),
-            lr=cell.train.lr,
             initial=initial_of(cell, trainee),
             progress=progress.step,
         )

@@ -32,13 +32,7 @@ def _plane(_: click.Context, __: click.Parameter, value: str) -> str:
 
 @click.command("slice")
 @options.chain_and_model
-@click.option(
-    "--at",
-    "kind",
-    type=click.Choice(["unigram", "bigram", "trained"]),
-    required=True,
-    help="The point in the middle.",
-)
+@options.point
 @click.option(
     "--plane",
     default="eigen",
@@ -59,14 +53,6 @@ def _plane(_: click.Context, __: click.Parameter, value: str) -> str:
     show_default=True,
     help="Of reduced-ew: at its best value everywhere, or at the point's.",
 )
-@click.option(
-    "--random-weights",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Standard deviation of the weights that are free at the point; 0: all zero.",
-)
-@click.option("--w", type=float, help="Reduced feed-forward coordinate of the rank-one ansatz.")
 @options.training
 @options.plot
 @options.output

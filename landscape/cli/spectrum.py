@@ -16,21 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("spectrum")
 @options.chain_and_model
-@click.option(
-    "--at",
-    "kind",
-    type=click.Choice(["unigram", "bigram", "trained"]),
-    required=True,
-    help="Which point.",
-)
-@click.option(
-    "--random-weights",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Standard deviation of the weights that are free at the point; 0: all zero.",
-)
-@click.option("--w", type=float, help="Reduced feed-forward coordinate of the rank-one ansatz.")
+@options.point
 @options.training
 @click.option("--refine", is_flag=True, help="Polish a trained end point to a critical point.")
 @options.plot
