@@ -295,8 +295,10 @@ def _curvature_word(spectrum: Spectrum) -> str:
     """What can be said of the signs at a point that no theorem speaks about, such as a trained one.
 
     Such a point is critical only to its gradient norm, so eigenvalues below sqrt(eps) ||H|| have
-    no sign that means anything, however many of them lie beyond the eigensolver's bound.
+    no sign that means anything, however many of them lie beyond the eigensolver's bound. Where the
+    gradient exceeds that too, the point is not critical, and the word says so.
     """
     lowest = float(spectrum.eigenvalues[0])
-    size = float(spectrum.eigenvalues.abs().max())
-    return "negative curvature" if lowest < -CLEAR * size else "no clear negative curvature"
+    clear = CLEAR * float(spectrum.eigenvalues.abs().max())
+    word = "negative curvature" if lowest < -clear else "no clear negative curvature"
+    return word if spectrum.gradient_norm <= clear else f"{word}, not a critical point"

@@ -94,6 +94,15 @@ class ScanResult:
             for fault in point.get("slice_faults", ())
         ]
 
+    def diverged(self) -> list[tuple[CellConfig, int]]:
+        """The cells with runs whose final loss is not a number or infinite, and how many."""
+        ends = (
+            (c, self.scalars[c.id]["final_loss"])
+            for c in self.config.cells()
+            if c.id in self.scalars
+        )
+        return [(cell, losses.count(None)) for cell, losses in ends if None in losses]
+
     def not_finite(self) -> list[tuple[CellConfig, str, int]]:
         """The slices with losses that are NaN or infinite: (cell, point, how many)."""
         counts = ((c, kind, point.get("slice_not_finite", 0)) for c, kind, point in self._points())

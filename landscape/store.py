@@ -218,6 +218,8 @@ class ScanStore:
             label = "results" if key == "tree" else key
             if not files[key].exists():
                 return f"its file of {label} is missing"
+            if not files[key].is_file():
+                return f"in place of its file of {label} there is something else"
             if fingerprint(files[key]) != expected:
                 return (
                     f"its file of {label} is not the one that was written (SHA-256 or size differ)"

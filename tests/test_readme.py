@@ -21,6 +21,18 @@ def test_python_example_prints_what_the_readme_says(capsys: pytest.CaptureFixtur
     assert printed == blocks("text")[0]
 
 
+def test_the_configuration_is_one(tmp_path: Path) -> None:
+    from landscape.config import ConfigError, ScanConfig
+
+    (text,) = blocks("toml")
+    file = tmp_path / "wide.toml"
+    file.write_text(text, "utf-8")
+    assert [cell.model.width for cell in ScanConfig.from_toml(file).cells()] == [2, 4, 8]
+    file.write_text(text.replace("batch", "bach"), "utf-8")  # control: it is read and checked
+    with pytest.raises(ConfigError, match="batch"):
+        ScanConfig.from_toml(file)
+
+
 def test_every_command_is_in_the_table() -> None:
     listed = re.findall(r"^\| `landscape (\w+)", README, flags=re.MULTILINE)
     assert listed == list(COMMANDS)

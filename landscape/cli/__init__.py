@@ -82,7 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     except OSError as error:
-        click.echo(f"Error: {error.strerror or error}", err=True)
+        place = f": {error.filename}" if error.filename else ""
+        click.echo(f"Error: {error.strerror or error}{place}", err=True)
         code = 1
     except (click.Abort, KeyboardInterrupt):
         click.echo(

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def console(*, width: int | None = None) -> Console:
+    """A terminal for tables; a reader who has closed the pipe is told like everywhere else."""
+    from rich.console import Console
+
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:  # rich would leave with 1, the code of a refutation
+            raise BrokenPipeError
+
+    return Plain(width=width)
 
 
 def emit(record: dict[str, Any], as_json: bool, terminal: Callable[[dict[str, Any]], None]) -> None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from landscape.scanning import ScanResult
 
+WIDE, NARROW = 104, 92
+"""Columns of a terminal from which there is room for all, and below which some are left out."""
+
 ENDS = ("unigram", "other", "bigram")
 COLOURS = {
     "verified": "",
@@ -26,6 +29,7 @@ def rows(result: ScanResult) -> list[dict[str, Any]]:
             continue
         points = scalars["points"]
         row: dict[str, Any] = {"id": cell.id, **cell.coordinates}
+        row["p"], row["q"] = cell.source.p, cell.source.q
         for kind in ("unigram", "bigram"):
             if kind in points:
                 keys = ("predicted_inertia", "inertia", "max_error", "classification", "verdict")
@@ -48,32 +52,36 @@ def print_table(result: ScanResult) -> None:
     import sys
 
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    from landscape.cli.emit import console as terminal
+
+    console = terminal(width=None if sys.stdout.isatty() else 110)
     found = rows(result)
-    places = [name for name in result.config.axes if name in ("source.p", "source.q")]
-    others = [name for name in result.config.axes if name not in places]
-    wide = console.width >= 104
+    places = ("p", "q")
+    others = [name for name in result.config.axes if name not in ("source.p", "source.q")]
+    wide, narrow = console.width >= WIDE, console.width < NARROW
+    kinds = ("unigram",) if narrow else ("unigram", "bigram")
     gap = (0, 1, 0, 0) if wide else 0
     console.print("Hessian inertia (negative/zero/positive), in theory and as measured.")
     console.print("runs: how many ended at the unigram / elsewhere / at the bigram.")
+    if narrow:
+        console.print(f"Terminals of {NARROW} columns show the bigram point and the entropies too.")
     for setting in dict.fromkeys(tuple(str(row[name]) for name in others) for row in found):
         title = ", ".join(f"{name} = {value}" for name, value in zip(others, setting, strict=True))
         table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=gap)
         for name in places:
-            table.add_column(name.split(".")[-1], no_wrap=True)
-        for kind in ("unigram", "bigram"):
+            table.add_column(name, no_wrap=True)
+        for kind in kinds:
             table.add_column(f"{kind}\ntheory", justify="right", no_wrap=True)
             table.add_column("\nmeasured", justify="right", no_wrap=True)
         if wide:
             table.add_column("unigram\nis a", no_wrap=True)
-        for heading in ("\nruns", "mean\nloss", "\nH_u", "\nH_b"):
+        for heading in ("\nruns", "mean\nloss", *(() if narrow else ("\nH_u", "\nH_b"))):
             table.add_column(heading, justify="right", no_wrap=True)
         for row in found:
             if tuple(str(row[name]) for name in others) == setting:
-                table.add_row(*[str(row[name]) for name in places], *_cells(row, wide))
+                table.add_row(*[str(row[name]) for name in places], *_cells(row, kinds, wide))
         console.print(table)
     errors = [
         row[kind]["max_error"]
@@ -85,9 +93,9 @@ def print_table(result: ScanResult) -> None:
         console.print(f"Largest |predicted - measured| eigenvalue: {max(errors):.1e}")
 
 
-def _cells(row: dict[str, Any], wide: bool) -> list[str]:
+def _cells(row: dict[str, Any], kinds: tuple[str, ...], wide: bool) -> list[str]:
     cells = []
-    for kind in ("unigram", "bigram"):
+    for kind in kinds:
         point = row.get(kind)
         colour = "" if point is None else COLOURS[point["verdict"]]
         for key in ("predicted_inertia", "inertia"):
@@ -97,5 +105,13 @@ def _cells(row: dict[str, Any], wide: bool) -> list[str]:
         cells.append(row["unigram"]["classification"] if "unigram" in row else "-")
     ends = row["outcomes"]
     cells.append("p+q=1" if "degenerate" in ends else "/".join(str(ends.get(k, 0)) for k in ENDS))
-    losses = (row["mean_loss"], row["unigram_loss"], row["bigram_loss"])
-    return cells + ["nan" if loss is None else f"{loss:.4f}" for loss in losses]
+    losses = [row["mean_loss"]]
+    if len(kinds) > 1:
+        losses += [row["unigram_loss"], row["bigram_loss"]]
+    return cells + [_number(loss) for loss in losses]
+
+
+def _number(loss: float | None) -> str:
+    if loss is None:
+        return "nan"
+    return f"{loss:.4f}" if loss < 100 else f"{loss:.1e}"

@@ -18,6 +18,12 @@ PLAIN_SECONDS = 5.0
 """Least time between two plain lines of one training batch."""
 
 
+def place_of(cell: CellConfig) -> str:
+    """Where a cell lies on the axes of its scan, in words; its chain where there are none."""
+    axes = cell.coordinates or {"p": cell.source.p, "q": cell.source.q}
+    return ", ".join(f"{name.split('.')[-1]}={value}" for name, value in axes.items())
+
+
 def _bars() -> Any:
     """Bars on stderr if that is a terminal, else None."""
     if not sys.stderr.isatty():
@@ -73,7 +79,7 @@ class TrainingProgress(_OnStderr):
         if self.bars is not None:
             if self.task is None:
                 self.task = self.bars.add_task(self.label, total=steps, note="")
-            self.bars.update(self.task, completed=step, note=f"loss {loss:.4f}")
+            self.bars.update(self.task, completed=step, note=f"loss {loss:.4g}")
             if step == steps:
                 self.bars.remove_task(self.task)
             return
@@ -83,7 +89,7 @@ class TrainingProgress(_OnStderr):
         self.told = now
         left = (now - self.begun) / step * (steps - step)
         click.echo(
-            f"{self.label}: step {step}/{steps}, loss {loss:.4f}, {left:.0f} s left", err=True
+            f"{self.label}: step {step}/{steps}, loss {loss:.4g}, {left:.0f} s left", err=True
         )
 
 
@@ -116,7 +122,7 @@ class ScanProgress(_OnStderr):
 
     def cell(self, cell: CellConfig, done: int, cells: int) -> None:
         """A cell is measured and stored."""
-        place = ", ".join(f"{name.split('.')[-1]}={v}" for name, v in cell.coordinates.items())
+        place = place_of(cell)
         if self.bars is not None:
             self.bars.update(self.cells, completed=done, note=f"measured {place}")
         else:

@@ -41,14 +41,15 @@ def command(
 
     from landscape.cli.emit import emit
     from landscape.cli.phase_table import print_table, rows
-    from landscape.cli.progress import ScanProgress
+    from landscape.cli.progress import ScanProgress, place_of
     from landscape.scanning import scan
 
     with ScanProgress() as progress:
         result = scan(settings, out=out, device=device, watcher=progress)
-    pictures, missing = _draw(result)
+    pictures, missing, unwritten = _draw(result)
     refuted, inconclusive = result.refuted(), result.inconclusive()
     faults, not_finite = result.slice_faults(), result.not_finite()
+    diverged = result.diverged()
     record = {
         "path": str(result.path),
         "name": settings.name,
@@ -58,6 +59,7 @@ def command(
         "refuted": [{**cell.coordinates, "point": kind} for cell, kind in refuted],
         "inconclusive": [{**cell.coordinates, "point": kind} for cell, kind in inconclusive],
         "slice_faults": [{**c.coordinates, "point": k, "fault": text} for c, k, text in faults],
+        "diverged": [{**cell.coordinates, "runs": count} for cell, count in diverged],
         "not_finite": [{**c.coordinates, "point": k, "losses": n} for c, k, n in not_finite],
         "pictures": pictures,
         "table": rows(result),
@@ -73,23 +75,32 @@ def command(
     for line in missing:
         click.echo(line, err=True)
     for cell, kind in refuted:
-        click.echo(f"Refuted at the {kind} point of {cell.coordinates}", err=True)
+        click.echo(f"Refuted at the {kind} point of {place_of(cell)}", err=True)
     for cell, kind, text in faults:
-        click.echo(f"Slice at the {kind} point of {cell.coordinates}: {text}", err=True)
+        click.echo(f"Slice at the {kind} point of {place_of(cell)}: {text}", err=True)
+    for cell, count in diverged:
+        click.echo(
+            f"Diverged: {count} of {cell.train.seeds} runs at {place_of(cell)} have no "
+            f"finite loss; try a smaller train.lr",
+            err=True,
+        )
     for cell, kind, count in not_finite:
-        place = f"the {kind} point of {cell.coordinates}"
+        place = f"the {kind} point of {place_of(cell)}"
         click.echo(f"Slice at {place}: {count} losses are not finite", err=True)
     for key, text in result.failed.items():
         click.echo(f"Cell {key[:8]} failed: {text}", err=True)
     if inconclusive:
         click.echo(f"Inconclusive at {len(inconclusive)} points: too near p+q = 1", err=True)
-    return int(bool(refuted or faults or result.failed or (strict and inconclusive)))
+    return int(bool(refuted or faults or unwritten or result.failed or (strict and inconclusive)))
 
 
-def _draw(result: ScanResult) -> tuple[list[str], list[str]]:
-    """Draw what the results have beside them; the files, and why a picture is missing."""
+def _draw(result: ScanResult) -> tuple[list[str], list[str], bool]:
+    """Draw what the results have; the files, why a picture is missing, and if writing failed."""
     from figures import scan_pictures
     from landscape.store import ScanStore
 
-    paths, missing = scan_pictures.save(ScanStore(result.path), result.path)
-    return list(map(str, paths)), missing
+    try:
+        paths, missing = scan_pictures.save(ScanStore(result.path), result.path)
+    except OSError as error:
+        return [], [f"the pictures could not be written: {error}"], True
+    return list(map(str, paths)), missing, False

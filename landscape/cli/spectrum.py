@@ -109,10 +109,11 @@ def record(spectrum: Spectrum, report: Report, point: CriticalPoint) -> dict[str
 
 
 def _terminal(result: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from landscape.cli.emit import console as terminal
+
+    console = terminal()
     counts = "{} negative, {} zero, {} positive".format
     console.print(f"[bold]{result['classification']}[/bold] ({result['point']} point)")
     console.print(f"loss            {result['loss']:.15g} nat")

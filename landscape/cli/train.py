@@ -120,8 +120,8 @@ def _terminal(record: dict[str, Any]) -> None:
     )
     click.echo(f"unigram, bigram   {record['unigram_loss']:.6f}, {record['bigram_loss']:.6f} nat")
     click.echo(
-        f"KL from unigram   {record['distance']['unigram']:.2e} nat, "
-        f"from bigram {record['distance']['bigram']:.2e} nat"
+        f"KL(model || .)    {record['distance']['unigram']:.2e} nat to the unigram, "
+        f"{record['distance']['bigram']:.2e} nat to the bigram"
     )
     click.echo(f"escaped at step   {'never' if escape is None else escape}")
     click.echo(f"seconds           {record['seconds']:.1f}")

@@ -126,6 +126,11 @@ class SingleLayer(nn.Module):
 
     def _context_residual(self, length: int) -> Float[Tensor, "d contexts"]:
         """y after attention, at the last position of every context, ordered as by attention."""
+        if length > self.length:
+            raise ValueError(
+                f"the loss is over contexts of length {length}, the model was built for at most "
+                f"{self.length}; build it with length={length}"
+            )
         symbols = torch.arange(2, dtype=self.embedding.dtype, device=self.embedding.device)
         u = symbols[:, None] * self.embedding + self.positions[:length, None]
         scores = torch.einsum("nsd,itd->nsit", u @ self.query.T, u @ self.key.T)

@@ -9,6 +9,7 @@ Hessian is reverse over reverse mode for all draws, and imaginary steps in numpy
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -543,6 +544,9 @@ def test_of_a_trained_point_nothing_is_predicted() -> None:
     assert (report.predicted, report.max_error, report.checks) == (None, None, ())
     assert report.verdict == "not-applicable"
     assert report.classification == "no clear negative curvature"
+    away = dataclasses.replace(spectrum, gradient_norm=1e-3)  # control: a slope is not hidden
+    word = compare(model, trained, away, source).classification
+    assert word == "no clear negative curvature, not a critical point"
     assert predict(model, trained, source) is None
     assert compare(model, point, spectrum, source).classification == "global minimum"
 
