@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import repeat
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.func import vmap
 from landscape.fresh import FreshBatches
 from landscape.objective import ExactLoss, stacked_tables
 from landscape.population import runs_per_pass
-from landscape.sampled import SampledLoss
+from landscape.sampled import Batch, SampledLoss
 
 
 class Descent:
@@ -61,9 +62,20 @@ class Descent:
                 runs = slice(start, start + self.together)
                 params = {name: value[runs] for name, value in self.params.items()}
                 data, law = (part[runs] for part in batch)
-                value = vmap(lambda p, d, r: self.objective.evaluate(self.model, p, (d, r)))(
-                    params, data, law
-                )
+                value = self._losses(params, (data, law), fast=True)
+                if not value.isfinite().all():  # scores too far apart for a table, or diverged
+                    value = self._losses(params, (data, law), fast=False)
                 value.sum().backward()
                 values.append(value.detach())
         return np.asarray(torch.cat(values).cpu().double().numpy())
+
+    def _losses(
+        self, params: Mapping[str, Tensor], batch: Batch, *, fast: bool
+    ) -> Float[Tensor, " runs"]:
+        objective, model = self.objective, self.model
+        if isinstance(objective, ExactLoss):
+            one = partial(objective.evaluate, model)
+        else:
+            one = partial(objective.evaluate, model, table=fast)
+        values: Tensor = vmap(lambda p, d, r: one(p, (d, r)))(params, *batch)
+        return values

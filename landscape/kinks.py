@@ -19,6 +19,7 @@ from torch.func import grad, jvp
 from landscape.curvature import Coordinates, Objective, in_float64
 from landscape.forward_mode import FORWARD_MODE
 from landscape.models.readable import call
+from landscape.objective import LONGEST_EXACT
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -28,6 +29,7 @@ class Kinked(Protocol):
     """A model with relu units that tells their pre-activations."""
 
     embedding_name: str
+    states: int
 
     @property
     def readout_name(self) -> str:
@@ -53,8 +55,11 @@ class OneSided:
 def preactivations(
     model: nn.Module, params: Mapping[str, Tensor], length: int
 ) -> Float[Tensor, "contexts r"] | None:
-    """Pre-activations of the units that matter, after every context; None without relu units."""
-    if not isinstance(model, Kinked):
+    """Pre-activations of the units that matter, after every context.
+
+    None without relu units, and where there are too many contexts to look at each.
+    """
+    if not isinstance(model, Kinked) or model.states**length > 2**LONGEST_EXACT:
         return None
     values: Tensor = call(model, in_float64(params), "context_preactivations", length)
     return values if values.numel() else None

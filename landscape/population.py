@@ -13,14 +13,17 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from landscape.objective import LONGEST_EXACT, ExactLoss
-from landscape.sampled import SampledLoss
+from landscape.sampled import SEEDS, SampledLoss
 
-HELD_OUT_SEED = 2**62
-"""Seed of the sequences that estimate the population loss: above every seed a run can have."""
+HELD_OUT_SEED = SEEDS - 1
+"""Seed, less the length, of the sequences that estimate the population loss: no run has it."""
 
 HELD_OUT_TOKENS, HELD_OUT_LEAST = 2**14, 64
 """Symbols that are held out, in at least so many sequences: at the unigram of the papers' chains
 and length 128, a standard error of a hundredth of the gap H_u - H_b."""
+
+ROUNDINGS = 4
+"""Roundings of the loss in the runs' dtype that its error accounts for."""
 
 ENTRIES = 2**22
 """Attention scores or relu inputs of one pass over some of the runs: they stay in the cache."""
@@ -40,7 +43,7 @@ def population_loss(objective: ExactLoss | SampledLoss) -> ExactLoss | SampledLo
     if source.states**length <= 2**LONGEST_EXACT:
         return ExactLoss(source, length, device=device)
     batch = max(HELD_OUT_LEAST, HELD_OUT_TOKENS // length)
-    return SampledLoss(source, length, batch=batch, seed=HELD_OUT_SEED, device=device)
+    return SampledLoss(source, length, batch=batch, seed=HELD_OUT_SEED - length, device=device)
 
 
 def runs_per_pass(loss: ExactLoss | SampledLoss, params: Mapping[str, Tensor]) -> int:
@@ -50,17 +53,12 @@ def runs_per_pass(loss: ExactLoss | SampledLoss, params: Mapping[str, Tensor]) -
     return max(1, ENTRIES // (rows * widest))
 
 
-def _divergence(
-    loss: ExactLoss | SampledLoss, reference: str, model: nn.Module, params: Mapping[str, Tensor]
-) -> Tensor:
-    return loss.divergence(model, params, reference)
-
-
 class Population:
     """Population losses and distances of all runs, chains times seeds, stacked in this order.
 
     Exact losses are computed in float64 also for float32 runs, so that "exactly H_u" can be seen;
-    estimated ones in the dtype of the runs, whose rounding is far below the standard error.
+    estimated ones (post-stratified by symbol) in the dtype of the runs, whose rounding the error
+    accounts for.
     """
 
     def __init__(
@@ -82,9 +80,10 @@ class Population:
                 values = self._over_runs(loss, loss.__call__, own)
                 rows.append(np.stack([values, np.zeros_like(values)]))
             else:
-                values = self._over_runs(loss, loss.by_sequence, own)
-                error = values.std(axis=1, ddof=1) / loss.batch**0.5
-                rows.append(np.stack([values.mean(axis=1), error]))
+                values = self._over_runs(loss, loss.post_stratified, own)
+                mean, spread = values.mean(axis=1), values.std(axis=1, ddof=1)
+                rounding = ROUNDINGS * torch.finfo(own[next(iter(own))].dtype).eps * np.abs(mean)
+                rows.append(np.stack([mean, np.hypot(spread / loss.batch**0.5, rounding)]))
         value, error = np.concatenate(rows, axis=1)
         return value, error
 
@@ -94,7 +93,7 @@ class Population:
         """Per chain, its runs' mean KL divergence to the unigram and to the bigram, in nats."""
         return [
             {
-                reference: self._over_runs(loss, partial(_divergence, loss, reference), own)
+                reference: self._over_runs(loss, partial(loss.divergence, reference=reference), own)
                 for reference in ("unigram", "bigram")
             }
             for loss, own in self._by_chain(params)
@@ -114,10 +113,18 @@ class Population:
     def _over_runs(
         self,
         loss: ExactLoss | SampledLoss,
-        quantity: Callable[[nn.Module, Mapping[str, Tensor]], Tensor],
+        quantity: Callable[..., Tensor],
         params: Mapping[str, Tensor],
     ) -> Float[np.ndarray, "..."]:
+        """A quantity of every run; sampled ones from a table if that gives a finite answer."""
+        fast = {} if isinstance(loss, ExactLoss) else {"table": True}
         together = runs_per_pass(loss, params)
         with torch.no_grad():
-            values = vmap(lambda own: quantity(self.model, own), chunk_size=together)(dict(params))
+            values = vmap(lambda own: quantity(self.model, own, **fast), chunk_size=together)(
+                dict(params)
+            )
+            if fast and not values.isfinite().all():
+                values = vmap(lambda own: quantity(self.model, own), chunk_size=together)(
+                    dict(params)
+                )
         return np.asarray(values.cpu().double().numpy())

@@ -167,7 +167,7 @@ class Train(Section):
     )
     seeds: Whole = Field(default=4, ge=1, description="a whole number of at least 1")
     seed: Whole = Field(
-        default=0, ge=0, lt=2**62, description="the first seed, a whole number from 0 to 2^62 - 1"
+        default=0, ge=0, lt=2**31, description="the first seed, a whole number from 0 to 2^31 - 1"
     )
     weight_decay: Real = Field(default=1e-3, ge=0, description="a finite number, 0 or more")
     dtype: Literal["float64", "float32"] = Field(

@@ -49,6 +49,10 @@ def command(
     )
     from landscape.training import train
 
+    if data == "exact" and (batch is not None or evaluate_every is not None):
+        raise click.UsageError("--batch and --evaluate-every belong to --data sampled")
+    if optimizer == "adamw" and momentum is not None:
+        raise click.UsageError("--momentum belongs to --optimizer sgd")
     given = {"e": e, "w": w, "b": b}
     cell = options.cell_of(
         **setting,

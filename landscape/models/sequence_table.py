@@ -13,9 +13,8 @@ from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from landscape.models.readable import call
 from landscape.models.single_layer import SingleLayer
 
 
@@ -40,6 +39,9 @@ def sequence_logits(
     model: SingleLayer, params: Mapping[str, Tensor], tokens: Int[Tensor, "B N"]
 ) -> Float[Tensor, "B N 2"]:
     """Logits (0, logit_n) at every position of every sequence; equal to `forward` up to rounding.
+
+    NaN or infinite where a score moves by more than 110 nats (in float64 880) with the symbol of
+    its key: `forward` then still has an answer.
 
     Args:
         model: gives sizes and tying; it is not changed.
@@ -84,13 +86,3 @@ def sequence_logits(
     logit = (y * (readout[:, None] + slope)).sum(0) + params["bias"]
     logit = logit.unflatten(0, (length, -1)).T
     return torch.stack([torch.zeros_like(logit), logit], dim=-1)
-
-
-def logits_along(
-    model: nn.Module, params: Mapping[str, Tensor], tokens: Int[Tensor, "B N"]
-) -> Float[Tensor, "B N S"]:
-    """Logits at every position of sequences: `forward`, or its like for the single layer."""
-    if type(model) is SingleLayer:  # a subclass may have another forward
-        return sequence_logits(model, params, tokens)
-    logits: Tensor = call(model, params, "forward", tokens)
-    return logits

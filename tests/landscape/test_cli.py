@@ -300,7 +300,7 @@ BAD: dict[str, tuple[list[str], str]] = {
         "too large for a dense Hessian.* GB.*smaller width",
     ),
     "huge": (["train", *CHAIN, "--width", "100000"], "width=100000.*parameters"),
-    "seed": (["train", *CHAIN, "--seed", str(10**22)], "train.seed.*2\\^62"),
+    "seed": (["train", *CHAIN, "--seed", str(10**22)], "train.seed.*2\\^31"),
     "meta": (["train", *CHAIN, "--device", "meta"], "device='meta'"),
     "diverged": (
         ["spectrum", *CHAIN, "--at", "trained", "--steps", "9", "--lr", "1e99", "--length", "2"],

@@ -17,8 +17,11 @@ from landscape.models.initial import gaussian
 from landscape.models.readable import call
 from landscape.models.sequence_table import sequence_logits
 from landscape.objective import ExactLoss
+from landscape.points import bigram_point, unigram_point
+from landscape.population import population_loss
 from landscape.sampled import SampledLoss
 from landscape.sources import BinaryMarkov
+from landscape.training import train
 from tests.brute_force import bce, flatten, naive_logits, naive_loss, shapes, unflatten
 
 CHAIN = BinaryMarkov(0.5, 0.8)
@@ -169,6 +172,81 @@ def test_the_standard_error_is_calibrated_and_the_loss_unbiased() -> None:
     assert calibrated((values - exact) / errors, 60)
     assert not calibrated((values - exact) / wrong, 60)
     assert not calibrated((values - exact) / (1.15 * errors), 60)
+
+
+def test_post_stratification_is_unbiased_calibrated_and_closer() -> None:
+    chain, model = BinaryMarkov(0.1, 0.08), SingleLayer(width=2, length=8)
+    params = gaussian(model, 0.5, 6)
+    params["bias"] = torch.tensor(1.5, dtype=torch.float64)
+    exact = float(naive_loss(numpy_of(params), 0.1, 0.08, 8))
+    rows = []
+    for seed in range(600):
+        one = SampledLoss(chain, 8, batch=60, seed=seed)
+        parts = one.post_stratified(model, params).numpy()
+        rows.append((parts.mean(), parts.std(ddof=1) / math.sqrt(60), one(model, params).item()))
+    values, errors, plain = np.array(rows).T
+    # a ratio of two sums: a bias of the order of the variance, far below the error of the mean
+    assert abs(values.mean() - exact) < 4 * values.std() / math.sqrt(len(values))
+    assert calibrated((values - exact) / errors, 60)
+    assert not calibrated((values - exact) / (1.2 * errors), 60)
+    assert values.std() < 0.5 * plain.std()
+
+
+def test_post_stratified_unigram_and_bigram_losses_have_no_sampling_error() -> None:
+    model, loss = SingleLayer(width=4, length=24), SampledLoss(CHAIN, 24, batch=20, seed=3)
+    short = ExactLoss(CHAIN, 4)  # its points, laid out at the other length
+    known = {"unigram": CHAIN.unigram_entropy, "bigram": CHAIN.entropy_rate}
+    for build in (unigram_point, bigram_point):
+        point = build(model, short)
+        parts = loss.post_stratified(model, point.params)
+        value = known[point.kind]
+        assert abs(parts.mean().item() - value) < 1e-14 and parts.std() < 1e-14
+        assert abs(loss(model, point.params).item() - value) > 1e-4  # control: the plain mean
+
+
+def test_where_a_symbol_never_shows_the_plain_mean_is_taken() -> None:
+    rare, model = BinaryMarkov("1e-9", 0.5), SingleLayer(width=2, length=5)
+    loss, params = SampledLoss(rare, 5, batch=4, seed=0), gaussian(model, 0.5, 0)
+    assert not loss.tokens.any()
+    both = loss.post_stratified(model, params), loss.by_sequence(model, params)
+    assert torch.equal(*both)
+
+
+def test_the_seeds_that_torch_cannot_tell_apart_are_refused() -> None:
+    here, far = (torch.Generator().manual_seed(seed) for seed in (5, 5 + 2**32))
+    assert torch.equal(torch.rand(3, generator=here), torch.rand(3, generator=far))
+    for seed in (-1, 2**32, 2**64):
+        with pytest.raises(ValueError, match=r"seed=.* is out of range.*4294967295"):
+            SampledLoss(CHAIN, 5, batch=4, seed=seed)
+    tokens = []
+    for n in (24, 25):
+        held_out = population_loss(SampledLoss(CHAIN, n, batch=2, seed=0))
+        assert isinstance(held_out, SampledLoss)
+        tokens.append(held_out.tokens)
+    assert not torch.equal(tokens[0], tokens[1][: len(tokens[0]), :24])
+    for seed in (0, 1):
+        drawn = SampledLoss(CHAIN, 24, batch=len(tokens[0]), seed=seed).tokens
+        assert not torch.equal(drawn, tokens[0])
+
+
+def test_far_scores_do_not_end_a_run_that_forward_can_go_on_with() -> None:
+    """Weights a hundred times too large: the table overflows in float32, softmax does not."""
+    model = SingleLayer(width=8, length=20, dtype=torch.float32)
+    start = {name: 100 * value.detach() for name, value in model.named_parameters()}
+    loss = SampledLoss(CHAIN, 20, batch=8, seed=0)
+    assert not sequence_logits(model, start, loss.tokens).isfinite().all()  # there is a need
+    assert loss(model, start).isfinite()
+
+    class Plain(SingleLayer):
+        """The same model, of which no table is known."""
+
+    plain = Plain(width=8, length=20, dtype=torch.float32)
+    settings: dict[str, Any] = {"steps": 3, "seeds": [0], "initial": lambda seed: start}
+    runs = [train(one, loss, **settings) for one in (model, plain)]
+    assert np.isfinite(runs[0].loss).all()
+    # float32 at logits of a few hundred, through three steps
+    assert np.abs(runs[0].loss - runs[1].loss).max() < 1e-4 * np.abs(runs[1].loss).max()
+    assert all(np.isfinite(value).all() for value in runs[0].distance.values())
 
 
 def test_known_laws_as_targets_have_less_variance_than_drawn_symbols() -> None:
