@@ -17,8 +17,8 @@ HEAD = """\
 # Benchmarks
 
 Made by `make bench`. Each row times our routine and a naive twin that computes the same, in turns
-in one process, and gives the median ratio naive/ours of {rounds} rounds, with its range. "Differ" is
-how far apart the two results were before the clock ran: for the sampler the gap between two
+in one process, and gives the median ratio naive/ours of {rounds} rounds, with its range. "Differ"
+is how far apart the two results were before the clock ran: for the sampler the gap between two
 estimated transition probabilities, against the plain torch loop that of the losses on one batch at
 the same weights, else the largest difference of a number. "Against one by one" is the same code on
 one run.
