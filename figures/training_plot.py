@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from figures.output import write
-from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM, styled
+from figures.style import BIGRAM, PALETTE, TEXT_WIDTH, UNIGRAM, styled
 
 __all__ = ["draw_training", "save_training"]
 
@@ -28,7 +28,7 @@ def draw_training(
     """Draw every run's population loss against the step, and mark the step at which it escaped.
 
     The dashed lines are the unigram loss H_u and the bigram loss H_b. A loss that is not finite
-    leaves a gap.
+    leaves a gap, and a cross on the step from which on it is not.
 
     Arguments:
         loss: [seeds, columns], nats; column k is the loss after times[k] steps.
@@ -87,9 +87,19 @@ def draw_training(
                 label=f"escape ({len(escaped)} of {seeds})", zorder=4,
             )  # fmt: skip
             marks.set_gid("escape")
+        seen = [int(np.flatnonzero(np.isfinite(run)).max(initial=-1)) + 1 for run in loss]
+        gone = [int(times[place]) for place in seen if place < columns]
+        if gone:
+            (lost,) = axes.plot(
+                gone, [0.02] * len(gone), "x", color=PALETTE["purple"], clip_on=False,
+                transform=axes.get_xaxis_transform(), zorder=4,
+                label=f"loss not finite from here on ({len(gone)} of {seeds})",
+            )  # fmt: skip
+            lost.set_gid("lost")
         axes.set_title(title)
         axes.set(xlabel="step", ylabel="population loss (nats)")
-        axes.margins(x=0.01)
+        reach = max(float(times[-1] - times[0]), 1.0)
+        axes.set_xlim(times[0] - 0.01 * reach, times[-1] + 0.01 * reach)
         axes.legend(loc="best")
 
 

@@ -50,6 +50,19 @@ def test_the_escapes_are_marked_where_they_happened() -> None:
     assert drawn(LOSS, [None] * 3).axes[0].collections[:] == []
 
 
+def test_a_run_without_a_finite_loss_is_marked_where_it_was_lost() -> None:
+    loss = np.vstack([LOSS[0], np.full(LOSS.shape[1], np.nan)])
+    loss = np.vstack([loss, [0.67, np.inf, 0.66, np.nan]])
+    axes = drawn(loss, [None] * 3).axes[0]
+    (marks,) = [line for line in axes.lines if line.get_gid() == "lost"]
+    assert np.asarray(marks.get_xdata()).tolist() == [0, 3]  # seen again at 2, lost from 3 on
+    assert marks.get_label() == "loss not finite from here on (2 of 3)"
+    assert axes.get_xlim() == pytest.approx((-0.03, 3.03))
+    # The control: finite runs have no mark.
+    finite = drawn(LOSS[:2], ESCAPES[:2]).axes[0]
+    assert [line for line in finite.lines if line.get_gid() == "lost"] == []
+
+
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
 def test_the_same_runs_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     def bytes_of(loss: np.ndarray, name: str) -> bytes:
