@@ -60,10 +60,13 @@ def draw(figure: Figure, records: Sequence[SliceRecord]) -> None:
     """Draw one slice, or several in two columns, on a figure of the page's text width.
 
     Filled contours are the measured loss; dashed lines are theory's, at the same levels, so that
-    where the two agree they run along the edges of the colours. H_u and H_b have colours of their
-    own where they are in range. Cells without a finite loss are hatched and counted.
+    where the two agree they run along the edges of the colours. The level of escape,
+    (H_u + H_b)/2, has a line of its own where it is in range: not H_u, which a slice through a
+    critical point takes along whole lines, so that its contour is round-off. On a line both
+    entropies are drawn. Cells without a finite loss are hatched and counted; a slice without any
+    has no colour bar.
 
-    Raises ValueError where there is no slice or one has no finite loss.
+    Raises ValueError where there is no slice.
 
     >>> x = np.array([-1.0, 0.0, 1.0])
     >>> bowl = SliceRecord("bowl", x, x, ("x", "y"), x[:, None]**2 + x**2, (0.0, 0.0), 3.0, 0.5)
@@ -100,38 +103,14 @@ def draw(figure: Figure, records: Sequence[SliceRecord]) -> None:
 
 def draw_slice(axes: Axes, record: SliceRecord) -> list[Line2D | Patch]:
     """Draw one slice, and return what its legend should say."""
-    levels = levels_of(record.loss)
     axes.set_title(record.title)
     axes.set_xlabel(record.labels[0])
     if len(record.y) == 1:
         return _line(axes, record)
     axes.set_ylabel(record.labels[1])
-    cmap, norm = mpl.colormaps[SURFACE], BoundaryNorm(levels, mpl.colormaps[SURFACE].N)
-    grid = np.ma.masked_invalid(record.loss.T)
-    filled = axes.contourf(record.x, record.y, grid, levels=levels, cmap=cmap, norm=norm)
-    filled.set_gid("measured")
-    figure = axes.get_figure(root=True)
-    assert figure is not None  # axes that are drawn on belong to a figure
-    bar = figure.colorbar(filled, ax=axes, pad=0.02, aspect=25, spacing="uniform")
-    bar.set_ticks(levels[::3].tolist(), labels=[f"{level:.4g}" for level in levels[::3]])
-    bar.set_label("measured loss (nats)")
     handles: list[Line2D | Patch] = []
-    if record.predicted is not None:
-        lines = axes.contour(
-            record.x, record.y, record.predicted.T, levels=levels[1:-1],
-            colors="black", linewidths=0.7, linestyles="--",
-        )  # fmt: skip
-        # a white halo: the line crosses pale bands and dark ones
-        lines.set_path_effects([withStroke(linewidth=1.4, foreground="white", alpha=0.7)])
-        lines.set_gid("theory")
-        handles.append(_key(f"theory: {record.prediction}", "black", "--", 0.7))
-    for value, name, colour in _entropies(record):
-        if levels[0] + 1e-6 * (levels[-1] - levels[0]) < value < levels[-1]:
-            line = axes.contour(
-                record.x, record.y, grid, levels=[value], colors=[colour], linewidths=1.2
-            )
-            line.set_gid(name)
-            handles.append(_key(f"measured loss ${name}$", colour, "-", 1.2))
+    if np.isfinite(record.loss).any():
+        handles += _surface(axes, record)
     handles += _lost(axes, record) + _points(axes, record)
     axes.set(xlim=(record.x[0], record.x[-1]), ylim=(record.y[0], record.y[-1]))
     return handles
@@ -158,25 +137,62 @@ def save_slice(record: SliceRecord, path: Path | str) -> Path:
     return write(figure, path)
 
 
+def _surface(axes: Axes, record: SliceRecord) -> list[Line2D | Patch]:
+    levels = levels_of(record.loss)
+    cmap, norm = mpl.colormaps[SURFACE], BoundaryNorm(levels, mpl.colormaps[SURFACE].N)
+    grid = np.ma.masked_invalid(record.loss.T)
+    filled = axes.contourf(record.x, record.y, grid, levels=levels, cmap=cmap, norm=norm)
+    filled.set_gid("measured")
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # axes that are drawn on belong to a figure
+    bar = figure.colorbar(filled, ax=axes, pad=0.02, aspect=25, spacing="uniform")
+    flat = levels[-1] - levels[0] < 1e-9 * max(1.0, abs(levels[0]))
+    ticks = levels[:1] if flat else levels[::3]  # no two ticks that read the same
+    bar.set_ticks(ticks.tolist(), labels=[f"{level:.4g}" for level in ticks])
+    text = "measured loss (nats); bands are equal\nsteps of the cube root of loss $-$ minimum"
+    bar.set_label(text, fontsize="small", linespacing=1.1)
+    handles: list[Line2D | Patch] = []
+    if record.predicted is not None:
+        lines = axes.contour(
+            *_predicted_axes(record), record.predicted.T, levels=levels[1:-1],
+            colors="black", linewidths=0.7, linestyles="--",
+        )  # fmt: skip
+        # a white halo: the line crosses pale bands and dark ones
+        lines.set_path_effects([withStroke(linewidth=1.4, foreground="white", alpha=0.7)])
+        lines.set_gid("theory")
+        handles.append(_key(f"theory: {record.prediction}", "black", "--", 0.7))
+    escape = (record.unigram_loss + record.bigram_loss) / 2
+    if levels[0] + 1e-6 * (levels[-1] - levels[0]) < escape < levels[-1]:
+        line = axes.contour(
+            record.x, record.y, grid, levels=[escape], colors=[UNIGRAM], linewidths=1.2
+        )
+        line.set_gid("escape")
+        handles.append(_key("measured loss $(H_u+H_b)/2$", UNIGRAM, "-", 1.2))
+    return handles
+
+
 def _line(axes: Axes, record: SliceRecord) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = []
-    loss = np.where(np.isfinite(record.loss[:, 0]), record.loss[:, 0], np.nan)
+    lost = ~np.isfinite(record.loss[:, 0])
+    loss = np.where(lost, np.nan, record.loss[:, 0])
     handles += axes.plot(record.x, loss, color="black", label="measured", zorder=3)
-    low, high = float(np.nanmin(loss)), float(np.nanmax(loss))
+    known = loss[~lost]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
     room = max(0.06 * (high - low), 1e-12)
     axes.set(xlim=(record.x[0], record.x[-1]), ylim=(low - room, high + room))
     axes.set_ylabel("loss (nats)")
-    if record.predicted is not None:
+    if not known.size:
+        axes.set_yticks([])  # there is no scale to read
+    elif record.predicted is not None:
         handles += axes.plot(
-            record.x, record.predicted[:, 0], "--", color=PALETTE["orange"], linewidth=1.4,
-            label=f"theory: {record.prediction}", zorder=4,
+            _predicted_axes(record)[0], record.predicted[:, 0], "--",
+            color=PALETTE["orange"], linewidth=1.4, label=f"theory: {record.prediction}", zorder=4,
         )  # fmt: skip
     for value, name, colour in _entropies(record):
-        if low - room < value < high + room:
+        if known.size and low - room < value < high + room:
             handles.append(
                 axes.axhline(value, color=colour, linestyle=":", linewidth=1.2, label=f"${name}$")
             )
-    lost = ~np.isfinite(record.loss[:, 0])
     if lost.any():
         marks = axes.plot(
             record.x[lost], np.full(lost.sum(), low), "x", color=LOST, clip_on=False,
@@ -224,6 +240,13 @@ def _points(axes: Axes, record: SliceRecord) -> list[Line2D | Patch]:
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )  # fmt: skip
     return [centre]
+
+
+def _predicted_axes(record: SliceRecord) -> tuple[Float[np.ndarray, " F"], Float[np.ndarray, " G"]]:
+    return (
+        record.x if record.predicted_x is None else record.predicted_x,
+        record.y if record.predicted_y is None else record.predicted_y,
+    )
 
 
 def _entropies(record: SliceRecord) -> list[tuple[float, str, str]]:

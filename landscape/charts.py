@@ -87,7 +87,8 @@ def reduced_coordinates(
     if not left <= 1e-9 * max(1.0, offset.norm().item()):
         raise ValueError(
             f"the point lies {left:.2g} off the rank-one ansatz, so it has no reduced coordinates "
-            f"(e, w, b); give one from landscape.models.ansatz, or a bigram point"
+            f"(e, w, b); take a bigram point, or at the unigram unigram_point(model, loss, "
+            f"free=ansatz(model, 0.0, w, 0.0)) with ansatz from landscape.models.ansatz"
         )
     return found
 
@@ -181,6 +182,7 @@ def coordinate_slice(
             radius=radius,
             # W_1 is proportional to |w|: across w = 0 the chart is bent
             smooth=[name != "w" or abs(coordinates["w"]) > 2 * STEP for name in names],
+            affine=False,
         )
     origin = tuple(coordinates[name] for name in names)
     return replace(found, chart="reduced", origin=origin, held=held)

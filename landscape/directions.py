@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,52 @@ from landscape.spectrum import Spectrum
 
 Named = tuple[Float[Tensor, "k D"], tuple[str, ...]]
 """Directions as rows in the order of the parameters, and their names."""
+
+
+def as_rows(directions: Any, size: int) -> Float[Tensor, "k D"]:
+    """One or two directions [k, D] in float64, verbatim, from a tensor or anything like an array.
+
+    Raises:
+        ValueError: if they are not numbers, not one or two rows of the given length, not finite,
+            or linearly dependent whatever their norms.
+
+    >>> as_rows([[3, 4]], 2).tolist()
+    [[3.0, 4.0]]
+    """
+    try:
+        rows = torch.as_tensor(directions, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"directions={type(directions).__name__} are no array of numbers ({error}); give one "
+            f"or two rows of {size}"
+        ) from None
+    if rows.ndim != 2 or len(rows) not in (1, 2) or rows.shape[1] != size:
+        raise ValueError(
+            f"directions of shape {tuple(rows.shape)} do not span a slice of a model of {size} "
+            f"parameters; give one or two rows of that length"
+        )
+    if not rows.isfinite().all():
+        lost = int((~rows.isfinite()).sum())
+        raise ValueError(
+            f"directions hold NaN or infinite entries ({lost} of {rows.numel()}); give finite ones"
+        )
+    if not independent(rows):
+        raise ValueError("directions are linearly dependent or zero; give independent ones")
+    return rows
+
+
+def independent(rows: Float[Tensor, "k D"]) -> bool:
+    """Whether rows are linearly independent, to 1e-7 of an angle; their norms do not matter.
+
+    >>> independent(torch.tensor([[2e-9, 0.0], [0.0, 1.0]]).double())
+    True
+    """
+    largest = rows.abs().amax(dim=1, keepdim=True)
+    if not bool((largest > 0).all()):
+        return False
+    unit = rows / largest  # first by the largest entry: squares of 1e-200 are 0
+    unit = unit / unit.norm(dim=1, keepdim=True)
+    return int(torch.linalg.matrix_rank(unit, rtol=1e-7)) == len(rows)
 
 
 def eigen_directions(
@@ -91,7 +137,7 @@ def filter_normalised_directions(
             scaled[name] = draw * size / torch.linalg.vector_norm(draw, dim=across, keepdim=True)
         rows.append(axes.vector(scaled))
     directions = torch.stack(rows)
-    if torch.linalg.matrix_rank(directions @ directions.T, hermitian=True) < count:
+    if not independent(directions):
         raise ValueError(
             f"filter-normalised directions need nonzero weights: at this point the {count} are "
             f"dependent or zero; draw the weights, or take random directions"

@@ -91,6 +91,7 @@ def measure_point(cell: CellConfig, kind: str, device: str) -> Measured:
         groups[f"/slices/{kind}"] = plane.to_xarray()
         scalars["slice_curvature_error"] = plane.curvature_error
         scalars["slice_center_error"] = plane.center_error
+        scalars["slice_displacement_error"] = plane.displacement_error
         scalars["slice_not_finite"] = plane.not_finite
         scalars["slice_faults"] = list(plane.faults())
     weights = {f"{kind}/{name}": value for name, value in point.params.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from landscape.curvature import Coordinates, Objective, chunk_of, hessian_products, in_float64
-from landscape.kinks import at_kink, preactivations
+from landscape.directions import as_rows
+from landscape.kinks import EPS, Kinked, at_kink, preactivations
+from landscape.objective import LONGEST_EXACT
 from landscape.surface import LossSlice, PlanePoint
 from landscape.unchanged import unchanged
 
@@ -26,7 +29,7 @@ def loss_slice(
     model: nn.Module,
     objective: Objective,
     params: Mapping[str, Tensor],
-    directions: Float[Tensor, "k D"],
+    directions: Float[Tensor, "k D"] | Any,
     *,
     names: Sequence[str] | None = None,
     resolution: int = 51,
@@ -39,7 +42,7 @@ def loss_slice(
         model: gives the function; it is not changed.
         objective: the loss.
         params: the centre of the slice.
-        directions: one or two rows; used as they are, never normalised.
+        directions: one or two rows, a tensor or array [k, D]; used as they are, never normalised.
         names: one name per direction.
         resolution: points per axis, an odd number so that the centre is one of them.
         radius: the axes run from -radius to radius, in multiples of the directions.
@@ -48,8 +51,8 @@ def loss_slice(
 
     Raises:
         ValueError: for directions that are not one or two finite, independent rows of length D,
-            an even resolution or one below 3, a radius that is not positive, or a point that does
-            not lie in the plane.
+            names of another number, an even resolution or one below 3, a radius that is not
+            positive, or a point that does not lie in the plane.
         RuntimeError: if the objective changes the model or the point.
 
     >>> from landscape import BinaryMarkov, ExactLoss, ReducedModel, unigram_point
@@ -61,16 +64,12 @@ def loss_slice(
     """
     centre = in_float64(params)
     axes = Coordinates.of(centre)
-    count = directions.shape[0]
-    if count not in (1, 2) or directions.shape[1] != axes.size or not directions.isfinite().all():
-        raise ValueError(
-            f"directions of shape {tuple(directions.shape)} do not span a slice of a model of "
-            f"{axes.size} parameters; give one or two finite rows of that length"
-        )
-    rows, base = directions.to(torch.float64), axes.vector(centre)
-    if torch.linalg.matrix_rank(rows @ rows.T, hermitian=True) < count:
-        raise ValueError("directions are linearly dependent or zero; give independent ones")
-    names = tuple(names) if names else tuple(f"direction {k}" for k in range(count))
+    base = axes.vector(centre)
+    rows = as_rows(directions, axes.size).to(base.device)
+    count = len(rows)
+    names = tuple(f"direction {k}" for k in range(count)) if names is None else tuple(names)
+    if len(names) != count:
+        raise ValueError(f"names={names} are {len(names)} for {count} directions; give one each")
 
     def flat(offset: Float[Tensor, " k"]) -> Float[Tensor, " D"]:
         return base + offset @ rows
@@ -109,6 +108,7 @@ def measured_surface(
     resolution: int,
     radius: float,
     smooth: Sequence[bool] | None = None,
+    affine: bool = True,
 ) -> LossSlice:
     """The loss on the image of a grid under a map from k offsets to parameters, and its checks.
 
@@ -121,11 +121,13 @@ def measured_surface(
         names: of the k axes, one or two.
         resolution, radius: of the grid of offsets, as in `loss_slice`.
         smooth: for each axis, whether the chart is twice differentiable along it at the centre.
+        affine: whether the chart should be the centre plus multiples of the tangents everywhere:
+            the displacement check holds it to that at the corners of the grid.
 
     Raises:
         ValueError: for an even resolution or one below 3, or a radius that is not positive.
     """
-    if resolution < 3 or resolution % 2 == 0:
+    if not hasattr(resolution, "__index__") or resolution < 3 or resolution % 2 == 0:
         raise ValueError(f"resolution={resolution} is out of range; give an odd integer >= 3")
     if not 0 < radius < float("inf"):
         raise ValueError(f"radius={radius} is out of range; give a positive number")
@@ -145,17 +147,23 @@ def measured_surface(
 
     origin = torch.zeros(count, dtype=torch.float64, device=device)
     norms = tangents.norm(dim=1)
-    curved = (hessian_products(objective, model, params, tangents) * tangents).sum(1) / norms**2
     step = torch.diag(STEP / norms)
-    pair = [(vmap(at)(h * step) + vmap(at)(-h * step) - 2 * at(origin)) / (h * STEP) ** 2
-            for h in (1, 2)]  # fmt: skip
-    error = ((4 * pair[0] - pair[1]) / 3 - curved).abs().nan_to_num(torch.inf)
     flags = [True] * count if smooth is None else smooth
     sound = [
         flag and not _kinked(model, axes, chart, 2 * row, params, objective.length)
         for flag, row in zip(flags, step, strict=True)
     ]
-    curved[~torch.tensor(sound)] = torch.nan
+    curved = torch.full_like(norms, torch.nan)
+    errors = curved.clone()
+    if any(sound):
+        products = hessian_products(objective, model, params, tangents)
+        curvatures = (products * tangents).sum(1) / norms**2
+        pair = [(vmap(at, chunk_size=chunk)(h * step) + vmap(at, chunk_size=chunk)(-h * step)
+                 - 2 * at(origin)) / (h * STEP) ** 2 for h in (1, 2)]  # fmt: skip
+        gaps = ((4 * pair[0] - pair[1]) / 3 - curvatures).abs().nan_to_num(torch.inf)
+        chosen = torch.tensor(sound, device=device)
+        curved, errors = torch.where(chosen, curvatures, curved), torch.where(chosen, gaps, errors)
+    displaced = _displacement(chart, axes.vector(params), tangents, radius) if affine else torch.nan
     own = objective(model, params).item()
     return LossSlice(
         center_loss=own,
@@ -167,7 +175,8 @@ def measured_surface(
         gram=(tangents @ tangents.T).cpu().numpy(),
         norms=norms.cpu().numpy(),
         curvatures=curved.cpu().numpy(),
-        curvature_error=max((error[k].item() for k in range(count) if sound[k]), default=torch.nan),
+        curvature_errors=errors.cpu().numpy(),
+        displacement_error=displaced,
         center_error=abs(losses[resolution // 2, len(other) // 2].item() - own),
         not_finite=int((~losses.isfinite()).sum()),
         origin=(0.0,) * count,
@@ -182,7 +191,12 @@ def _kinked(
     params: Mapping[str, Tensor],
     length: int,
 ) -> bool:
-    """Whether a relu kink lies at the point or within the step on either side of it."""
+    """Whether a relu kink lies at the point or within the step on either side of it.
+
+    True as well where the contexts are too many to look at every one.
+    """
+    if isinstance(model, Kinked) and model.states**length > 2**LONGEST_EXACT:
+        return True
     values = preactivations(model, params, length)
     if values is None:
         return False
@@ -190,6 +204,25 @@ def _kinked(
     if at_kink(values) or any(end is None or end.shape != values.shape for end in ends):
         return True
     return any(bool(((end > 0) != (values > 0)).any()) for end in ends if end is not None)
+
+
+def _displacement(
+    chart: Callable[[Float[Tensor, " k"]], Float[Tensor, " D"]],
+    centre: Float[Tensor, " D"],
+    tangents: Float[Tensor, "k D"],
+    radius: float,
+) -> float:
+    """The largest |chart(c) - centre - c @ tangents| / |c @ tangents| over the grid's corners c.
+
+    An entry's round-off, four units in the last place of what is added, counts as none.
+    """
+    ends = torch.tensor([-radius, radius], dtype=torch.float64, device=centre.device)
+    corners = torch.cartesian_prod(*[ends] * len(tangents)).reshape(-1, len(tangents))
+    moves = corners @ tangents
+    gap = (vmap(chart)(corners) - (centre + moves)).abs()
+    rounding = 4 * EPS * (centre.abs() + corners.abs() @ tangents.abs())
+    gap = torch.where(gap <= rounding, 0.0, gap)
+    return float((gap.norm(dim=1) / moves.norm(dim=1)).nan_to_num(torch.inf).max())
 
 
 def _inside(name: str, offset: Float[Tensor, " D"], rows: Float[Tensor, "k D"]) -> Tensor:

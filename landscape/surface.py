@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 VALUE_TOLERANCE = 1e-12  # times max(1, |loss|): one sum over contexts in two orders of summation
 CURVATURE_TOLERANCE = 1e-5  # times max(1, |curvature|): truncation, h^4 times a sixth derivative
+DISPLACEMENT_TOLERANCE = 1e-12  # relative; what round-off leaves is already counted as none
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class LossSlice:
     the directions are the tangents at the centre.
 
     The record carries its own checks. `center_error` compares the grid's middle with the loss of
-    the point itself, evaluated on its own. `curvature_error` compares d^T H d with a second
-    difference of the surface, per unit length squared: the plane is the one that was asked for.
+    the point itself, evaluated on its own. `displacement_error` compares the parameters at the
+    grid's corners with the centre plus multiples of the directions: the plane is the one that was
+    asked for, in flat directions too. `curvature_errors` compare d^T H d with a second difference
+    of the surface, axis by axis, per unit length squared: the losses are those of that plane.
     Losses that are not finite stay in the grid as they are, and are counted in `not_finite`.
     """
 
@@ -53,9 +56,10 @@ class LossSlice:
     gram: Float[np.ndarray, "k k"]  # inner products of the directions
     norms: Float[np.ndarray, " k"]  # parameter distance per unit of alpha, of beta
     curvatures: Float[np.ndarray, " k"]  # d^T H d / |d|^2, nat per squared distance; nan at a kink
-    curvature_error: float  # same unit; nan if along no direction there is a second derivative
+    curvature_errors: Float[np.ndarray, " k"]  # same unit; nan where the curvature is
     center_error: float  # nats
     not_finite: int  # how many losses of the grid are NaN or infinite
+    displacement_error: float = math.nan  # relative; nan on a chart that is not affine
     chart: str = "affine"  # or "reduced"
     origin: tuple[float, ...] = (0.0, 0.0)  # the coordinates of the centre
     held: Mapping[str, float] = field(default_factory=dict)  # reduced coordinates that stay
@@ -71,6 +75,12 @@ class LossSlice:
         norms = np.append(self.norms, 1.0)
         return self.alpha * norms[0], self.beta * norms[1]
 
+    @property
+    def curvature_error(self) -> float:
+        """The largest of the axes' curvature errors; nan if no axis has a second derivative."""
+        known = self.curvature_errors[~np.isnan(self.curvature_errors)]
+        return float(known.max()) if known.size else math.nan
+
     def faults(self) -> tuple[str, ...]:
         """What the record's own checks found wrong, in words; empty if nothing."""
         if not math.isfinite(self.center_loss):
@@ -80,11 +90,18 @@ class LossSlice:
             found.append(
                 f"the grid's middle is {self.center_error:.1e} nat away from the loss at the point"
             )
-        steepest = max([1.0, *np.abs(self.curvatures[~np.isnan(self.curvatures)]).tolist()])
-        if self.curvature_error > CURVATURE_TOLERANCE * steepest:
+        for name, curvature, error in zip(
+            self.names, self.curvatures.tolist(), self.curvature_errors.tolist(), strict=True
+        ):
+            if error > CURVATURE_TOLERANCE * max(1.0, abs(curvature)):
+                found.append(
+                    f"the surface is not curved as the Hessian says along {name}, by {error:.1e}: "
+                    f"it does not run along that direction"
+                )
+        if self.displacement_error > DISPLACEMENT_TOLERANCE:
             found.append(
-                f"the surface is not curved as the Hessian says, by {self.curvature_error:.1e}: "
-                f"it does not run along the directions"
+                f"the grid's corners are not where the directions lead, by "
+                f"{self.displacement_error:.1e} of the way"
             )
         for point in self.points:
             if not point.error <= VALUE_TOLERANCE * max(1.0, abs(point.loss)):
@@ -109,7 +126,9 @@ class LossSlice:
                 "center_loss": self.center_loss,
                 "center_error": self.center_error,
                 "curvatures": self.curvatures,
+                "curvature_errors": self.curvature_errors,
                 "curvature_error": self.curvature_error,
+                "displacement_error": self.displacement_error,
                 "not_finite": self.not_finite,
                 "chart": self.chart,
                 "origin": self.origin,

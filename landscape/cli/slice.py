@@ -127,14 +127,15 @@ def command(
         found, curvatures = _affine(
             cell, model, objective, point, plane, line, eigenvectors, w, sizes, device
         )
-    predicted = surface_of(found, objective.source, mirror=not isinstance(model, ReducedModel))
+    mirror = not isinstance(model, ReducedModel)
+    predicted = surface_of(found, objective.source, mirror=mirror)
     error = surface_error(found, predicted)
     result = record(found, error, curvatures)
     if plot:
         from figures.slice_plot import save_slice
 
         title = f"{kind} point, $(p, q) = ({cell.source.p}, {cell.source.q})$"
-        save_slice(picture(found, objective, predicted, curvatures, title, kind), plot)
+        save_slice(picture(found, objective, curvatures, title, kind, mirror=mirror), plot)
     emit(result, as_json, terminal)
     if found.not_finite:
         click.echo(

@@ -35,7 +35,9 @@ def record(found: LossSlice, error: float | None, curvatures: list[float] | None
         "points": [asdict(point) for point in found.points],
         "curvatures": found.curvatures.tolist(),
         "predicted_curvatures": curvatures,
+        "curvature_errors": found.curvature_errors.tolist(),
         "curvature_error": found.curvature_error,
+        "displacement_error": found.displacement_error,
         "center_error": found.center_error,
         "not_finite": found.not_finite,
         "faults": list(found.faults()),
@@ -45,14 +47,24 @@ def record(found: LossSlice, error: float | None, curvatures: list[float] | None
 def picture(
     found: LossSlice,
     objective: ExactLoss,
-    predicted: Any,
     curvatures: list[float] | None,
     title: str,
     kind: str,
+    *,
+    mirror: bool,
 ) -> SliceRecord:
-    """The slice as plain arrays for a figure: axes in parameter distance, or in e, w and b."""
-    from figures.slice_record import QUADRATIC, SliceRecord, quadratic
+    """The slice as plain arrays for a figure: axes in parameter distance, or in e, w and b.
 
+    Theory is evaluated on a grid of its own, finer than the measured one.
+    """
+    from dataclasses import replace
+
+    from figures.slice_record import QUADRATIC, SliceRecord, finer, oblique, quadratic
+    from landscape.compare_surface import surface_of
+
+    alpha, beta = finer(found.alpha), finer(found.beta)
+    fine = replace(found, alpha=alpha, beta=beta, loss=alpha[:, None] * beta)
+    predicted = surface_of(fine, objective.source, mirror=mirror)
     x, y = found.distance
     labels = [f"distance along {name}" for name in found.names]
     center = (0.0, 0.0)
@@ -68,7 +80,7 @@ def picture(
     if curvatures is not None:
         source = objective.source
         loss = source.unigram_entropy if kind == "unigram" else source.entropy_rate
-        predicted = quadratic(x, y, loss, curvatures)
+        predicted = quadratic(finer(x), finer(y), loss, curvatures)
         prediction = QUADRATIC
         labels = [
             rf"{label}, $\lambda={value:.3g}$"
@@ -79,7 +91,7 @@ def picture(
         (mark.name, mark.at[0] * scale[0], (*mark.at, 0.0)[1] * scale[1]) for mark in found.points
     ]
     return SliceRecord(
-        title=title,
+        title=title + (oblique(found.gram) if found.chart == "affine" else ""),
         x=x,
         y=y,
         labels=(labels[0], labels[-1]),
@@ -88,6 +100,8 @@ def picture(
         unigram_loss=objective.source.unigram_entropy,
         bigram_loss=objective.source.entropy_rate,
         predicted=predicted,
+        predicted_x=finer(x),
+        predicted_y=finer(y),
         prediction=prediction,
         marks=tuple(marks),
     )
@@ -121,5 +135,8 @@ def terminal(result: dict[str, Any]) -> None:
     curved = result["curvature_error"]
     text = "not applicable: no second derivative" if curved != curved else f"{curved:.1e}"
     click.echo(f"curvature error     {text}")
+    away = result["displacement_error"]
+    text = "not applicable: no plane" if away != away else f"{away:.1e} of the way"
+    click.echo(f"displacement error  {text}")
     if result["max_error_vs_theory"] is not None:
         click.echo(f"against theory      {result['max_error_vs_theory']:.1e} nat at most")

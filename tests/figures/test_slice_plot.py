@@ -12,7 +12,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
 from figures.slice_plot import LOST, SURFACE, draw, levels_of, save
-from figures.slice_record import SliceRecord, load, quadratic
+from figures.slice_record import SliceRecord, finer, load, oblique, quadratic
 from figures.style import BIGRAM, UNIGRAM, luminance, styled
 from landscape.config import ScanConfig
 from landscape.scanning import scan
@@ -107,18 +107,64 @@ def test_theory_s_contours_are_at_the_levels_of_the_colours() -> None:
     assert [c for c in bare.axes[0].get_children() if c.get_gid() == "theory"] == []
 
 
-def test_the_entropies_have_their_colours_where_they_are_in_range() -> None:
+def test_the_level_of_escape_is_drawn_where_it_is_in_range() -> None:
+    """Not H_u: a slice through a critical point has it along whole lines."""
     figure = drawn(record_of())
-    line = named(figure.axes[0], "H_u")
-    assert line.levels.tolist() == [H_U]
+    line = named(figure.axes[0], "escape")
+    assert line.levels.tolist() == [(H_U + H_B) / 2]
     assert mpl.colors.same_color(line.get_edgecolor(), UNIGRAM)
-    assert "measured loss $H_u$" in legend_of(figure)
-    assert "measured loss $H_b$" not in legend_of(figure)  # the minimum itself is no contour
-    lower = drawn(record_of(loss=record_of().loss - 0.01))
-    line = named(lower.axes[0], "H_b")
-    assert mpl.colors.same_color(line.get_edgecolor(), BIGRAM)
-    outside = drawn(record_of(unigram_loss=9.0, bigram_loss=-9.0))
+    texts = legend_of(figure)
+    assert "measured loss $(H_u+H_b)/2$" in texts
+    assert [text for text in texts if "H_" in text] == ["measured loss $(H_u+H_b)/2$"]
+    outside = drawn(record_of(unigram_loss=9.0, bigram_loss=-9.0 + 2e-9))
     assert not any("H_" in text for text in legend_of(outside))
+    # a line keeps both entropies
+    loss = record_of().loss[:, 5:6] - 0.01
+    flat = drawn(record_of(y=np.zeros(1), loss=loss, predicted=None))
+    assert {"$H_u$", "$H_b$"} <= set(legend_of(flat))
+    colours = {str(line.get_label()): line.get_color() for line in flat.axes[0].lines}
+    assert colours["$H_u$"] == UNIGRAM and colours["$H_b$"] == BIGRAM
+
+
+def test_the_colour_bar_says_how_its_bands_are_spaced_and_repeats_no_number() -> None:
+    figure = drawn(record_of())
+    bar = figure.axes[1]
+    assert "equal\nsteps of the cube root of loss $-$ minimum" in bar.get_ylabel()
+    assert len(bar.get_yticks()) > 3
+    flat = drawn(record_of(loss=np.full((11, 11), 0.5), predicted=None))
+    assert [text.get_text() for text in flat.axes[1].get_yticklabels()] == ["0.5"]
+
+
+def test_theory_s_contours_are_drawn_on_their_own_axes() -> None:
+    """A fine grid of the same function: the contours keep to it between measured points."""
+    x, y = finer(AXIS, 401), finer(2 * AXIS, 401)
+    loss = H_B + (x[:, None] - 0.2) ** 2 / 4 + (y[None, :] / 2) ** 2
+
+    def raggedness(record: SliceRecord) -> float:
+        lines = named(drawn(record).axes[0], "theory")
+        off = [
+            np.abs((points[:, 0] - 0.2) ** 2 / 4 + (points[:, 1] / 2) ** 2 + H_B - level).max()
+            for level, path in zip(lines.levels, lines.get_paths(), strict=True)
+            if len(points := path.vertices)
+        ]
+        return float(max(off))
+
+    # linear interpolation over steps h leaves h^2/8 of a second derivative: 0.2^2 and 0.005^2
+    assert raggedness(record_of(predicted=loss, predicted_x=x, predicted_y=y)) < 1e-4
+    assert raggedness(record_of()) > 1e-3  # the control: on the measured grid
+
+
+def test_a_finer_axis_keeps_the_points_of_the_axis() -> None:
+    fine = finer(np.linspace(-2, 2, 51))
+    assert len(fine) == 401
+    assert np.abs(fine[::8] - np.linspace(-2, 2, 51)).max() < 1e-15
+    assert len(finer(np.linspace(0, 1, 501))) == 501
+
+
+def test_oblique_axes_are_named_by_their_angle() -> None:
+    assert oblique(np.array([[1.0, 0.5], [0.5, 1.0]])).startswith("\naxes at 60 degrees")
+    assert oblique(np.array([[4.0, -1.0], [-1.0, 1.0]])).startswith("\naxes at 120 degrees")
+    assert oblique(np.diag([3.0, 0.1])) == oblique(np.ones((1, 1))) == ""
 
 
 def test_a_loss_that_is_not_finite_is_marked_and_counted_never_painted_over() -> None:
@@ -138,8 +184,20 @@ def test_a_loss_that_is_not_finite_is_marked_and_counted_never_painted_over() ->
     # the control: without holes nothing of the kind
     whole = drawn(record_of())
     assert not any("not finite" in text for text in legend_of(whole))
+
+
+def test_a_slice_without_a_finite_loss_has_no_scale() -> None:
+    nothing = np.full((11, 11), np.nan)
+    figure = drawn(record_of(loss=nothing))
+    (axes,) = figure.axes  # no colour bar
+    assert len(named(axes, "not finite").get_paths()) == 121
+    assert legend_of(figure) == ["not finite (121 of 121)", "the point"]
+    assert len(drawn(record_of()).axes) == 2  # the control
+    line = drawn(record_of(y=np.zeros(1), loss=nothing[:, :1], predicted=nothing[:, :1]))
+    assert line.axes[0].get_yticks().tolist() == []
+    assert "not finite (11)" in legend_of(line)
     with pytest.raises(ValueError, match="none of the 121 losses of the slice is finite"):
-        draw(Figure(), [record_of(loss=loss * np.nan)])
+        levels_of(nothing)
 
 
 def test_the_centre_and_the_named_points_are_where_they_lie() -> None:
@@ -219,11 +277,25 @@ def test_the_scan_s_slices_are_read_with_theory_s_eigenvalues(tmp_path: Path) ->
     middle = slice(24, 27)  # within 0.08 of the point: third derivatives leave 1e-3
     for record in records:
         assert record.predicted is not None
-        gap = np.abs(record.loss - record.predicted)[middle, middle].max()
+        assert record.predicted.shape == (401, 401)  # 8 steps to one of the measured grid
+        gap = np.abs(record.loss - record.predicted[::8, ::8])[middle, middle].max()
         bent = np.abs(record.loss - record.loss[25, 25])[middle, middle].max()
         assert gap < 0.2 * bent  # the control is the flat prediction
         assert (record.x[0], record.x[-1]) == pytest.approx((-2, 2), abs=1e-12)
-    assert records[0].predicted[0, 25] < records[0].unigram_loss < records[0].predicted[25, 0]  # type: ignore[index]  # asserted above
+    assert records[0].predicted[0, 200] < records[0].unigram_loss < records[0].predicted[200, 0]  # type: ignore[index]  # asserted above
+
+
+def test_titles_name_the_settings_in_which_the_scan_s_cells_differ(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "source": {"q": 0.8},
+        "model": {"width": 2, "length": 2},
+        "train": {"steps": 1, "seeds": 1},
+        "measure": {"points": ["unigram"], "slice": {"resolution": 3}},
+        "axes": {"source.p": [0.5], "model.width": [2, 3], "model.hidden": [4]},
+    }
+    store = ScanStore(scan(ScanConfig(**settings), out=tmp_path / "scan").path)
+    (record,) = load(store)
+    assert record.title == "unigram, local minimum: $(p, q) = (0.5, 0.8)$\nwidth = 2"
 
 
 def test_a_scan_without_slices_says_so(tmp_path: Path) -> None:

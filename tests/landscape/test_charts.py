@@ -18,7 +18,7 @@ from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.initial import gaussian
 from landscape.objective import ExactLoss
-from landscape.points import bigram_point
+from landscape.points import bigram_point, unigram_point
 from landscape.sources import BinaryMarkov
 from tests.brute_force import naive_loss
 from theory.loss import reduced_loss
@@ -176,6 +176,23 @@ def test_at_w_0_only_the_bent_axis_goes_without_a_curvature() -> None:
     expected = 2 * (0.4 / 1.3**2) * 0.3 / (1 + N / 4)
     assert found.curvatures[0] == pytest.approx(expected, abs=1e-14)
     assert np.isnan(found.curvatures[1]) and found.curvature_error < 1e-7
+
+
+def test_a_chart_that_is_no_plane_has_no_displacement_to_check() -> None:
+    source, model = BinaryMarkov("0.5", "0.8"), model_of("tied")
+    found = coordinate_slice(model, ExactLoss(source, N), at_unigram("tied", source), resolution=5)
+    assert math.isnan(found.displacement_error) and found.faults() == ()
+
+
+def test_the_refusal_of_a_point_off_the_ansatz_gives_a_remedy_that_works() -> None:
+    source, model = BinaryMarkov("0.5", "0.8"), model_of("tied")
+    loss, w = ExactLoss(source, N), -0.4
+    off = unigram_point(model, loss, free=gaussian(model, 0.5, 1))
+    with pytest.raises(ValueError, match=r"free=ansatz\(model, 0\.0, w, 0\.0\).*models\.ansatz"):
+        coordinate_slice(model, loss, off.params, resolution=5)
+    point = unigram_point(model, loss, free=ansatz(model, 0.0, w, 0.0))
+    found = coordinate_slice(model, loss, point.params, resolution=5)
+    assert found.origin == pytest.approx((0, w), abs=1e-14)
 
 
 def test_a_chart_of_another_embedding_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

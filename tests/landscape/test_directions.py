@@ -17,6 +17,7 @@ from landscape.directions import (
     eigen_directions,
     filter_normalised_directions,
     given_directions,
+    independent,
     random_directions,
     read_directions,
 )
@@ -116,6 +117,21 @@ def test_where_too_few_filters_are_left_it_is_said() -> None:
     with pytest.raises(ValueError, match="filter-normalised directions need nonzero weights"):
         filter_normalised_directions(flat)
     assert filter_normalised_directions(flat, count=1)[0].shape == (1, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([[2e-9, 0.0], [0.0, 1.0]], True),
+        ([[1e-200, 0.0], [0.0, 1e200]], True),
+        ([[1.0, 0.0], [1.0, 1e-6]], True),
+        ([[1.0, 0.0], [1.0, 1e-9]], False),
+        ([[1.0, 2.0], [2e-9, 4e-9]], False),
+        ([[0.0, 0.0], [1.0, 0.0]], False),
+    ],
+)
+def test_independence_is_of_angles_not_of_norms(rows: list[list[float]], expected: bool) -> None:
+    assert independent(torch.tensor(rows, dtype=torch.float64)) is expected
 
 
 def test_given_directions_are_verbatim_and_zero_where_nothing_is_given(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ def test_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["predicted_curvatures"] == pytest.approx([0.6 * c, c], abs=1e-15)
     assert found["curvatures"] == pytest.approx(found["predicted_curvatures"], abs=1e-13)
     assert found["faults"] == [] and found["not_finite"] == 0
+    assert found["curvature_error"] == max(found["curvature_errors"]) < 1e-6
+    assert found["displacement_error"] < 1e-12
 
 
 @pytest.mark.parametrize("model", ["single-layer", "reduced"])
@@ -64,6 +66,7 @@ def test_reduced_planes_equal_the_symbolic_loss(
 ) -> None:
     found = record(capsys, "--model", model, "--at", at, "--plane", *options)
     assert found["max_error_vs_theory"] < 1e-12 and found["faults"] == []
+    assert found["displacement_error"] is None  # no plane in parameter space
     assert found["chart"] == "reduced" and found["directions"]["names"] == list(options[0][-2:])
     assert ("b" in found["held"]) == ("fixed" in options)
 
@@ -155,6 +158,12 @@ def test_a_wrong_plane_is_an_error(
     code, out, err = run(capsys, "--at", "unigram", "--json")
     assert code == 1 and "Self-check failed: the surface is not curved" in err
     assert json.loads(out)["faults"]
+    flat = ["--at", "unigram", "--eigenvectors", "0,1"]
+    code, out, err = run(capsys, *flat, "--json")
+    assert code == 1 and "corners are not where the directions lead, by 1.0e-01" in err
+    assert json.loads(out)["displacement_error"] == pytest.approx(0.1, abs=1e-14)
+    monkeypatch.undo()
+    assert record(capsys, *flat)["faults"] == []  # the control
 
 
 def test_losses_that_are_not_finite_are_reported_and_drawn(

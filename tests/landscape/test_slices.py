@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from landscape.models.ansatz import ansatz
 from landscape.models.initial import gaussian
 from landscape.objective import ExactLoss
 from landscape.points import unigram_point
+from landscape.sampled import SampledLoss
 from landscape.slices import loss_slice
 from landscape.sources import BinaryMarkov
 from landscape.spectrum import hessian_spectrum
@@ -268,7 +270,13 @@ def test_a_single_parameter_has_no_plane() -> None:
         ({"rows": lambda rows: rows[:, 1:]}, r"directions of shape \(2, 36\) .* of 37 parameters"),
         ({"rows": lambda rows: rows[[0, 1, 0]]}, r"directions of shape \(3, 37\)"),
         ({"rows": lambda rows: rows[:0]}, r"directions of shape \(0, 37\)"),
-        ({"rows": lambda rows: rows / 0}, r"give one or two finite rows"),
+        ({"rows": lambda rows: rows / 0}, r"directions hold NaN or infinite entries \(74 of 74\)"),
+        ({"rows": lambda rows: rows[0]}, r"directions of shape \(37,\)"),
+        ({"rows": lambda rows: [["a"], ["b"]]}, r"directions=list are no array of numbers"),
+        ({"rows": lambda rows: torch.stack([rows[0], rows[0] * (1 + 1e-9)])}, "dependent or zero"),
+        ({"rows": lambda rows: torch.stack([rows[0], 1e-9 * rows[0]])}, "dependent or zero"),
+        ({"names": ("one",)}, r"names=\('one',\) are 1 for 2 directions; give one each"),
+        ({"names": ()}, r"names=\(\) are 0 for 2 directions"),
     ],
 )
 def test_a_slice_that_cannot_be_is_refused(change: dict[str, Any], text: str) -> None:
@@ -278,6 +286,16 @@ def test_a_slice_that_cannot_be_is_refused(change: dict[str, Any], text: str) ->
     rows = options.pop("rows", lambda rows: rows)(skewed(size))
     with pytest.raises(ValueError, match=text):
         loss_slice(model, objective, params, rows, **options)
+
+
+def test_a_resolution_that_is_no_integer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of these tests
+    model, objective, params = at_random()
+    resolution: Any = 51.0
+    with pytest.raises(ValueError, match=r"resolution=51\.0 is out of range; give an odd integer"):
+        loss_slice(model, objective, params, skewed(37), resolution=resolution)
+    resolution = np.int64(3)  # the control
+    assert loss_slice(model, objective, params, skewed(37), resolution=resolution).alpha.size == 3
 
 
 def test_slicing_leaves_model_point_and_directions_alone() -> None:
@@ -302,6 +320,8 @@ def test_the_slice_survives_as_a_dataset() -> None:
     assert dataset["gram"].values.tolist() == found.gram.tolist()
     assert dataset.attrs["center_loss"] == found.center_loss
     assert dataset.attrs["curvature_error"] == found.curvature_error
+    assert dataset.attrs["curvature_errors"].tolist() == found.curvature_errors.tolist()
+    assert dataset.attrs["displacement_error"] == found.displacement_error
     assert dataset.attrs["center_error"] == found.center_error
     assert dataset.attrs["not_finite"] == 0 and dataset.attrs["chart"] == "affine"
     assert dataset["alpha"].values.tolist() == found.alpha.tolist()
@@ -360,8 +380,88 @@ def test_a_plane_of_renormalised_directions_is_caught(monkeypatch: pytest.Monkey
     rows = skewed(Coordinates.of(params).size)
     assert loss_slice(model, objective, params, rows, resolution=3).faults() == ()
     through(monkeypatch, lambda chart: lambda offset: chart(offset / rows.norm(dim=1)))
-    (fault,) = loss_slice(model, objective, params, rows, resolution=3).faults()
-    assert fault.startswith("the surface is not curved as the Hessian says")
+    *curved, corners = loss_slice(model, objective, params, rows, resolution=3).faults()
+    assert [fault.partition(",")[0] for fault in curved] == [
+        f"the surface is not curved as the Hessian says along direction {k}" for k in range(2)
+    ]
+    assert corners.startswith("the grid's corners are not where the directions lead")
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0, 1.001])
+@pytest.mark.parametrize("count", [1, 2])
+def test_renormalised_flat_directions_are_caught_by_the_corners(
+    monkeypatch: pytest.MonkeyPatch, factor: float, count: int
+) -> None:
+    """Where the loss does not bend, no curvature tells. The control: verbatim, factor 1, passes."""
+    model, objective = SingleLayer(width=2, length=N), ExactLoss(BinaryMarkov(P, Q), N)
+    point = unigram_point(model, objective, free=gaussian(model, 0.5, 1))
+    spectrum = hessian_spectrum(model, objective, point.params)
+    flat = torch.nonzero(spectrum.eigenvalues.abs() <= spectrum.zero_bound).flatten().tolist()
+    rows = eigen_directions(spectrum, flat[:count])[0]
+    through(monkeypatch, lambda chart: lambda offset: chart(factor * offset))
+    found = loss_slice(model, objective, point.params, rows, resolution=5, radius=0.7)
+    assert (
+        not found.curvature_error > CURVATURE_ERROR
+    )  # blind (or nan: a kink), whatever the factor
+    # displacements of length near 1 and entries near 1: differences to a few eps
+    assert abs(found.displacement_error - (factor - 1)) < 1e-14
+    caught = ["the grid's corners" in fault for fault in found.faults()]
+    assert caught == ([True] if factor != 1 else [])
+
+
+@pytest.mark.parametrize(("scale", "radius"), [(1.0, 2.0), (1e-3, 1e-3), (1e3, 40.0)])
+def test_round_off_of_the_centre_is_no_displacement(scale: float, radius: float) -> None:
+    model, objective, params = at_random()
+    rows = scale * skewed(Coordinates.of(params).size)
+    params["bias"] = params["bias"] + 1e3
+    found = loss_slice(model, objective, params, rows, resolution=3, radius=radius)
+    assert found.displacement_error <= 1e-12
+
+
+def test_each_axis_is_judged_by_its_own_curvature() -> None:
+    """An error of 1e-2 is nothing beside a curvature of 1e4, and much beside one of 1."""
+    model, objective, params = at_random()
+    found = loss_slice(model, objective, params, skewed(37), names=("u", "v"), resolution=3)
+    assert found.curvature_errors.shape == (2,)
+    assert found.curvature_error == found.curvature_errors.max()
+    steep = dataclasses.replace(
+        found, curvatures=np.array([1e4, 1.0]), curvature_errors=np.array([1e-2, 1e-6])
+    )
+    assert steep.faults() == ()  # the control
+    (fault,) = dataclasses.replace(steep, curvature_errors=np.array([1e-6, 1e-2])).faults()
+    assert "along v, by 1.0e-02" in fault
+    bent = dataclasses.replace(steep, curvature_errors=np.array([np.nan, 1e-6]))
+    assert bent.curvature_error == 1e-6 and bent.faults() == ()
+
+
+def test_contexts_too_many_to_enumerate_leave_the_corners_to_speak(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At length 40 kinks cannot be looked for in all 2^40 contexts."""
+    model = SingleLayer(width=2, hidden=3, length=40)
+    objective = SampledLoss(BinaryMarkov(P, Q), 40, batch=4, seed=0)
+    params = gaussian(model, 0.5, 4)
+    rows = skewed(Coordinates.of(params).size)
+    found = loss_slice(model, objective, params, rows, resolution=3, radius=0.1)
+    assert np.isnan(found.curvature_errors).all() and np.isnan(found.curvatures).all()
+    assert found.displacement_error < 1e-12 and found.faults() == ()
+    assert found.loss[1, 1] == pytest.approx(objective(model, params).item(), abs=EXACT)
+    through(monkeypatch, lambda chart: lambda offset: chart(1.001 * offset))
+    (fault,) = loss_slice(model, objective, params, rows, resolution=3, radius=0.1).faults()
+    assert fault.startswith("the grid's corners")
+    # the control: at length 3 the curvatures are checked
+    short = SampledLoss(BinaryMarkov(P, Q), N, batch=64, seed=0)
+    small, _, at = at_random()
+    checked = loss_slice(small, short, at, skewed(37), resolution=3, radius=0.1)
+    assert np.isfinite(checked.curvature_errors).all()
+
+
+def test_directions_of_very_different_norms_and_from_numpy_are_taken_verbatim() -> None:
+    model, objective, params = at_random()
+    rows = np.zeros((2, 37))
+    rows[0, 0], rows[1, 1] = 2e-9, 1.0
+    found = loss_slice(model, objective, params, rows, resolution=3)
+    assert found.directions.tolist() == rows.tolist() and found.faults() == ()
 
 
 def test_a_plane_of_exchanged_directions_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
