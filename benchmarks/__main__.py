@@ -20,7 +20,7 @@ def main() -> int:
     from landscape.cli.options import prepare
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
-    parser.add_argument("--rounds", type=int, default=9, help="paired rounds (default: 9)")
+    parser.add_argument("--rounds", type=int, default=7, help="paired rounds (default: 7)")
     parser.add_argument("--only", default="", help="pairs whose name holds this text; no page")
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks.md"))
     parser.add_argument(
