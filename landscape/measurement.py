@@ -25,6 +25,7 @@ from landscape.refinement import refine
 from landscape.setting import model_of, objective_of
 from landscape.slices import loss_slice
 from landscape.spectrum import Spectrum, hessian_spectrum
+from landscape.survival_scan import pooled_curve, runs_of
 from landscape.training import Trajectory
 
 
@@ -180,6 +181,9 @@ def measure_cell(
     """The tree, the scalars and the weights that the store keeps of a cell."""
     source = trajectory.source
     groups = {"/training": trajectory.to_xarray()}
+    if not source.degenerate:
+        runs = trajectory.times, trajectory.loss, trajectory.escape_steps, trajectory.seeds
+        groups["/survival"] = pooled_curve([runs_of(cell, *runs)]).to_xarray()
     weights: Params = {}
     scalars: dict[str, Any] = {
         "unigram_loss": source.unigram_entropy,

@@ -54,7 +54,7 @@ class SurvivalCurve:
         return self.above / self.runs
 
     def to_xarray(self) -> xarray.Dataset:
-        """Share, limits and counts by step."""
+        """Share, limits and counts by step; numbers of runs and the confidence as attributes."""
         import xarray
 
         shares = {"share": self.share, "low": self.low, "high": self.high}
@@ -63,11 +63,13 @@ class SurvivalCurve:
             {
                 **{name: ("step", values, {"units": "1"}) for name, values in shares.items()},
                 **{name: ("step", values, {"units": "runs"}) for name, values in counts.items()},
-                "runs": ((), self.runs),
-                "independent": ((), self.independent, {"units": "runs"}),
-                "confidence": ((), self.confidence),
             },
             coords={"step": self.step},
+            attrs={
+                "runs": self.runs,
+                "independent": self.independent,
+                "confidence": self.confidence,
+            },
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import h5netcdf
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from landscape.cell import CellConfig
 from landscape.names import check_setting, get
@@ -54,8 +54,18 @@ def read_runs(store: ScanStore, cell: CellConfig) -> Runs | None:
     except (OSError, ValueError, KeyError) as damage:
         _log.warning("cell %s cannot be read, so its runs are missing: %s", cell.id[:8], damage)
         return None
-    escape_steps = [None if step < 0 else step for step in escapes]
-    starts = seeds if _seeded(cell) else ["one"] * len(seeds)
+    return runs_of(cell, times, loss, [None if step < 0 else step for step in escapes], seeds)
+
+
+def runs_of(
+    cell: CellConfig,
+    times: Int[np.ndarray, " times"],
+    loss: Float[np.ndarray, "seeds times"],
+    escape_steps: Steps,
+    seeds: Sequence[int],
+) -> Runs:
+    """The runs of a cell, from what its training recorded."""
+    starts = list(seeds) if _seeded(cell) else ["one"] * len(seeds)
     return Runs(times, escape_steps, lost_steps(loss, times, escape_steps), starts)
 
 

@@ -90,6 +90,25 @@ def test_the_tree_holds_what_the_design_promises(finished: ScanResult) -> None:
     assert tree["spectrum/trained"]["eigenvalue"].dims == ("seed", "index")
 
 
+def test_each_cell_holds_its_survival_curve(finished: ScanResult) -> None:
+    store = ScanStore(finished.path)
+    for cell in finished.config.cells():
+        tree, scalars = store.read_cell(cell.id), finished.scalars[cell.id]
+        if "degenerate" in scalars["outcome"]:
+            assert "/survival" not in tree.groups  # there is nothing to escape from
+            continue
+        curve = tree["/survival"]
+        steps = [step for step in scalars["escape_step"] if step is not None]
+        above = [2 - sum(step <= t for step in steps) for t in range(31)]
+        assert curve["above"].to_numpy().tolist() == above
+        assert curve["step"].to_numpy().tolist() == list(range(31))
+        low, high = curve["low"].to_numpy(), curve["high"].to_numpy()
+        # Clopper and Pearson for 2 of 2 and 0 of 2: (0.025)^(1/2)
+        assert abs(low[0] - 0.025**0.5) < 1e-12 and high[0] == 1
+        if not steps:
+            assert abs(low[-1] - 0.025**0.5) < 1e-12
+
+
 def test_stored_weights_reproduce_the_stored_loss(finished: ScanResult) -> None:
     """Independent channel: the weights read back from disk, through the plain forward pass."""
     from landscape.setting import model_of

@@ -214,7 +214,7 @@ def test_the_dataset_holds_the_record() -> None:
     for name in ("share", "low", "high", "above", "escaped", "lost"):
         assert dataset[name].dims == ("step",)
         assert np.array_equal(dataset[name], getattr(curve, name))
-    assert (int(dataset["runs"]), float(dataset["confidence"])) == (3, 0.9)
+    assert (dataset.attrs["runs"], dataset.attrs["confidence"]) == (3, 0.9)
     assert dataset["step"].values.tolist() == TIMES.tolist()
 
 
