@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
 
@@ -110,8 +111,8 @@ def survival_by(
     Args:
         store: the scan's folder.
         name: dotted name of the setting, such as "model.width".
-        select: for other axes of the scan, the value to keep, as it is written; the cells of all
-            values are pooled along axes that are not named.
+        select: for other axes of the scan, the value to keep; the cells of all values are pooled
+            along axes that are not named.
         confidence: of the limits.
 
     Raises:
@@ -134,7 +135,7 @@ def survival_by(
 
 
 def selected(store: ScanStore, select: Mapping[str, str]) -> tuple[CellConfig, ...]:
-    """The cells of a scan that have the selected values of its axes, written as they are there.
+    """The cells of a scan that have the selected values of its axes; .5 and 0.50 are one number.
 
     Raises ValueError for an axis that is not there, or a value that it does not take.
     """
@@ -143,14 +144,21 @@ def selected(store: ScanStore, select: Mapping[str, str]) -> tuple[CellConfig, .
         if name not in config.axes:
             known = ", ".join(config.axes) or "none"
             raise ValueError(f"select names {name}, but the axes of the scan are: {known}")
-        if value not in map(str, config.axes[name]):
+        if not any(_same(value, known) for known in config.axes[name]):
             written = ", ".join(map(str, config.axes[name]))
             raise ValueError(f"select: {name} = {value} is not in the scan; choose from {written}")
     return tuple(
         cell
         for cell in config.cells()
-        if all(str(cell.coordinates[name]) == value for name, value in select.items())
+        if all(_same(value, cell.coordinates[name]) for name, value in select.items())
     )
+
+
+def _same(written: str, value: Any) -> bool:
+    try:
+        return Decimal(written) == Decimal(str(value))
+    except InvalidOperation:
+        return written == str(value)
 
 
 def degenerate(cell: CellConfig) -> bool:

@@ -253,6 +253,8 @@ def test_a_scan_gives_one_curve_for_each_value_of_a_setting(tmp_path: Path) -> N
     assert curves["tied"].share[[4, 5]].tolist() == [1.0, 0.75]
     assert curves["untied"].share[:4].tolist() == [1.0, 0.75, 0.25, 0.0]
     one = survival_by(store, "model.tying", select={"source.p": "0.2", "source.q": "0.2"})
+    again = survival_by(store, "model.tying", select={"source.p": ".2", "source.q": "0.20"})
+    assert [curve.runs for curve in again.values()] == [curve.runs for curve in one.values()]
     assert one["tied"].runs == 4
     with pytest.raises(ConfigError, match=r"there is no such setting; did you mean model\.width"):
         survival_by(store, "model.widht")
