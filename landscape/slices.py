@@ -173,6 +173,7 @@ def measured_surface(
         directions=tangents.cpu().numpy(),
         names=names,
         gram=(tangents @ tangents.T).cpu().numpy(),
+        center=axes.vector(params).cpu().numpy(),
         norms=norms.cpu().numpy(),
         curvatures=curved.cpu().numpy(),
         curvature_errors=errors.cpu().numpy(),

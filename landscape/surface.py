@@ -54,6 +54,7 @@ class LossSlice:
     directions: Float[np.ndarray, "k D"]  # k = 1 or 2 rows
     names: tuple[str, ...]
     gram: Float[np.ndarray, "k k"]  # inner products of the directions
+    center: Float[np.ndarray, " D"]  # the point itself
     norms: Float[np.ndarray, " k"]  # parameter distance per unit of alpha, of beta
     curvatures: Float[np.ndarray, " k"]  # d^T H d / |d|^2, nat per squared distance; nan at a kink
     curvature_errors: Float[np.ndarray, " k"]  # same unit; nan where the curvature is
@@ -118,6 +119,7 @@ class LossSlice:
         return xarray.Dataset(
             {
                 "loss": (("alpha", "beta"), self.loss, {"units": "nat"}),
+                "center": ("coordinate", self.center),
                 "direction": (("axis", "coordinate"), self.directions),
                 "gram": (("axis", "other_axis"), self.gram),
             },
@@ -125,6 +127,7 @@ class LossSlice:
             attrs={
                 "center_loss": self.center_loss,
                 "center_error": self.center_error,
+                "norms": self.norms,
                 "curvatures": self.curvatures,
                 "curvature_errors": self.curvature_errors,
                 "curvature_error": self.curvature_error,

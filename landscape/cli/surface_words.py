@@ -26,6 +26,8 @@ def record(found: LossSlice, error: float | None, curvatures: list[float] | None
             "names": list(found.names),
             "gram": found.gram.tolist(),
             "norms": found.norms.tolist(),
+            "vectors": found.directions,
+            "center": found.center,
         },
         "max_error_vs_theory": error,
         "distance": {"alpha": along, "beta": across},

@@ -46,7 +46,7 @@ def test_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     assert abs(found["center_loss"] - H_U) < 1e-15
     assert found["alpha"] == found["beta"] == [-0.5, -0.25, 0.0, 0.25, 0.5]
     assert np.shape(found["loss"]) == (5, 5) and found["loss"][2][2] == found["center_loss"]
-    assert set(found["directions"]) == {"names", "gram", "norms"}
+    assert set(found["directions"]) == {"names", "gram", "norms", "vectors", "center"}
     assert np.abs(np.array(found["directions"]["gram"]) - np.eye(2)).max() < 1e-13
     assert found["max_error_vs_theory"] is None  # an eigenplane has no closed form
     c = 0.4 / 1.3**2
@@ -110,7 +110,11 @@ def test_chosen_eigenvectors_and_directions_of_a_file(
     path = tmp_path / "d.safetensors"
     save_file({"up/bias": torch.tensor(3.0)}, path)
     found = record(capsys, "--at", "unigram", "--plane", str(path), "--radius", "0.1")
-    assert found["directions"] == {"names": ["up"], "gram": [[9.0]], "norms": [3.0]}
+    given = found["directions"]
+    assert (given["names"], given["gram"], given["norms"]) == (["up"], [[9.0]], [3.0])
+    (row,) = given["vectors"]
+    assert sorted(row)[-1] == 3.0 and sum(x != 0 for x in row) == 1  # verbatim
+    assert len(given["center"]) == len(row)
     assert found["distance"]["alpha"][-1] == pytest.approx(0.3, abs=1e-15)
 
 

@@ -318,6 +318,8 @@ def test_the_slice_survives_as_a_dataset() -> None:
     assert dataset["loss"].values.tolist() == found.loss.tolist()
     assert dataset["direction"].sel(axis="v").values.tolist() == found.directions[1].tolist()
     assert dataset["gram"].values.tolist() == found.gram.tolist()
+    assert np.array_equal(dataset["center"].values, Coordinates.of(params).vector(params).numpy())
+    assert dataset.attrs["norms"].tolist() == found.norms.tolist()
     assert dataset.attrs["center_loss"] == found.center_loss
     assert dataset.attrs["curvature_error"] == found.curvature_error
     assert dataset.attrs["curvature_errors"].tolist() == found.curvature_errors.tolist()
