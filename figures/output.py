@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from figures.style import styled
 
-__all__ = ["write"]
+__all__ = ["write", "write_both"]
 
 # What matplotlib would otherwise add: the date, and its own version.
 _NOTHING: dict[str, dict[str, str | None]] = {
@@ -42,3 +42,16 @@ def write(figure: Figure, path: Path | str) -> Path:
     with styled():
         figure.savefig(path, format=suffix[1:], metadata=_NOTHING[suffix])
     return path
+
+
+def write_both(figure: Figure, path_without_suffix: Path | str) -> list[Path]:
+    """Write the figure as PNG and as PDF, and return the two paths.
+
+    Raises OSError where a file cannot be written.
+
+    >>> import tempfile
+    >>> [path.name for path in write_both(Figure(), Path(tempfile.mkdtemp()) / "empty")]
+    ['empty.png', 'empty.pdf']
+    """
+    base = Path(path_without_suffix)
+    return [write(figure, base.with_name(base.name + suffix)) for suffix in (".png", ".pdf")]

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from figures.output import write
+from figures.output import write_both
 from figures.phase_panels import MARKS, field_of, measured_panel, theory_panel, trained_panel
 from figures.phase_record import PhaseRecord, load
 from figures.style import CURVATURE, SHARE, TEXT_WIDTH, styled
@@ -78,8 +78,7 @@ def save(record: PhaseRecord, path_without_suffix: Path | str) -> list[Path]:
     """
     figure = Figure()
     draw(figure, record)
-    base = Path(path_without_suffix)
-    return [write(figure, base.with_name(base.name + suffix)) for suffix in (".png", ".pdf")]
+    return write_both(figure, path_without_suffix)
 
 
 def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
-from figures.output import write
+from figures.output import write, write_both
 from figures.slice_record import SliceRecord, load
 from figures.style import BIGRAM, PALETTE, TEXT_WIDTH, UNIGRAM, styled
 
@@ -121,9 +121,9 @@ def save(records: Sequence[SliceRecord], path_without_suffix: Path | str) -> lis
 
     Raises ValueError as `draw` does, OSError where the files cannot be written.
     """
-    figure, base = Figure(), Path(path_without_suffix)
+    figure = Figure()
     draw(figure, records)
-    return [write(figure, base.with_name(base.name + suffix)) for suffix in (".png", ".pdf")]
+    return write_both(figure, path_without_suffix)
 
 
 def save_slice(record: SliceRecord, path: Path | str) -> Path:

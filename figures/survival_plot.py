@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.output import write
+from figures.output import write_both
 from figures.style import BIGRAM, PALETTE, TEXT_WIDTH, UNIGRAM, styled
 from figures.survival_record import Group, SurvivalRecord, load
 
@@ -99,8 +99,7 @@ def save(record: SurvivalRecord, path_without_suffix: Path | str) -> list[Path]:
     """
     figure = Figure()
     draw(figure, record)
-    base = Path(path_without_suffix)
-    return [write(figure, base.with_name(base.name + suffix)) for suffix in (".png", ".pdf")]
+    return write_both(figure, path_without_suffix)
 
 
 def _panel(axes: Axes, groups: list[Group]) -> None:
