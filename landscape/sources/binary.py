@@ -1,4 +1,4 @@
-"""Markov sources: kernels, loop-free sampling, exact contexts, entropies and lag covariances.
+"""The binary first-order chain: kernel, loop-free sampling, exact contexts, entropies, covariances.
 
 Everything here is computed from the transition kernel in float64 numpy or drawn by torch from a
 generator the caller hands over. The closed forms are landscape's own, a second channel beside
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,46 +20,6 @@ from scipy.special import xlogy
 from torch import Tensor
 
 from landscape.paths import binary_paths, uniforms
-
-
-@runtime_checkable
-class MarkovSource(Protocol):
-    """What an objective needs to know of a source of symbols 0..S-1."""
-
-    @property
-    def states(self) -> int:
-        """Number S of symbols."""
-
-    @property
-    def entropy_rate(self) -> float:
-        """Bigram loss H_b in nats."""
-
-    @property
-    def degenerate(self) -> bool:
-        """Whether the symbols are independent, so that H_b = H_u; decided without rounding."""
-
-    @property
-    def unigram_entropy(self) -> float:
-        """Unigram loss H_u in nats."""
-
-    def context_law(self, length: int) -> Float[np.ndarray, " contexts"]:
-        """Probability of each of the S^length contexts, in lexicographic order."""
-
-    def next_law(self, length: int) -> Float[np.ndarray, "contexts states"]:
-        """Conditional law r of the next symbol after each of those contexts."""
-
-
-@runtime_checkable
-class SampledSource(MarkovSource, Protocol):
-    """A source that can also be drawn from, and that knows its law along what was drawn."""
-
-    def sample(
-        self, batch: int, length: int, generator: torch.Generator
-    ) -> Int[Tensor, "{batch} {length}"]:
-        """Independent sequences, one a row; all randomness is the generator's."""
-
-    def conditional_law(self, tokens: Int[Tensor, "*rows N"]) -> Float[Tensor, "*rows N S"]:
-        """r = P(x_{n+1} | x_1..x_n) at every position n of every sequence, in float64."""
 
 
 def probability(name: str, value: Decimal | float | str) -> Decimal:
