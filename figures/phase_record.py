@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import h5netcdf
@@ -86,15 +87,16 @@ def load(store: ScanStore, *, select: Mapping[str, str] | None = None) -> PhaseR
             "phase diagram shows: add it and scan into another folder"
         )
     tying = tuple(dict.fromkeys(cell.model.tying for cell in cells))
-    p = sorted({cell.source.p for cell in cells})
-    q = sorted({cell.source.q for cell in cells})
+    places = {cell.id: _place(cell) for cell in cells}
+    p, q = (sorted({place[k] for place in places.values()}) for k in (0, 1))
     shape = (len(tying), len(q), len(p))
     curvature, error = np.full(shape, np.nan), np.full(shape, np.nan)
     state, stuck = np.full(shape, "missing", dtype="<U14"), np.full(shape, -1)
     for cell in cells:
         found = _read(store, cell)
         if found is not None:
-            at = (tying.index(cell.model.tying), q.index(cell.source.q), p.index(cell.source.p))
+            up, down = places[cell.id]
+            at = (tying.index(cell.model.tying), q.index(down), p.index(up))
             curvature[at], error[at], state[at], stuck[at] = found
     return PhaseRecord(
         name=config.name,
@@ -136,6 +138,16 @@ def _plane(config: ScanConfig, select: Mapping[str, str]) -> Sequence[CellConfig
         for cell in config.cells()
         if all(str(cell.coordinates[name]) == value for name, value in select.items())
     ]
+
+
+def _place(cell: CellConfig) -> tuple[Decimal, Decimal]:
+    """p and q of a cell whose unigram point theory knows; ValueError for any other."""
+    if cell.source.kind != "binary" or cell.model.kind not in ("single-layer", "reduced"):
+        raise ValueError(
+            f"the phase diagram is of binary chains and the models 'single-layer' and 'reduced', "
+            f"not of source.kind = {cell.source.kind!r} with model.kind = {cell.model.kind!r}"
+        )
+    return cell.source.chain
 
 
 def _read(store: ScanStore, cell: CellConfig) -> tuple[float, float, str, int] | None:

@@ -124,7 +124,8 @@ def load(store: ScanStore) -> tuple[SliceRecord, ...]:
         word = store.scalars(cell.id)["points"].get("unigram", {}).get("classification")
         if word in NEAR:
             up, down = NEAR[word]
-            far = abs(float(cell.source.p) - up) + abs(float(cell.source.q) - down)
+            p_here, q_here = map(float, cell.source.chain)
+            far = abs(p_here - up) + abs(q_here - down)
             if word not in best or far < best[word][0] - 1e-12:
                 best[word] = far, cell
     chosen = [best[word][1] for word in NEAR if word in best]
@@ -192,9 +193,8 @@ def _varied(cells: Sequence[CellConfig], drawn: CellConfig) -> str:
 
 
 def _entropies(cell: CellConfig) -> tuple[float, float]:
-    values = function([p, q], [unigram_entropy(), entropy_rate()], np)(
-        float(cell.source.p), float(cell.source.q)
-    )
+    chain = map(float, cell.source.chain)
+    values = function([p, q], [unigram_entropy(), entropy_rate()], np)(*chain)
     return float(values[0]), float(values[1])
 
 

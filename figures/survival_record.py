@@ -63,8 +63,8 @@ def load(
     """Pool the runs of a scan into curves; its folder is left as it is.
 
     A panel holds the cells of one tying. In it there is a curve for each side of the line p+q = 1,
-    called what theory calls the unigram point there (where all other weights are 0), or, with `by`,
-    one for each value of a setting.
+    called what theory calls the unigram point there (of the papers' models, where all other weights
+    are 0), for each source that is not a binary chain, or, with `by`, for each value of a setting.
 
     Arguments:
         store: the scan's folder.
@@ -98,15 +98,17 @@ def load(
             "run the scan to its end"
         )
     labels = list(dict.fromkeys(label for _, label in found))
-    if by is not None and len(labels) > MOST:
+    if len(labels) > MOST:
+        what = "a curve for each source" if by is None else f"by = {by!r}"
         raise ValueError(
-            f"by = {by!r} gives {len(labels)} curves, and no more than {MOST} can be told apart: "
+            f"{what} gives {len(labels)} curves, and no more than {MOST} can be told apart: "
             "select some of the cells, or take another setting"
         )
     groups = []
     for tying, label in sorted(found, key=lambda key: key[0]):
         pairs = found[tying, label]
-        style = labels.index(label) if by is not None else int(_side(pairs[0][0]))
+        binary = by is None and pairs[0][0].source.kind == "binary"
+        style = int(_side(pairs[0][0])) if binary else labels.index(label)
         curve = pooled_curve([runs for _, runs in pairs])
         groups.append(Group(_panel(tying, found), label, style, len(pairs), curve))
     return SurvivalRecord(store.config().name, tuple(groups), left_out, missing)
@@ -114,19 +116,25 @@ def load(
 
 def _panel(tying: str, found: Found) -> str:
     """The tying, and the chain where there is only one."""
-    chains = {(cell.source.p, cell.source.q) for pairs in found.values() for cell, _ in pairs}
-    if len(chains) > 1:
+    sources = {cell.source for pairs in found.values() for cell, _ in pairs}
+    if len(sources) > 1:
         return f"{tying} weights"
-    ((p, q),) = chains
-    return f"{tying} weights, $p={p}$, $q={q}$"
+    (source,) = sources
+    if source.kind != "binary":
+        return f"{tying} weights, {source.words}"
+    return f"{tying} weights, $p={source.p}$, $q={source.q}$"
 
 
 def _side(cell: CellConfig) -> bool:
-    return cell.source.p + cell.source.q > 1
+    return cell.source.kind == "binary" and sum(cell.source.chain) > 1
 
 
 def _label(cell: CellConfig, by: str | None) -> str:
     if by is not None:
         return f"{by.rpartition('.')[2].replace('_', ' ')} = {get(cell, by)}"
-    name = region_names(cell.model.tying)[_side(cell)]
-    return f"$p+q{'>' if _side(cell) else '<'}1$ (theory: {name})"
+    if cell.source.kind != "binary":
+        return cell.source.words
+    side = f"$p+q{'>' if _side(cell) else '<'}1$"
+    if cell.model.kind not in ("single-layer", "reduced"):
+        return side
+    return f"{side} (theory: {region_names(cell.model.tying)[_side(cell)]})"

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from landscape.charts import coordinate_slice
-    from landscape.models import ReducedModel, SingleLayer
+    from landscape.models import GPT, ReducedModel, SingleLayer
     from landscape.objective import ExactLoss
     from landscape.points import bigram_point, unigram_point
     from landscape.refinement import refine
     from landscape.sampled import SampledLoss
     from landscape.scanning import scan
     from landscape.slices import loss_slice
-    from landscape.sources import BinaryMarkov
+    from landscape.sources import (
+        BinaryMarkov,
+        InContext,
+        LagMarkov,
+        Markov,
+        OrderKMarkov,
+        SwitchingMarkov,
+    )
     from landscape.spectrum import hessian_spectrum
     from landscape.survival import SurvivalCurve, survival_curve
     from landscape.survival_scan import survival_by
@@ -24,12 +31,18 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "GPT",
     "BinaryMarkov",
     "ExactLoss",
+    "InContext",
+    "LagMarkov",
+    "Markov",
+    "OrderKMarkov",
     "ReducedModel",
     "SampledLoss",
     "SingleLayer",
     "SurvivalCurve",
+    "SwitchingMarkov",
     "__version__",
     "bigram_point",
     "coordinate_slice",
@@ -47,7 +60,13 @@ __all__ = [
 # This is why the scan lives in scanning.py (tests/test_startup.py holds every later name to it).
 _HOME = {
     "BinaryMarkov": "sources",
+    "Markov": "sources",
+    "SwitchingMarkov": "sources",
+    "OrderKMarkov": "sources",
+    "LagMarkov": "sources",
+    "InContext": "sources",
     "SingleLayer": "models",
+    "GPT": "models",
     "ReducedModel": "models",
     "ExactLoss": "objective",
     "SampledLoss": "sampled",

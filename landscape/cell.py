@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from landscape.canonical import SCHEMA, sha256
 from landscape.refusal import ConfigError, shown
-from landscape.sections import EXACT_LENGTH, Measure, Model, Section, Source, Train
+from landscape.sections import Measure, Model, Section, Source, Train
+from landscape.sections.model import GPT
 
 SECTIONS: dict[str, type[Section]] = {
     "source": Source,
@@ -17,8 +18,20 @@ SECTIONS: dict[str, type[Section]] = {
 }
 """The tables that say what a cell is."""
 
-LATER = {"train": ("momentum", "evaluate_every")}
-"""Settings newer than the schema: where they mean nothing they are left out, and ids stand."""
+EXACT_CONTEXTS = 2**16
+"""The most contexts that the exact objective enumerates: binary ones of length 16."""
+
+LATER: dict[str, dict[str, Any]] = {
+    "source": dict.fromkeys(
+        ("p", "q", "states", "order", "kernel", "kernel_seed", "concentration", "start")
+    ),
+    "model": dict.fromkeys(GPT),
+    "train": {
+        **dict.fromkeys(("momentum", "evaluate_every", "checkpoints")),
+        "schedule": "one-cycle",
+    },
+}
+"""Settings newer than the schema, and the values that say nothing new: left out, so ids stand."""
 
 
 class CellConfig(Section):
@@ -41,19 +54,40 @@ class CellConfig(Section):
 
     @model_validator(mode="after")
     def _contexts_can_be_enumerated(self) -> "CellConfig":
-        length = self.model.length
-        if self.train.data == "exact" and length > EXACT_LENGTH:
-            symbols = f"their symbols alone take {_size(length, bytes_each=8 * length)}"
-            raise ConfigError(
-                f"model.length = {length} is refused: train.data = 'exact' enumerates 2^{length} "
-                f"contexts ({symbols} in float64); it must be between 1 and {EXACT_LENGTH}: take a "
-                "shorter length, or train.data = 'sampled' (SampledLoss)"
+        length, states = self.model.length, self.source.symbols
+        longest = next(n for n in range(1, 17) if states ** (n + 1) > EXACT_CONTEXTS)
+        if self.train.data == "exact" and length > longest:
+            symbols = (
+                f"their symbols alone take {_size(states**length * 8 * length)}"
+                if length < 10**4
+                else "more than any machine holds"
             )
-        if length > EXACT_LENGTH and self.measure.points:
+            raise ConfigError(
+                f"model.length = {length} is refused: train.data = 'exact' enumerates "
+                f"{states}^{length} contexts ({symbols} in float64); it must be between 1 and "
+                f"{longest}: take a shorter length, or train.data = 'sampled' (SampledLoss)"
+            )
+        if length > longest and self.measure.points:
             raise ConfigError(
                 f"measure.points = {shown(self.measure.points)} is refused at model.length = "
-                f"{length}: points are measured with the exact loss, up to length {EXACT_LENGTH}; "
+                f"{length}: points are measured with the exact loss, up to length {longest}; "
                 "set measure.points = [] to train alone, or take a shorter length"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _model_and_source_go_together(self) -> "CellConfig":
+        states, kind, init = self.source.symbols, self.model.kind, self.model.init
+        if states != 2 and (kind in ("single-layer", "reduced") or init in ("ansatz", "basin")):
+            what = f"model.init = {init!r}" if kind == "gpt" else f"model.kind = {kind!r}"
+            raise ConfigError(
+                f"{what} is refused for a source of {states} symbols: it is for 2; take "
+                "model.kind = 'gpt' with model.init = 'standard', or a source of 2 symbols"
+            )
+        if self.source.start is not None and "unigram" in self.measure.points:
+            raise ConfigError(
+                "measure.points with 'unigram' is refused where source.start is given: away from "
+                "stationarity the unigram is no critical point; leave one of them out"
             )
         return self
 
@@ -61,9 +95,9 @@ class CellConfig(Section):
     def settings(self) -> dict[str, dict[str, Any]]:
         """The resolved settings as plain tables, without the coordinates."""
         tables = {name: getattr(self, name).model_dump() for name in SECTIONS}
-        for section, names in LATER.items():
-            for name in names:
-                if tables[section][name] is None:
+        for section, values in LATER.items():
+            for name, value in values.items():
+                if tables[section][name] == value:
                     del tables[section][name]
         return tables
 
@@ -75,13 +109,12 @@ class CellConfig(Section):
     @cached_property
     def batch_key(self) -> str:
         """Equal for cells that differ in p and q alone, which may therefore train together."""
-        source = {**self.settings["source"], "p": None, "q": None}
+        source = {key: x for key, x in self.settings["source"].items() if key not in ("p", "q")}
         return sha256({"schema": SCHEMA, **self.settings, "source": source})
 
 
-def _size(length: int, *, bytes_each: int) -> str:
+def _size(total: int) -> str:
     # Integers throughout: at length 2000 the count is no float.
-    total = bytes_each * 2**length
     for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
         if total < 1024:
             return f"{total} {unit}"

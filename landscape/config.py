@@ -71,6 +71,13 @@ class ScanConfig(Section):
         tables = read_toml(path)
         if path is not None:
             tables.setdefault("name", path.stem)
+        return cls.from_tables(tables, set_=set_, axis=axis)
+
+    @classmethod
+    def from_tables(
+        cls, tables: dict[str, Any], *, set_: Sequence[str] = (), axis: Sequence[str] = ()
+    ) -> "ScanConfig":
+        """The configuration in nested tables, changed like a file's; see `from_toml`."""
         axes = tables.setdefault("axes", {})
         if not isinstance(axes, dict):
             return cls(**tables)

@@ -132,7 +132,8 @@ def hessian_products(
         return products
 
     with FORWARD_MODE:
-        return vmap(product, chunk_size=chunk or chunk_of(objective.length, 2**17))(directions)
+        chunk = chunk or chunk_of(objective, model, 2**18)
+        return vmap(product, chunk_size=chunk)(directions)
 
 
 def _one_by_one(
@@ -153,13 +154,19 @@ def _one_by_one(
     return torch.stack(products)
 
 
-def chunk_of(length: int, contexts: int) -> int:
-    """How many evaluations of the loss at once keep their contexts, 2^N each, near `contexts`.
+def chunk_of(objective: Objective, model: nn.Module, predictions: int) -> int:
+    """How many evaluations of the loss at once keep the predictions they make near this number.
 
-    >>> chunk_of(8, 2**17), chunk_of(16, 2**15)
-    (512, 1)
+    An objective tells by its method `rows(model)` how many it asks of the model; one that does not
+    is taken to enumerate binary contexts.
+
+    >>> from landscape import BinaryMarkov, ExactLoss, ReducedModel
+    >>> chunk_of(ExactLoss(BinaryMarkov(0.5, 0.8), 8), ReducedModel(), 2**18)
+    514
     """
-    return max(1, contexts >> length)
+    rows = getattr(objective, "rows", None)
+    count = 2 ** (objective.length + 1) if rows is None else int(rows(model))
+    return max(1, predictions // count)
 
 
 def dense_hessian(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from landscape.fresh import FreshBatches
-from landscape.objective import ExactLoss, stacked_tables
+from landscape.objective import ContextModel, ExactLoss, stacked_tables
 from landscape.population import runs_per_pass
 from landscape.sampled import Batch, SampledLoss
 
@@ -21,8 +21,8 @@ from landscape.sampled import Batch, SampledLoss
 class Descent:
     """The losses of all runs, chains times seeds, in one batched graph.
 
-    On exact data the batch is always the same; on sampled data every call draws a fresh one, and
-    the runs are computed in parts that fit the cache.
+    On exact data the batch is always the same; on sampled data every call draws a fresh one. Where
+    the model runs over sequences, the runs are computed in parts that fit the cache.
 
     Args:
         model: gives the function.
@@ -42,7 +42,9 @@ class Descent:
         exact = [objective for objective in objectives if isinstance(objective, ExactLoss)]
         sampled = [objective for objective in objectives if isinstance(objective, SampledLoss)]
         self.exact, runs = bool(exact), len(objectives) * len(seeds)
-        self.together = runs_per_pass(sampled[0], params) if sampled else runs
+        # tables of all contexts are short; whatever runs over sequences is computed in parts
+        whole = not sampled and isinstance(model, ContextModel)
+        self.together = runs if whole else runs_per_pass(model, objectives[0], params)
         if sampled:
             self._batches = FreshBatches(sampled, seeds).draw
         else:

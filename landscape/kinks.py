@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import grad, jvp
+from torch.func import grad, jvp, vmap
 
 from landscape.curvature import Coordinates, Objective, in_float64
 from landscape.forward_mode import FORWARD_MODE
@@ -22,6 +22,10 @@ from landscape.models.readable import call
 from landscape.objective import LONGEST_EXACT
 
 EPS = torch.finfo(torch.float64).eps
+
+MOST_PLACES, MOST_DIRECTIONS = 4096, 16
+"""Kinks that are looked at, and directions that are listed: a transformer at E = 0 may have one for
+nearly every unit and context, and each takes eight second derivatives of the loss, or sixteen."""
 
 
 @runtime_checkable
@@ -37,6 +41,16 @@ class Kinked(Protocol):
 
     def context_preactivations(self, length: int) -> Float[Tensor, "contexts r"]:
         """Pre-activations after every context, of the units with nonzero outgoing weights."""
+
+
+def may_kink(model: nn.Module) -> bool:
+    """Whether a model tells of relu units; one that says it is `smooth` has none.
+
+    >>> from landscape.models import GPT
+    >>> [may_kink(GPT(width=2, length=2, activation=name)) for name in ("gelu", "relu")]
+    [False, True]
+    """
+    return isinstance(model, Kinked) and not getattr(model, "smooth", False)
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,9 @@ def preactivations(
 
     None without relu units, and where there are too many contexts to look at each.
     """
-    if not isinstance(model, Kinked) or model.states**length > 2**LONGEST_EXACT:
+    if not isinstance(model, Kinked) or not may_kink(model):
+        return None
+    if model.states**length > 2**LONGEST_EXACT:
         return None
     values: Tensor = call(model, in_float64(params), "context_preactivations", length)
     return values if values.numel() else None
@@ -111,7 +127,9 @@ def one_sided_curvatures(
     pre-activation with respect to the token embedding, normalised: moving along +v opens the unit,
     along -v closes it. With a readout of its own the loss is flat along the embedding alone, so
     embedding and readout then move together, along (v, v)/sqrt(2) and (v, -v)/sqrt(2). Equal
-    directions are listed once. Empty away from kinks, and where the embedding moves no kinked unit.
+    directions are listed once. Of many, those of the shortest contexts are listed,
+    `MOST_DIRECTIONS` of the first `MOST_PLACES` kinks. Empty away from kinks, and where the
+    embedding moves no kinked unit.
     """
     values = preactivations(model, params, objective.length)
     if values is None or not at_kink(values) or not isinstance(model, Kinked):
@@ -119,22 +137,31 @@ def one_sided_curvatures(
     params = in_float64(params)
     axes = Coordinates.of(params)
     embedding, readout = model.embedding_name, model.readout_name
+    places = (values.abs() <= 16 * EPS * values.abs().max()).nonzero()[:MOST_PLACES].unbind(1)
 
     def opening(moved: Tensor) -> Tensor:
         name = "context_preactivations"
         shifted: Tensor = call(model, {**params, embedding: moved}, name, objective.length)
-        return shifted
+        return shifted[places]
 
+    def derivative(direction: Tensor) -> Tensor:
+        along: Tensor = jvp(opening, (params[embedding],), (direction,))[1]
+        return along
+
+    size = params[embedding].numel()
+    units = torch.eye(size, dtype=torch.float64, device=values.device)
+    together = max(1, 2**LONGEST_EXACT // len(values))
     with FORWARD_MODE:
-        slopes = torch.func.jacfwd(opening)(params[embedding]).flatten(2)
-    slopes = slopes[values.abs() <= 16 * EPS * values.abs().max()]
+        slopes = vmap(derivative, chunk_size=together)(
+            units.reshape(size, *params[embedding].shape)
+        ).T
     slopes = slopes[slopes.norm(dim=1) > 0]
+    slopes = slopes / slopes.norm(dim=1, keepdim=True)
     found: list[OneSided] = []
-    seen: list[Tensor] = []
-    for slope in slopes / slopes.norm(dim=1, keepdim=True):
-        if any(abs(float(slope @ other)) > 1 - 1e-9 for other in seen):
-            continue
-        seen.append(slope)
+    listed = 0
+    while len(slopes) and listed < MOST_DIRECTIONS:
+        listed, slope = listed + 1, slopes[0]
+        slopes = slopes[(slopes @ slope).abs() <= 1 - 1e-9]
         for sign in (None,) if embedding == readout else (1, -1):
             moves = {name: torch.zeros_like(value) for name, value in params.items()}
             moves[embedding] = slope.reshape(params[embedding].shape)

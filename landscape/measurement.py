@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import xarray
+from torch import nn
 
 from landscape.canonical import canonical
 from landscape.cell import CellConfig
@@ -38,9 +39,7 @@ class Measured:
     weights: Params
 
 
-def point_of(
-    cell: CellConfig, kind: str, model: SingleLayer | ReducedModel, objective: ExactLoss
-) -> CriticalPoint:
+def point_of(cell: CellConfig, kind: str, model: nn.Module, objective: ExactLoss) -> CriticalPoint:
     """The constructed point of a cell, its free weights drawn as the cell says."""
     free = gaussian(model, cell.measure.random_weights, cell.train.seed)
     build = unigram_point if kind == "unigram" else bigram_point
@@ -65,11 +64,25 @@ def summary(spectrum: Spectrum, report: Report) -> dict[str, Any]:
     }
 
 
+ABSENT = (
+    "loss", "gradient_norm", "inertia", "predicted_inertia", "lowest", "highest", "zero_bound",
+    "max_error", "min_preactivation",
+)  # fmt: skip
+"""The scalars that a point which could not be constructed does not have."""
+
+
 def measure_point(cell: CellConfig, kind: str, device: str) -> Measured:
-    """Spectrum, prediction and slice at the unigram or bigram point; no seed enters."""
+    """Spectrum, prediction and slice at the unigram or bigram point; no seed enters.
+
+    A model may have no such point, or none that can be found: then the scalars say why.
+    """
     model = model_of(cell, device, dtype=torch.float64)
     objective = objective_of(cell, device)
-    point = point_of(cell, kind, model, objective)
+    try:
+        point = point_of(cell, kind, model, objective)
+    except ValueError as error:
+        why = {"classification": "not found", "verdict": "not-applicable", "reason": str(error)}
+        return Measured({}, {**dict.fromkeys(ABSENT), "one_sided": [], **why}, {})
     spectrum = hessian_spectrum(model, objective, point.params)
     report = compare(model, point, spectrum, objective.source)
     groups = {
@@ -100,7 +113,7 @@ def measure_point(cell: CellConfig, kind: str, device: str) -> Measured:
 
 
 def trained_point(
-    model: SingleLayer | ReducedModel, objective: ExactLoss, params: Params, *, refined: bool
+    model: nn.Module, objective: ExactLoss, params: Params, *, refined: bool
 ) -> CriticalPoint:
     """The end point of a run, as it is or refined to the critical point next to it."""
     if refined:
@@ -130,11 +143,8 @@ def measure_trained(cell: CellConfig, trajectory: Trajectory, device: str) -> Me
         point = trained_point(model, objective, params, refined=cell.measure.refine)
         spectrum = hessian_spectrum(model, objective, point.params)
         report = compare(model, point, spectrum, objective.source)
-        floor = unigram_point(model, objective, free=params)
-        smooth = not at_kink(preactivations(model, floor.params, objective.length))
-        below = predict(model, floor, objective.source) if smooth else None
         row = {"seed": seed, "moved": point.moved, **summary(spectrum, report)}
-        row["predicted_unigram_inertia"] = None if below is None else list(below.inertia)
+        row["predicted_unigram_inertia"] = _floor(model, objective, params)
         rows.append(row)
         kept.append(seed)
         if cell.measure.refine:
@@ -147,6 +157,18 @@ def measure_trained(cell: CellConfig, trajectory: Trajectory, device: str) -> Me
         for group, datasets in (("/points/trained", points), ("/spectrum/trained", spectra)):
             groups[group] = xarray.concat(datasets, seeds, combine_attrs="override")
     return Measured(groups, {"runs": rows}, weights)
+
+
+def _floor(model: nn.Module, objective: ExactLoss, params: Params) -> list[int] | None:
+    """Theory's inertia at the unigram point with a run's own weights, where theory has one."""
+    known = isinstance(model, (SingleLayer, ReducedModel)) and objective.source.starts_stationary
+    if not known:
+        return None
+    floor = unigram_point(model, objective, free=params)
+    if at_kink(preactivations(model, floor.params, objective.length)):
+        return None
+    predicted = predict(model, floor, objective.source)
+    return None if predicted is None else list(predicted.inertia)
 
 
 def _finite(params: Params) -> bool:
@@ -184,10 +206,12 @@ def measure_cell(
     if not source.degenerate:
         runs = trajectory.times, trajectory.loss, trajectory.escape_steps, trajectory.seeds
         groups["/survival"] = pooled_curve([runs_of(cell, *runs)]).to_xarray()
+    if trajectory.checkpoints is not None:
+        groups["/checkpoints"] = trajectory.checkpoints.to_xarray()
     weights: Params = {}
     scalars: dict[str, Any] = {
-        "unigram_loss": source.unigram_entropy,
-        "bigram_loss": source.entropy_rate,
+        "unigram_loss": trajectory.unigram_loss,
+        "bigram_loss": trajectory.bigram_loss,
         "final_loss": trajectory.loss[:, -1].tolist(),
         "outcome": list(trajectory.outcomes),
         "escape_step": list(trajectory.escape_steps),

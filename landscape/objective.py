@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from landscape.models.readable import call
 from landscape.softplus import softplus
-from landscape.sources import MarkovSource
+from landscape.sources import MarkovSource, Reference
 
 LONGEST_EXACT = 16
 """Longest exact binary context; other alphabets get as many contexts, S^N <= 2^16."""
@@ -37,6 +37,23 @@ def enumerated_context_logits(
     sequences = torch.cartesian_prod(*[torch.arange(states, device=device)] * length)
     logits = call(model, params, "forward", sequences.reshape(-1, length))
     return torch.cat([logits[:: states ** (length - n), n - 1] for n in range(1, length + 1)])
+
+
+def check_states(model: nn.Module, states: int) -> None:
+    """Refuse a model that is known to be of another alphabet than the source.
+
+    >>> from landscape import SingleLayer
+    >>> check_states(SingleLayer(width=2, length=2), 3)
+    Traceback (most recent call last):
+        ...
+    ValueError: the source has 3 symbols and SingleLayer predicts 2; give a model of 3 states
+    """
+    known = getattr(model, "states", states)
+    if known != states:
+        raise ValueError(
+            f"the source has {states} symbols and {type(model).__name__} predicts {known}; give a "
+            f"model of {states} states"
+        )
 
 
 class ExactLoss:
@@ -91,6 +108,12 @@ class ExactLoss:
         self.weights = torch.from_numpy(np.concatenate(law)).to(device)
         self.joint = torch.from_numpy(np.concatenate(joint)).to(device)
 
+    def rows(self, model: nn.Module) -> int:
+        """How many predictions the model has to make: its work."""
+        if isinstance(model, ContextModel):
+            return len(self.weights)
+        return int(self.length * self.states**self.length)
+
     @property
     def tables(self) -> tuple[Float[Tensor, " contexts"], Float[Tensor, "contexts S"]]:
         """P(context)/N and P(context, next symbol)/N: all the loss knows of the source."""
@@ -103,7 +126,12 @@ class ExactLoss:
     def context_logits(
         self, model: nn.Module, params: Mapping[str, Tensor]
     ) -> Float[Tensor, "contexts S"]:
-        """Logits after every context of lengths 1..N, each length lexicographic."""
+        """Logits after every context of lengths 1..N, each length lexicographic.
+
+        Raises:
+            ValueError: if the model predicts another number of symbols than the source has.
+        """
+        check_states(model, self.states)
         if isinstance(model, ContextModel):
             logits: Tensor = call(model, params, "context_logits", self.length)
             return logits
@@ -125,25 +153,23 @@ class ExactLoss:
         return weights @ torch.logsumexp(logits, dim=-1) - (joint * logits).sum()
 
     def divergence(
-        self, model: nn.Module, params: Mapping[str, Tensor], reference: str
+        self, model: nn.Module, params: Mapping[str, Tensor], reference: Reference
     ) -> Float[Tensor, ""]:
         """Mean KL divergence in nats, over contexts, from the model's prediction to a predictor's.
 
-        ``(1/N) sum_n E[KL(softmax(l) || r)]`` for reference "bigram" (r the conditional law) or
-        "unigram" (r the stationary law pi).
+        ``(1/N) sum_n E[KL(softmax(l) || r)]``, r being what the source's predictor of that name
+        answers: "unigram", "bigram" or "optimal". Infinite where r forbids a symbol that a context
+        may be followed by in the model's opinion.
 
         Raises:
             ValueError: for any other reference.
         """
-        if reference == "bigram":
-            law = self.joint / self.weights[:, None]
-        elif reference == "unigram":
-            law = (self.joint.sum(0) / self.joint.sum()).expand_as(self.joint)
-        else:
-            raise ValueError(f"reference={reference!r} is unknown; give 'bigram' or 'unigram'")
+        tables = [self.source.predictor_table(reference, n + 1) for n in range(self.length)]
+        law = torch.from_numpy(np.concatenate(tables)).to(self.weights)
         log_prediction = torch.log_softmax(self.context_logits(model, params), dim=-1)
         terms = log_prediction.exp() * (log_prediction - law.log())
-        return self.weights @ terms.sum(-1)
+        # a context that cannot occur has no law to differ from
+        return (self.weights * torch.where(self.weights > 0, terms.sum(-1), 0.0)).sum()
 
 
 def stacked_tables(

@@ -12,6 +12,7 @@ from landscape.models.readable import Params
 BETAS = (0.9, 0.95)
 MOMENTUM = 0.9
 OPTIMIZERS = ("adamw", "sgd")
+SCHEDULES = ("one-cycle", "constant")
 WARM_UP = 0.02
 START, END = 1 / 100, 1 / 5
 
@@ -29,6 +30,20 @@ def one_cycle(step: int, steps: int, peak: float) -> float:
     if step >= top:
         low, high, share = 1.0, END, (step - top) / max(steps - 1 - top, 1.0)
     return peak * (high + (low - high) * (1 + math.cos(math.pi * share)) / 2)
+
+
+def learning_rate(schedule: str, step: int, steps: int, peak: float) -> float:
+    """Learning rate of a step: "one-cycle" as in `one_cycle`, or "constant", the peak always.
+
+    Raises:
+        ValueError: for another schedule.
+
+    >>> learning_rate("constant", 0, 1000, 2e-3)
+    0.002
+    """
+    if schedule not in SCHEDULES:
+        raise ValueError(f"schedule={schedule!r} is unknown; give 'one-cycle' or 'constant'")
+    return one_cycle(step, steps, peak) if schedule == "one-cycle" else peak
 
 
 def optimizer_for(

@@ -17,7 +17,7 @@ from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.readable import Params, Readable, parameters_of
 from landscape.objective import ExactLoss
-from landscape.sources import BinaryMarkov
+from landscape.sources import BinaryMarkov, MarkovSource
 
 if TYPE_CHECKING:
     import xarray
@@ -79,18 +79,21 @@ def _binary(objective: ExactLoss) -> BinaryMarkov:
 def unigram_point(
     model: nn.Module, objective: ExactLoss, *, free: Mapping[str, Tensor] | None = None
 ) -> CriticalPoint:
-    """The unigram critical point: embedding (and readout) 0, bias ln(p/q), all else free.
+    """The unigram critical point: embedding (and readout) 0, bias ln pi, all else free.
 
-    Every prediction is then the stationary law, the loss is H_u and the gradient vanishes, for
-    every value of the free parameters at which the loss is differentiable.
+    Every prediction is then the stationary law pi, the loss is H_u and the gradient vanishes, for
+    every value of the free parameters at which the loss is differentiable. A model of one logit has
+    the bias ln(pi1/pi0), which is ln(p/q).
 
     Args:
         model: a `Readable` model or `ReducedModel`.
-        objective: the loss, whose source tells p and q.
+        objective: the loss, whose source tells pi.
         free: the free parameters by name; by default the model's own.
 
     Raises:
-        ValueError: if the model names no embedding, readout and bias.
+        ValueError: if the model names no embedding, readout and bias, or one of another shape than
+            [] or [S], or if the source does not start at stationarity: the gradient of the loss by
+            the readout is then not 0.
 
     Source: *Attention with Markov* (arXiv 2402.04161), the unigram stationary point.
 
@@ -101,8 +104,7 @@ def unigram_point(
     (0.66628, True)
     """
     if isinstance(model, ReducedModel):
-        zeroed = {"embedding"}
-        bias_name = "bias"
+        zeroed, bias_name = {"embedding"}, "bias"
     elif isinstance(model, Readable):
         zeroed = {model.embedding_name, model.readout_name}
         bias_name = model.bias_name
@@ -115,8 +117,28 @@ def unigram_point(
     params = {name: value.detach().clone() for name, value in given.items()}
     for name in zeroed:
         params[name] = torch.zeros_like(params[name])
-    params[bias_name] = torch.full_like(params[bias_name], _binary(objective).log_odds)
+    params[bias_name] = _unigram_bias(objective.source, params[bias_name])
     return _measured("unigram", model, objective, params)
+
+
+def _unigram_bias(source: MarkovSource, like: Tensor) -> Tensor:
+    """The output bias whose prediction is the stationary law: [] for one logit, else [S]."""
+    if not source.starts_stationary:
+        raise ValueError(
+            f"source={type(source).__name__} does not start at stationarity, so that the unigram "
+            f"is no critical point of its loss; leave out the start"
+        )
+    if like.shape == () and isinstance(source, BinaryMarkov):
+        return torch.full_like(like, source.log_odds)
+    log = torch.from_numpy(source.stationary).log()
+    if like.shape == log.shape:
+        return log.to(like)
+    if like.shape == () and source.states == 2:
+        return (log[1] - log[0]).to(like)
+    raise ValueError(
+        f"the output bias has shape {tuple(like.shape)}, but a source of {source.states} symbols "
+        f"needs [{source.states}]; give every symbol's logit a bias"
+    )
 
 
 def log_ratio(x: Decimal, y: Decimal) -> float:
@@ -175,20 +197,23 @@ def bigram_point(
     sign: int = 1,
     free: Mapping[str, Tensor] | None = None,
 ) -> CriticalPoint:
-    """A bigram point: the rank-one ansatz at which every prediction is the kernel itself.
+    """A bigram point: every prediction is the kernel itself, and the loss the least there is.
 
-    The loss is the entropy rate, its least possible value, and the gradient vanishes. Query and
-    key of the single layer are free there (W_V = 0).
+    For `SingleLayer` and `ReducedModel` on a binary chain it is the rank-one ansatz at the reduced
+    coordinate w, in closed form; query and key of the single layer are free there (W_V = 0). Any
+    other model is trained and refined, see `landscape.trained_bigram`.
 
     Args:
-        model: `SingleLayer`, tied or untied, or `ReducedModel`.
-        objective: the loss, whose source tells p and q.
+        model: any model.
+        objective: the loss, whose source tells the kernel.
         w: reduced feed-forward coordinate; 0 for p+q<1 and -1.2 for p+q>1 by default.
         sign: sign of e; -1 is the mirror branch of the single layer.
-        free: `query` and `key`; by default the model's own.
+        free: `query` and `key` of the single layer; by default the model's own. A point that is
+            trained has no free weights.
 
     Raises:
-        ValueError: if there is no bigram point at that w, or no closed form for the model.
+        ValueError: if there is no bigram point at that w, if w is given for a model without the
+            ansatz, or if training stays above the least loss.
 
     Source: *Attention with Markov* (arXiv 2402.04161), the global minimum; *Local to Global*
     (arXiv 2406.03072) for the curve in (e, w).
@@ -200,15 +225,19 @@ def bigram_point(
     True
     """
     if not isinstance(model, (SingleLayer, ReducedModel)):
-        raise ValueError(
-            f"model={type(model).__name__} has no closed-form bigram point; "
-            f"give SingleLayer or ReducedModel, or train and refine"
-        )
+        if w is not None or sign != 1:
+            raise ValueError(
+                f"w={w}, sign={sign} are coordinates of the rank-one ansatz, which "
+                f"{type(model).__name__} has no closed form for; leave them out"
+            )
+        from landscape.trained_bigram import trained_bigram_point
+
+        return trained_bigram_point(model, objective)
     coordinates = bigram_coordinates(_binary(objective), w, sign)
     if isinstance(model, ReducedModel):  # one formula for both signs of e: the first branch
         coordinates = bigram_coordinates(_binary(objective), w, 1)
         coordinates["e"] *= sign
-    params = ansatz(model, **coordinates)
+    params = ansatz(model, coordinates["e"], coordinates["w"], coordinates["b"])
     if isinstance(model, SingleLayer):
         given = {**parameters_of(model), **(free or {})}
         params |= {name: given[name].detach().clone() for name in ("query", "key")}

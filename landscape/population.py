@@ -14,6 +14,7 @@ from torch.func import vmap
 
 from landscape.objective import LONGEST_EXACT, ExactLoss
 from landscape.sampled import SEEDS, SampledLoss
+from landscape.sources import REFERENCES
 
 HELD_OUT_SEED = SEEDS - 1
 """Seed, less the length, of the sequences that estimate the population loss: no run has it."""
@@ -46,11 +47,12 @@ def population_loss(objective: ExactLoss | SampledLoss) -> ExactLoss | SampledLo
     return SampledLoss(source, length, batch=batch, seed=HELD_OUT_SEED - length, device=device)
 
 
-def runs_per_pass(loss: ExactLoss | SampledLoss, params: Mapping[str, Tensor]) -> int:
+def runs_per_pass(
+    model: nn.Module, loss: ExactLoss | SampledLoss, params: Mapping[str, Tensor]
+) -> int:
     """How many runs to compute at once, so that one pass holds about `ENTRIES` numbers."""
-    rows = loss.rows if isinstance(loss, SampledLoss) else len(loss.weights)
     widest = max(loss.length, *(max(value.shape[1:], default=1) for value in params.values()))
-    return max(1, ENTRIES // (rows * widest))
+    return max(1, ENTRIES // (loss.rows(model) * widest))
 
 
 class Population:
@@ -90,11 +92,11 @@ class Population:
     def distances(
         self, params: Mapping[str, Tensor]
     ) -> list[dict[str, Float[np.ndarray, " seeds"]]]:
-        """Per chain, its runs' mean KL divergence to the unigram and to the bigram, in nats."""
+        """Per chain, its runs' mean KL divergence to each of the reference predictors, in nats."""
         return [
             {
                 reference: self._over_runs(loss, partial(loss.divergence, reference=reference), own)
-                for reference in ("unigram", "bigram")
+                for reference in REFERENCES
             }
             for loss, own in self._by_chain(params)
         ]
@@ -118,7 +120,7 @@ class Population:
     ) -> Float[np.ndarray, "..."]:
         """A quantity of every run; sampled ones from a table if that gives a finite answer."""
         fast = {} if isinstance(loss, ExactLoss) else {"table": True}
-        together = runs_per_pass(loss, params)
+        together = runs_per_pass(self.model, loss, params)
         with torch.no_grad():
             values = vmap(lambda own: quantity(self.model, own, **fast), chunk_size=together)(
                 dict(params)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from landscape.models.readable import call
 from landscape.models.sequence_table import sequence_logits
 from landscape.models.single_layer import SingleLayer
-from landscape.objective import LONGEST_EXACT, ExactLoss
+from landscape.objective import LONGEST_EXACT, ExactLoss, check_states
 from landscape.softplus import softplus
-from landscape.sources import SampledSource
+from landscape.sources import Reference, SampledSource
 
 SEEDS = 2**32
 """Seeds that torch's CPU generator tells apart: it drops the higher bits."""
@@ -38,9 +38,14 @@ def cross_entropy(
 
 
 def _logits(
-    model: nn.Module, params: Mapping[str, Tensor], tokens: Int[Tensor, "B N"], table: bool
+    model: nn.Module,
+    params: Mapping[str, Tensor],
+    tokens: Int[Tensor, "B N"],
+    states: int,
+    table: bool,
 ) -> Float[Tensor, "B N S"]:
     """Logits at every position: by `forward`, or from the table that the single layer has."""
+    check_states(model, states)
     if table and type(model) is SingleLayer:  # a subclass may have another forward
         return sequence_logits(model, params, tokens)
     logits: Tensor = call(model, params, "forward", tokens)
@@ -109,12 +114,10 @@ class SampledLoss:
         self._by_context = ExactLoss(source, length, device=device) if short else None
         self._drawn = self.batch_of(self.tokens)
 
-    @property
-    def rows(self) -> int:
-        """How many predictions the loss is a mean of: a model's work."""
-        return (
-            self.batch * self.length if self._by_context is None else len(self._by_context.weights)
-        )
+    def rows(self, model: nn.Module) -> int:
+        """How many predictions the model has to make: its work."""
+        exact = self._by_context
+        return self.batch * self.length if exact is None else exact.rows(model)
 
     def batch_of(self, tokens: Int[Tensor, "*runs B N"]) -> Batch:
         """What the loss needs of sequences, these or others, for any number of runs.
@@ -144,13 +147,13 @@ class SampledLoss:
         if self._by_context is not None:
             return self._by_context.evaluate(model, params, batch)
         tokens, law = batch
-        logits = _logits(model, params, tokens, table)
+        logits = _logits(model, params, tokens, self.states, table)
         return cross_entropy(logits, law.to(logits.dtype)).mean()
 
     def _at_tokens(
         self, model: nn.Module, params: Mapping[str, Tensor], table: bool
     ) -> Float[Tensor, "B N"]:
-        logits = _logits(model, params, self.tokens, table)
+        logits = _logits(model, params, self.tokens, self.states, table)
         law = self.source.conditional_law(self.tokens)
         return cross_entropy(logits, law.to(logits.dtype))
 
@@ -176,15 +179,15 @@ class SampledLoss:
 
         It has no error at all for a prediction that depends on the last symbol alone, the unigram's
         and the bigram's among them. The mean of v is the estimate, and v/sqrt(B) has the spread of
-        its error (linearised). The source starts at stationarity. Where a symbol never shows up,
-        the plain `by_sequence`.
+        its error (linearised). Where a symbol never shows up, or where the source does not start at
+        stationarity, so that the shares are other ones, the plain `by_sequence`.
 
         Source: post-stratification; Cochran, *Sampling Techniques* (1977), section 5A.9.
         """
-        law = torch.from_numpy(self.source.context_law(1)).to(self.device)
+        law = torch.from_numpy(self.source.stationary).to(self.device)
         shown = self.tokens[..., None] == torch.arange(self.states, device=self.device)
         counts = shown.sum((0, 1))
-        if not counts.all():
+        if not (counts.all() and self.source.starts_stationary):
             return self.by_sequence(model, params, table=table)
         losses = self._at_tokens(model, params, table)
         members = shown.to(losses.dtype)
@@ -214,24 +217,22 @@ class SampledLoss:
         self,
         model: nn.Module,
         params: Mapping[str, Tensor],
-        reference: str,
+        reference: Reference,
         *,
         table: bool = False,
     ) -> Float[Tensor, ""]:
         """Mean KL divergence in nats, over the sampled contexts, from the prediction to another's.
 
-        ``(1/BN) sum_{b,n} KL(softmax(l_bn) || r)`` for reference "bigram" (r the conditional law)
-        or "unigram" (r the law of a single symbol).
+        ``(1/BN) sum_{b,n} KL(softmax(l_bn) || r)``, r being what the source's predictor of that
+        name answers: "unigram", "bigram" or "optimal".
 
         Raises:
             ValueError: for any other reference.
         """
-        law = self.source.conditional_law(self.tokens)
-        if reference == "unigram":
-            law = torch.from_numpy(self.source.context_law(1)).to(law).expand_as(law)
-        elif reference != "bigram":
-            raise ValueError(f"reference={reference!r} is unknown; give 'bigram' or 'unigram'")
-        log_prediction = torch.log_softmax(_logits(model, params, self.tokens, table), dim=-1)
+        law = self.source.predictor(reference, self.tokens)
+        log_prediction = torch.log_softmax(
+            _logits(model, params, self.tokens, self.states, table), dim=-1
+        )
         terms = log_prediction.exp() * (log_prediction - law.log().to(log_prediction.dtype))
         return terms.sum(-1).mean()
 

@@ -22,6 +22,7 @@ from landscape.measurement import PointMemory, measure_cell
 from landscape.setting import descent_of, initial_of, model_of, seeds_of, training_objective_of
 from landscape.store import ScanStore
 from landscape.training import train_together
+from landscape.user_code import refuse_code
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,12 @@ class ScanResult:
             for fault in point.get("slice_faults", ())
         ]
 
+    def absent(self) -> list[tuple[CellConfig, str, str]]:
+        """The points that could not be constructed: (cell, point, why)."""
+        return [
+            (c, kind, point["reason"]) for c, kind, point in self._points() if "reason" in point
+        ]
+
     def diverged(self) -> list[tuple[CellConfig, int]]:
         """The cells with runs whose final loss is not a number or infinite, and how many."""
         ends = (
@@ -127,14 +134,14 @@ def batches(cells: Sequence[CellConfig]) -> list[list[CellConfig]]:
     [2, 1]
     """
     groups: dict[str, list[CellConfig]] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.source.p, cell.source.q, cell.id)):
+    for cell in sorted(cells, key=lambda cell: (cell.source.p or 0, cell.source.q or 0, cell.id)):
         groups.setdefault(cell.batch_key, []).append(cell)
     parted = []
     for group in groups.values():
         settings = group[0]
         hidden = 1 if settings.model.kind == "reduced" else settings.model.hidden
         if settings.train.batch is None:
-            size = settings.train.seeds * 2**settings.model.length * hidden
+            size = settings.train.seeds * settings.source.symbols**settings.model.length * hidden
         else:  # computed a few runs at a time: a cell keeps its draws and their laws
             size = settings.train.seeds * settings.train.batch * settings.model.length
         parts = max(ceil(len(group) / max(1, BATCH_SIZE // size)), ceil(WORKERS / len(groups)))
@@ -148,6 +155,7 @@ def scan(
     *,
     out: Path | str | None = None,
     device: str = "cpu",
+    allow_code: bool = False,
     watcher: Watcher | None = None,
 ) -> ScanResult:
     """Train, measure and compare every cell of a configuration, and store each as it is done.
@@ -159,6 +167,7 @@ def scan(
         config: a `ScanConfig`, the path of a TOML file, or None for the built-in demonstration.
         out: the folder; by default ``runs/<name>-<first 8 of the configuration's hash>``.
         device: where to compute, such as "cpu" or "cuda".
+        allow_code: whether models named MODULE:ATTRIBUTE may be imported and run.
         watcher: is told of the progress.
 
     Raises:
@@ -177,6 +186,7 @@ def scan(
     """
     if not isinstance(config, ScanConfig):
         config = ScanConfig.from_toml(config)
+    refuse_code((cell.model.kind for cell in config.cells()), allow_code)
     watcher = watcher or Silence()
     packages = (torch, numpy, sympy, xarray)
     versions = {package.__name__: str(package.__version__) for package in packages}

@@ -6,29 +6,31 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from landscape.cell import CellConfig
-from landscape.models import ReducedModel, SingleLayer
-from landscape.models.ansatz import ansatz
-from landscape.models.initial import standard
+from landscape.models import GPT, ReducedModel, SingleLayer
+from landscape.models.ansatz import ansatz, basin
+from landscape.models.initial import low_rank, standard
+from landscape.models.readable import parameters_of
 from landscape.objective import ExactLoss
 from landscape.sampled import SampledLoss
-from landscape.sources import BinaryMarkov
+from landscape.sections.model import GPT as GPT_SETTINGS
+from landscape.source_setting import source_of
+from landscape.user_code import build
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def objective_of(cell: CellConfig, device: str = "cpu") -> ExactLoss:
-    """The exact loss of the cell's chain at the cell's context length, whatever it trains on.
+    """The exact loss of the cell's source at the cell's context length, whatever it trains on.
 
     >>> from landscape.config import ScanConfig
     >>> cell = ScanConfig(source={"p": 0.5, "q": 0.8}).cells()[0]
     >>> objective_of(cell).length
     8
     """
-    source = BinaryMarkov(cell.source.p, cell.source.q)
-    return ExactLoss(source, cell.model.length, device=device)
+    return ExactLoss(source_of(cell.source), cell.model.length, device=device)
 
 
 def training_objective_of(cell: CellConfig, device: str = "cpu") -> ExactLoss | SampledLoss:
@@ -45,41 +47,66 @@ def training_objective_of(cell: CellConfig, device: str = "cpu") -> ExactLoss | 
     batch = cell.train.batch
     if batch is None:
         return objective_of(cell, device)
-    source = BinaryMarkov(cell.source.p, cell.source.q)
+    source = source_of(cell.source)
     return SampledLoss(source, cell.model.length, batch=batch, seed=0, device=device)
 
 
 def model_of(
-    cell: CellConfig, device: str = "cpu", *, dtype: torch.dtype | None = None
-) -> SingleLayer | ReducedModel:
-    """The cell's model, on the device, in the training dtype unless another is given."""
+    cell: CellConfig,
+    device: str = "cpu",
+    *,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+) -> nn.Module:
+    """The cell's model, on the device, in the training dtype unless another is given.
+
+    A model of the user's own is imported here: whoever lets a configuration in decides before
+    (`landscape.user_code.refuse_code`). `seed` is that of its own parameters, by default the
+    cell's.
+    """
     dtype = DTYPES[cell.train.dtype] if dtype is None else dtype
     settings = cell.model
+    seed = cell.train.seed if seed is None else seed
     if settings.kind == "reduced":
-        return ReducedModel(dtype=dtype, seed=cell.train.seed).to(device)
-    return SingleLayer(
-        width=settings.width,
-        length=settings.length,
-        hidden=settings.hidden,
-        tying=settings.tying,
-        dtype=dtype,
-        seed=cell.train.seed,
-    ).to(device)
+        return ReducedModel(dtype=dtype, seed=seed).to(device)
+    sizes: dict[str, Any] = {
+        name: getattr(settings, name) for name in ("width", "length", "hidden", "tying")
+    }
+    more = {name: getattr(settings, name) for name in GPT_SETTINGS}
+    if settings.kind == "single-layer":
+        return SingleLayer(**sizes, dtype=dtype, seed=seed).to(device)
+    sizes["states"] = cell.source.symbols
+    if settings.kind == "gpt":
+        return GPT(**sizes, **more, dtype=dtype, seed=seed).to(device)
+    written = settings.model_fields_set - {"kind", "init", "length"}
+    offered = sizes | {name: value for name, value in more.items() if value is not None}
+    own = build(settings.kind, {**offered, "dtype": dtype, "seed": seed}, written, seed)
+    return own.to(device=device, dtype=dtype)
 
 
-def initial_of(
-    cell: CellConfig, model: SingleLayer | ReducedModel
-) -> Callable[[int], dict[str, Tensor]]:
+def initial_of(cell: CellConfig, model: nn.Module) -> Callable[[int], dict[str, Tensor]]:
     """The cell's initialisation, a function of the seed (the ansatz does not use it)."""
-    if cell.model.init == "standard":
+    init = cell.model.init
+    if init == "standard":
         return lambda seed: standard(model, seed)
+    if init == "low-rank":
+        return lambda seed: low_rank(model, seed)
+    if init == "own" or not isinstance(model, (SingleLayer, GPT, ReducedModel)):
+        like = next(model.parameters())
+        return lambda seed: parameters_of(model_of(cell, str(like.device), seed=seed))
+    named = model  # for the type checker: narrowed above
     e, w, b = (float(value or 0.0) for value in (cell.model.e, cell.model.w, cell.model.b))
-    return lambda seed: ansatz(model, e, w, b)
+    if init == "basin":
+        return lambda seed: basin(named, seed, e=e, w=w, b=b)
+    return lambda seed: ansatz(named, e, w, b)
 
 
 def descent_of(cell: CellConfig) -> dict[str, Any]:
-    """The cell's optimiser and its settings, as `train_together` takes them."""
-    names = ("steps", "optimizer", "lr", "momentum", "weight_decay", "evaluate_every")
+    """The cell's optimiser, its settings and its checkpoints, as `train_together` takes them."""
+    names = (
+        "steps", "optimizer", "lr", "schedule", "momentum", "weight_decay", "evaluate_every",
+        "checkpoints",
+    )  # fmt: skip
     return {name: getattr(cell.train, name) for name in names}
 
 

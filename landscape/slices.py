@@ -13,13 +13,13 @@ from torch.func import vmap
 
 from landscape.curvature import Coordinates, Objective, chunk_of, hessian_products, in_float64
 from landscape.directions import as_rows
-from landscape.kinks import EPS, Kinked, at_kink, preactivations
+from landscape.kinks import EPS, Kinked, at_kink, may_kink, preactivations
 from landscape.objective import LONGEST_EXACT
 from landscape.surface import LossSlice, PlanePoint
 from landscape.unchanged import unchanged
 
-CONTEXTS = 2**15
-"""Contexts times grid points at once: intermediates of a few megabytes, which caches hold."""
+PREDICTIONS = 2**16
+"""Predictions of all grid points at once: intermediates of a few megabytes, which caches hold."""
 
 STEP = 2e-3
 """Of the second difference, in parameter distance; 2 STEP for its extrapolation."""
@@ -142,7 +142,7 @@ def measured_surface(
     axis = (axis - axis.flip(0)) / 2  # exactly symmetric, so that the middle is exactly 0
     other = axis if count == 2 else torch.zeros(1, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, other)[:, :count].to(device)
-    chunk = chunk_of(objective.length, CONTEXTS)
+    chunk = chunk_of(objective, model, PREDICTIONS)
     losses = vmap(at, chunk_size=chunk)(grid).reshape(resolution, len(other))
 
     origin = torch.zeros(count, dtype=torch.float64, device=device)
@@ -196,7 +196,7 @@ def _kinked(
 
     True as well where the contexts are too many to look at every one.
     """
-    if isinstance(model, Kinked) and model.states**length > 2**LONGEST_EXACT:
+    if isinstance(model, Kinked) and may_kink(model) and model.states**length > 2**LONGEST_EXACT:
         return True
     values = preactivations(model, params, length)
     if values is None:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from typing import Any
 
 import h5netcdf
@@ -144,17 +143,22 @@ def selected(store: ScanStore, select: Mapping[str, str]) -> tuple[CellConfig, .
         if name not in config.axes:
             known = ", ".join(config.axes) or "none"
             raise ValueError(f"select names {name}, but the axes of the scan are: {known}")
-        if not any(_same(value, known) for known in config.axes[name]):
+        if not any(same_number(value, known) for known in config.axes[name]):
             written = ", ".join(map(str, config.axes[name]))
             raise ValueError(f"select: {name} = {value} is not in the scan; choose from {written}")
     return tuple(
         cell
         for cell in config.cells()
-        if all(_same(value, cell.coordinates[name]) for name, value in select.items())
+        if all(same_number(value, cell.coordinates[name]) for name, value in select.items())
     )
 
 
-def _same(written: str, value: Any) -> bool:
+def same_number(written: str, value: Any) -> bool:
+    """Whether a text means a value: .5 and 0.50 are one number, other texts are compared as such.
+
+    >>> same_number(".5", Decimal("0.50")), same_number("tied", "untied")
+    (True, False)
+    """
     try:
         return Decimal(written) == Decimal(str(value))
     except InvalidOperation:
@@ -162,8 +166,8 @@ def _same(written: str, value: Any) -> bool:
 
 
 def degenerate(cell: CellConfig) -> bool:
-    """Whether p + q = 1, decided on the decimals: H_u = H_b there, and no run can escape."""
-    return Fraction(cell.source.p) + Fraction(cell.source.q) == 1  # decimals round at 28 digits
+    """Whether symbols are independent (p + q = 1): H_u = H_b there, and no run can escape."""
+    return cell.source.degenerate
 
 
 def _seeded(cell: CellConfig) -> bool:

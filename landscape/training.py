@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from landscape.descent import Descent
 from landscape.models.initial import standard
 from landscape.objective import ExactLoss
-from landscape.optimizers import one_cycle, optimizer_for
+from landscape.optimizers import learning_rate, optimizer_for
 from landscape.population import Population
+from landscape.recorder import Recorder, checkpoint_times
 from landscape.sampled import SampledLoss
 from landscape.trajectory import Trajectory
 
@@ -63,10 +64,12 @@ def train_together(
     seeds: Sequence[int] = (0, 1, 2, 3),
     optimizer: str = "adamw",
     lr: float = 2e-3,
+    schedule: str = "one-cycle",
     momentum: float | None = None,
     weight_decay: float = 1e-3,
     evaluate_every: int | None = None,
     initial: Initial | None = None,
+    checkpoints: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[Trajectory, ...]:
     """Train every seed on every chain in one batched graph; one `Trajectory` a chain.
@@ -75,7 +78,7 @@ def train_together(
     trained alone up to rounding. On an `ExactLoss` the gradient is that of the population loss,
     which is recorded at every step. On a `SampledLoss` each run draws a fresh batch for every step,
     of the objective's size and from a stream of its own (`landscape.fresh`), and the population
-    loss is evaluated on the way (`landscape.population`). The learning rate is `one_cycle`.
+    loss is evaluated on the way (`landscape.population`).
 
     Args:
         model: gives shapes, dtype and device; it is not changed.
@@ -84,16 +87,20 @@ def train_together(
         seeds: one run per seed and chain.
         optimizer: "adamw" or "sgd", see `landscape.optimizers`.
         lr: peak learning rate.
+        schedule: of the learning rate, "one-cycle" or "constant".
         momentum: of "sgd", 0.9 by default.
         weight_decay: of the linear weights.
         evaluate_every: steps between evaluations of the population loss, 10 by default; for sampled
             data only. The start and the end are evaluated always.
         initial: seed -> parameters; the standard initialisation by default.
+        checkpoints: record the runs so many times (`landscape.checkpoints`), evenly spaced in steps
+            from the start to the end; none by default.
         progress: called as progress(step, steps, mean training loss) after every step.
 
     Raises:
         ValueError: for no seed, objectives of different kinds or shapes, negative steps,
-            evaluations less than a step apart or of exact data, and as `optimizer_for` does.
+            evaluations less than a step apart or of exact data, fewer than two checkpoints or more
+            than memory should hold, and as `optimizer_for` does.
     """
     if not seeds or not objectives:
         raise ValueError(
@@ -113,12 +120,14 @@ def train_together(
     )
     descent = Descent(model, objectives, seeds, params)
     population = Population(model, objectives, len(seeds))
+    recorder = Recorder(population, seeds, checkpoint_times(steps, checkpoints))
     known: list[tuple[Float[np.ndarray, " runs"], Float[np.ndarray, " runs"]]] = []
     for step in range(steps):
         if not descent.exact and step in times:
             known.append(population.evaluate(params))
+        recorder.at(step, params)
         for group in update.param_groups:
-            group["lr"] = one_cycle(step, steps, lr)
+            group["lr"] = learning_rate(schedule, step, steps, lr)
         update.zero_grad()
         values = descent.backward()
         update.step()
@@ -127,9 +136,11 @@ def train_together(
         if progress is not None:
             progress(step + 1, steps, float(values.mean()))
     known.append(population.evaluate(params))
+    recorder.at(steps, params)
     loss, error = np.stack(known, axis=-1)
     ends = {name: value.detach() for name, value in params.items()}
     distances = population.distances(ends)
+    recorded = recorder.records()
     seconds = time.perf_counter() - begin
 
     trajectories = []
@@ -139,7 +150,7 @@ def train_together(
         trajectories.append(
             Trajectory(
                 objective.source, tuple(seeds), times, loss[mine], error[mine], own,
-                distances[chain], seconds,
+                distances[chain], seconds, objective.length, checkpoints=recorded[chain],
             )
         )  # fmt: skip
     return tuple(trajectories)
@@ -153,10 +164,12 @@ def train(
     seeds: Sequence[int] = (0, 1, 2, 3),
     optimizer: str = "adamw",
     lr: float = 2e-3,
+    schedule: str = "one-cycle",
     momentum: float | None = None,
     weight_decay: float = 1e-3,
     evaluate_every: int | None = None,
     initial: Initial | None = None,
+    checkpoints: int | None = None,
     progress: Progress | None = None,
 ) -> Trajectory:
     """Train one chain from several seeds; see `train_together`, which this is for one objective.
@@ -174,9 +187,11 @@ def train(
         seeds=seeds,
         optimizer=optimizer,
         lr=lr,
+        schedule=schedule,
         momentum=momentum,
         weight_decay=weight_decay,
         evaluate_every=evaluate_every,
         initial=initial,
+        checkpoints=checkpoints,
         progress=progress,
     )[0]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
+from landscape.checkpoints import Checkpoints
 from landscape.models.readable import Params
-from landscape.outcome import escape_step, outcome
-from landscape.sources import MarkovSource
+from landscape.outcome import escape_step, levels, outcome
+from landscape.sources import REFERENCES, MarkovSource
 
 if TYPE_CHECKING:
     import xarray
@@ -25,7 +26,8 @@ class Trajectory:
     last the number of steps. `loss_error` is its standard error, 0 where the loss is exact: the
     loss is a sum over all contexts, or the mean over sequences held out. `params` are the end
     points, stacked along a first axis of seeds. `distance` is the mean KL divergence over contexts,
-    in nats, from the final prediction to the bigram's and to the unigram's.
+    in nats, from the final prediction to the unigram's, the bigram's and the best predictor's.
+    `checkpoints` holds what was recorded on the way, if that was asked for.
     """
 
     source: MarkovSource
@@ -36,6 +38,8 @@ class Trajectory:
     params: Params
     distance: Mapping[str, Float[np.ndarray, " seeds"]]
     seconds: float  # wall time of the whole batch this chain was trained in
+    length: int  # context length N
+    checkpoints: Checkpoints | None = None
 
     @property
     def steps(self) -> int:
@@ -43,15 +47,28 @@ class Trajectory:
         return int(self.times[-1])
 
     @property
+    def bigram_loss(self) -> float:
+        """The least loss there is, in nats: H_b for a first-order chain."""
+        return levels(self.source, self.length)[0]
+
+    @property
+    def unigram_loss(self) -> float:
+        """The loss of the unigram predictor in nats: H_u at stationarity."""
+        return levels(self.source, self.length)[1]
+
+    @property
     def outcomes(self) -> tuple[str, ...]:
         """Per seed: "bigram", "unigram", "other" or "degenerate"."""
-        return tuple(outcome(float(end), self.source) for end in self.loss[:, -1])
+        return tuple(outcome(float(end), self.source, self.length) for end in self.loss[:, -1])
 
     @property
     def escape_steps(self) -> tuple[int | None, ...]:
         """Per seed: first evaluated step below (H_u + H_b)/2, or None."""
-        times = self.times.tolist()
-        return tuple(escape_step(curve.tolist(), self.source, times=times) for curve in self.loss)
+        times, length = self.times.tolist(), self.length
+        return tuple(
+            escape_step(curve.tolist(), self.source, times=times, length=length)
+            for curve in self.loss
+        )
 
     def end(self, run: int) -> Params:
         """Final parameters of one seed, by its position."""
@@ -70,15 +87,15 @@ class Trajectory:
                 "escape_step": ("seed", escapes, {"none": -1}),
                 "distance": (
                     ("seed", "reference"),
-                    np.stack([self.distance[k] for k in ("unigram", "bigram")], axis=1),
+                    np.stack([self.distance[k] for k in REFERENCES], axis=1),
                     {"units": "nat"},
                 ),
-                "unigram_loss": ((), self.source.unigram_entropy, {"units": "nat"}),
-                "bigram_loss": ((), self.source.entropy_rate, {"units": "nat"}),
+                "unigram_loss": ((), self.unigram_loss, {"units": "nat"}),
+                "bigram_loss": ((), self.bigram_loss, {"units": "nat"}),
             },
             coords={
                 "seed": list(self.seeds),
                 "step": self.times,
-                "reference": ["unigram", "bigram"],
+                "reference": list(REFERENCES),
             },
         )

@@ -23,6 +23,19 @@ def console(*, width: int | None = None) -> Console:
     return Plain(width=width)
 
 
+def plain_dataset(dataset: Any) -> dict[str, Any]:
+    """An xarray dataset as nested lists by name, with the names of each variable's axes.
+
+    The first seed's, where there is such an axis: a command trains one run.
+    """
+    if "seed" in dataset.dims:
+        dataset = dataset.isel(seed=0)
+    return {
+        str(name): {"dims": list(map(str, value.dims)), "values": value.values.tolist()}
+        for name, value in dataset.variables.items()
+    }
+
+
 def emit(record: dict[str, Any], as_json: bool, terminal: Callable[[dict[str, Any]], None]) -> None:
     """Print the record: strict JSON (NaN and infinity are null), or what `terminal` makes of it."""
     if as_json:

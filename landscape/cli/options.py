@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,15 +23,36 @@ def _all(*options: Callable[[Any], Any]) -> Callable[[F], F]:
     return decorate
 
 
+allow_code = click.option(
+    "--allow-code", is_flag=True, help="Let --model MODULE:ATTRIBUTE import and run your code."
+)
+
 chain_and_model = _all(
-    click.option("--p", required=True, help="P(1|0), a decimal in (0, 1)."),
-    click.option("--q", required=True, help="P(0|1), a decimal in (0, 1)."),
-    click.option("--model", default="single-layer", show_default=True, help="Or: reduced."),
+    click.option("--p", help="P(1|0), a decimal in (0, 1)."),
+    click.option("--q", help="P(0|1), a decimal in (0, 1)."),
+    click.option("--states", type=int, help="Number S of symbols, with --switch."),
+    click.option("--switch", help="Probability p of leaving a symbol, for another one alike."),
+    click.option(
+        "--model",
+        default="single-layer",
+        show_default=True,
+        help="Or: gpt, reduced, MODULE:ATTRIBUTE.",
+    ),
+    click.option("--layers", type=int, help="Number L of blocks of a gpt.  [default: 1]"),
+    click.option("--heads", type=int, help="Number H of heads of a gpt.  [default: 1]"),
     click.option("--tying", default="tied", show_default=True, help="Or: untied."),
     click.option("--width", type=int, default=4, show_default=True, help="Model width d."),
     click.option("--hidden", type=int, help="Hidden width r.  [default: 4 d]"),
     click.option("--length", type=int, default=8, show_default=True, help="Context length N."),
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of every draw."),
+    click.option(
+        "--set",
+        "set_",
+        multiple=True,
+        metavar="a.b=v",
+        help="Any other setting of a scan, such as model.activation=relu or source.kind=lag.",
+    ),
+    allow_code,
 )
 
 descent = _all(
@@ -103,36 +124,61 @@ output = _all(
 
 def cell_of(
     *,
-    p: str,
-    q: str,
+    p: str | None,
+    q: str | None,
+    states: int | None,
+    switch: str | None,
     model: str,
+    layers: int | None,
+    heads: int | None,
     tying: str,
     width: int,
     hidden: int | None,
     length: int,
     seed: int,
+    set_: Sequence[str] = (),
+    allow_code: bool = False,
     init: dict[str, Any] | None = None,
     train: dict[str, Any] | None = None,
     measure: dict[str, Any] | None = None,
 ) -> CellConfig:
     """The one cell that a command's options describe; bad values raise ConfigError.
 
-    What is None in `train` was not given, and takes its default.
+    What is None was not given, and takes its default; what `--set` names overrides the options.
     """
     from landscape.cell import CellConfig
+    from landscape.names import check_setting, put
+    from landscape.overrides import read_value, split_option
     from landscape.sections import Measure, Model, Source, Train
+    from landscape.user_code import refuse_code
 
-    sizes: dict[str, Any] = {"width": width, "length": length}
-    if hidden is not None:
-        sizes["hidden"] = hidden
-    given = {name: value for name, value in (train or {}).items() if value is not None}
-    return CellConfig(
-        # the options are text, which the sections read and refuse themselves
-        source=Source(p=p, q=q),  # type: ignore[arg-type]  # text to exact decimals
-        model=Model(kind=model, tying=tying, **sizes, **(init or {})),  # type: ignore[arg-type]
-        train=Train(seed=seed, seeds=1, **given),
-        measure=Measure(**(measure or {})),
-    )
+    source: dict[str, Any] = {"p": p, "q": q, "states": states}
+    if switch is not None:
+        if p is not None or q is not None:
+            raise click.UsageError("--p and --q are of the binary chain; give them or --switch")
+        source |= {"kind": "switching", "p": switch}
+    sizes = {"layers": layers, "heads": heads, "hidden": hidden, **(init or {})}
+    tables: dict[str, Any] = {
+        "source": source,
+        "model": {"kind": model, "tying": tying, "width": width, "length": length, **sizes},
+        "train": {"seed": seed, "seeds": 1, **(train or {})},
+        "measure": measure or {},
+    }
+    for name, table in tables.items():
+        tables[name] = {key: value for key, value in table.items() if value is not None}
+    for text in set_:
+        name, value = split_option("--set", text)
+        check_setting("--set", name)
+        put(tables, name, read_value(value))
+    if not tables["source"]:
+        raise click.UsageError(
+            "Missing option '--p' and '--q' (or --states and --switch, or a source by --set "
+            "source.kind=...)"
+        )
+    kinds = {"source": Source, "model": Model, "train": Train, "measure": Measure}
+    cell = CellConfig(**{name: kind(**tables[name]) for name, kind in kinds.items()})
+    refuse_code([cell.model.kind], allow_code)
+    return cell
 
 
 def prepare(device: str) -> None:

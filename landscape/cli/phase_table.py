@@ -34,6 +34,8 @@ def rows(result: ScanResult) -> list[dict[str, Any]]:
             if kind in points:
                 keys = ("predicted_inertia", "inertia", "max_error", "classification", "verdict")
                 row[kind] = {key: points[kind][key] for key in keys}
+                if "reason" in points[kind]:
+                    row[kind]["reason"] = points[kind]["reason"]
         outcomes = scalars["outcome"]
         row["at_unigram"] = (
             None if "degenerate" in outcomes else [outcomes.count("unigram"), len(outcomes)]
@@ -58,7 +60,7 @@ def print_table(result: ScanResult) -> None:
 
     console = terminal(width=None if sys.stdout.isatty() else 110)
     found = rows(result)
-    places = ("p", "q")
+    places = [name for name in ("p", "q") if any(row[name] is not None for row in found)]
     others = [name for name in result.config.axes if name not in ("source.p", "source.q")]
     wide, narrow = console.width >= WIDE, console.width < NARROW
     kinds = ("unigram",) if narrow else ("unigram", "bigram")

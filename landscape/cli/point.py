@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from landscape.cell import CellConfig
-    from landscape.models import ReducedModel, SingleLayer
     from landscape.points import CriticalPoint
 
 
@@ -17,7 +18,7 @@ def point_at(
     device: str,
     w: float | None = None,
     refined: bool = False,
-) -> tuple[SingleLayer | ReducedModel, CriticalPoint]:
+) -> tuple[nn.Module, CriticalPoint]:
     """The cell's model in float64, and its unigram, bigram or trained point.
 
     `w` is the reduced coordinate of the ansatz for a constructed point; `refined` polishes a
@@ -27,6 +28,7 @@ def point_at(
 
     from landscape.cli.progress import TrainingProgress
     from landscape.measurement import trained_point
+    from landscape.models import ReducedModel, SingleLayer
     from landscape.models.ansatz import ansatz
     from landscape.models.initial import gaussian
     from landscape.points import bigram_point, unigram_point
@@ -40,6 +42,8 @@ def point_at(
         return model, bigram_point(model, objective, w=w, free=free)
     if kind == "unigram":
         if w is not None:
+            if not isinstance(model, (SingleLayer, ReducedModel)):
+                raise ValueError(f"--w={w} belongs to the rank-one ansatz; leave it out")
             free = ansatz(model, 0.0, w, 0.0)
         return model, unigram_point(model, objective, free=free)
     trainee = model_of(cell, device)

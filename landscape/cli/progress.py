@@ -20,7 +20,10 @@ PLAIN_SECONDS = 5.0
 
 def place_of(cell: CellConfig) -> str:
     """Where a cell lies on the axes of its scan, in words; its chain where there are none."""
-    axes = cell.coordinates or {"p": cell.source.p, "q": cell.source.q}
+    axes = cell.coordinates
+    if not axes and cell.source.kind != "binary":
+        return cell.source.words
+    axes = axes or {"p": cell.source.p, "q": cell.source.q}
     return ", ".join(f"{name.split('.')[-1]}={value}" for name, value in axes.items())
 
 

@@ -2,51 +2,92 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from landscape.cli import options
 
 if TYPE_CHECKING:
+    from landscape.presets import Preset
+    from landscape.presets.expectation import Finding
     from landscape.scanning import ScanResult
+
+
+def _list_presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from landscape.presets import load, names
+
+        for name in names():
+            click.echo(f"{name:<14} {load(name).title}")
+        ctx.exit()
 
 
 @click.command("scan")
 @click.argument("config", required=False, type=click.Path())
+@click.option("--preset", metavar="NAME", help="A published experiment in place of CONFIG.")
+@click.option(
+    "--size",
+    type=click.Choice(["quick", "paper"]),
+    default="quick",
+    show_default=True,
+    help="Of the preset: minutes on two cores, or as published.",
+)
+@click.option(
+    "--list-presets",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_presets,
+    help="Name the presets, and leave.",
+)
 @click.option("--set", "set_", multiple=True, metavar="a.b=v", help="Change a setting.")
 @click.option("--axis", multiple=True, metavar="a.b=v1,v2", help="Vary a setting.")
 @click.option(
     "--out", type=click.Path(file_okay=False), help="Folder.  [default: runs/<name>-<hash>]"
 )
 @click.option("--strict", is_flag=True, help="Exit 1 if a check is inconclusive.")
+@options.allow_code
 @options.output
 def command(
     config: str | None,
+    preset: str | None,
+    size: Literal["quick", "paper"],
     set_: tuple[str, ...],
     axis: tuple[str, ...],
     out: str | None,
     strict: bool,
+    allow_code: bool,
     as_json: bool,
     device: str,
 ) -> int:
     """Train, measure and compare over a grid: the CONFIG file's, or the built-in demonstration's.
 
+    With --preset it is a published experiment, whose numbers are compared with what is expected.
     Results go to a folder as they are finished. The same command on the same folder resumes.
     """
     from landscape.config import ScanConfig
+    from landscape.presets import load
 
-    settings = ScanConfig.from_toml(config, set_=set_, axis=axis)  # refused before torch is loaded
-    options.prepare(device)
+    if preset is not None and config is not None:
+        raise click.UsageError(f"--preset {preset} and {config} are two configurations; give one")
+    chosen = None if preset is None else load(preset)
+    if chosen is None:
+        settings = ScanConfig.from_toml(config, set_=set_, axis=axis)
+    else:
+        settings = chosen.config(size, set_=set_, axis=axis)
+    options.prepare(device)  # what is wrong so far is refused before torch is loaded
 
     from landscape.cli.emit import emit
+    from landscape.cli.findings import as_record, print_findings
     from landscape.cli.phase_table import print_table, rows
     from landscape.cli.progress import ScanProgress, place_of
     from landscape.scanning import scan
 
     with ScanProgress() as progress:
-        result = scan(settings, out=out, device=device, watcher=progress)
+        result = scan(settings, out=out, device=device, allow_code=allow_code, watcher=progress)
     pictures, missing, unwritten = _draw(result)
+    findings, note = ((), "") if chosen is None else _findings(chosen, size, result)
     refuted, inconclusive = result.refuted(), result.inconclusive()
     faults, not_finite = result.slice_faults(), result.not_finite()
     diverged = result.diverged()
@@ -61,19 +102,25 @@ def command(
         "slice_faults": [{**c.coordinates, "point": k, "fault": text} for c, k, text in faults],
         "diverged": [{**cell.coordinates, "runs": count} for cell, count in diverged],
         "not_finite": [{**c.coordinates, "point": k, "losses": n} for c, k, n in not_finite],
+        "absent": [{**c.coordinates, "point": k, "reason": why} for c, k, why in result.absent()],
         "pictures": pictures,
+        "expectations": [as_record(finding) for finding in findings],
         "table": rows(result),
     }
 
     def terminal(_: dict[str, Any]) -> None:
         print_table(result)
+        if findings:
+            print_findings(findings)
         click.echo(f"Results   {result.path}")
         for picture in pictures:
             click.echo(f"Picture   {picture}")
 
     emit(record, as_json, terminal)
-    for line in missing:
+    for line in (*missing, *([note] if note else [])):
         click.echo(line, err=True)
+    for cell, kind, why in result.absent():
+        click.echo(f"No {kind} point at {place_of(cell)}: {why}", err=True)
     for cell, kind in refuted:
         click.echo(f"Refuted at the {kind} point of {place_of(cell)}", err=True)
     for cell, kind, text in faults:
@@ -92,6 +139,19 @@ def command(
     if inconclusive:
         click.echo(f"Inconclusive at {len(inconclusive)} points: too near p+q = 1", err=True)
     return int(bool(refuted or faults or unwritten or result.failed or (strict and inconclusive)))
+
+
+def _findings(
+    preset: Preset, size: Literal["quick", "paper"], result: ScanResult
+) -> tuple[tuple[Finding, ...], str]:
+    """The preset's expectations beside what the scan measured, or why they are not compared."""
+    from landscape.presets.expectation import compare_with
+    from landscape.store import ScanStore
+
+    if preset.config(size).hash != result.config.hash:
+        return (), f"Not compared with the preset {preset.name}: --set or --axis have changed it"
+    store = ScanStore(result.path)
+    return tuple(compare_with(e, store, result.config) for e in preset.expected(size)), ""
 
 
 def _draw(result: ScanResult) -> tuple[list[str], list[str], bool]:

@@ -10,8 +10,9 @@ import click
 from landscape.cli import options
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from landscape.cell import CellConfig
-    from landscape.models import ReducedModel, SingleLayer
     from landscape.objective import ExactLoss
     from landscape.points import CriticalPoint
     from landscape.surface import LossSlice
@@ -83,7 +84,7 @@ def command(
     from landscape.cli.point import point_at
     from landscape.cli.surface_words import picture, record, terminal
     from landscape.compare_surface import surface_error, surface_of, surface_refuted
-    from landscape.models import ReducedModel
+    from landscape.models import ReducedModel, SingleLayer
     from landscape.setting import objective_of
 
     if kind == "trained" and plane.startswith("reduced"):
@@ -112,6 +113,8 @@ def command(
     sizes: dict[str, Any] = {"resolution": resolution, "radius": reach}
     curvatures = None
     if plane.startswith("reduced"):
+        if not isinstance(model, (SingleLayer, ReducedModel)):
+            raise ValueError(f"--plane {plane} belongs to single-layer and reduced models")
         from landscape.charts import coordinate_slice
 
         axes = tuple(plane.removeprefix("reduced-"))[: 1 if line else 2]
@@ -134,7 +137,7 @@ def command(
     if plot:
         from figures.slice_plot import save_slice
 
-        title = f"{kind} point, $(p, q) = ({cell.source.p}, {cell.source.q})$"
+        title = f"{kind} point, {cell.source.words}"
         save_slice(picture(found, objective, curvatures, title, kind, mirror=mirror), plot)
     emit(result, as_json, terminal)
     if found.not_finite:
@@ -153,7 +156,7 @@ def command(
 
 def _affine(
     cell: CellConfig,
-    model: SingleLayer | ReducedModel,
+    model: nn.Module,
     objective: ExactLoss,
     point: CriticalPoint,
     plane: str,

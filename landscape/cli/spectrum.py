@@ -70,7 +70,7 @@ def command(
             result["eigenvalues"],
             result["predicted"],
             zero_bound=spectrum.zero_bound,
-            title=f"{kind} point, (p, q) = ({cell.source.p}, {cell.source.q})",
+            title=f"{kind} point, {cell.source.words}",
             path=plot,
         )
     emit(result, as_json, _terminal)

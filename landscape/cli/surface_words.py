@@ -81,7 +81,7 @@ def picture(
         ]
     if curvatures is not None:
         source = objective.source
-        loss = source.unigram_entropy if kind == "unigram" else source.entropy_rate
+        loss = source.loss_of("unigram" if kind == "unigram" else "optimal", objective.length)
         predicted = quadratic(finer(x), finer(y), loss, curvatures)
         prediction = QUADRATIC
         labels = [
@@ -99,8 +99,8 @@ def picture(
         labels=(labels[0], labels[-1]),
         loss=found.loss,
         center=center,
-        unigram_loss=objective.source.unigram_entropy,
-        bigram_loss=objective.source.entropy_rate,
+        unigram_loss=objective.source.loss_of("unigram", objective.length),
+        bigram_loss=objective.source.loss_of("optimal", objective.length),
         predicted=predicted,
         predicted_x=finer(x),
         predicted_y=finer(y),

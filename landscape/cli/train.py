@@ -12,7 +12,9 @@ from landscape.cli import options
 
 @click.command("train")
 @options.chain_and_model
-@click.option("--init", default="standard", show_default=True, help="Or: ansatz (at --e --w --b).")
+@click.option(
+    "--init", help="standard, low-rank, ansatz or basin (at --e --w --b).  [default: standard]"
+)
 @click.option("--e", type=float, help="Embedding coordinate of the ansatz.")
 @click.option("--w", type=float, help="Feed-forward coordinate of the ansatz.")
 @click.option("--b", type=float, help="Bias coordinate of the ansatz.")
@@ -20,7 +22,7 @@ from landscape.cli import options
 @options.plot
 @options.output
 def command(
-    init: str,
+    init: str | None,
     e: float | None,
     w: float | None,
     b: float | None,
@@ -53,10 +55,9 @@ def command(
         raise click.UsageError("--batch and --evaluate-every belong to --data sampled")
     if optimizer == "adamw" and momentum is not None:
         raise click.UsageError("--momentum belongs to --optimizer sgd")
-    given = {"e": e, "w": w, "b": b}
     cell = options.cell_of(
         **setting,
-        init={"init": init, **{name: value for name, value in given.items() if value is not None}},
+        init={"init": init, "e": e, "w": w, "b": b},
         train={
             "data": data,
             "batch": batch,
@@ -84,8 +85,8 @@ def command(
     record = {
         "final_loss": float(trajectory.loss[0, -1]),
         "loss_error": float(trajectory.loss_error[0, -1]),
-        "unigram_loss": objective.source.unigram_entropy,
-        "bigram_loss": objective.source.entropy_rate,
+        "unigram_loss": trajectory.unigram_loss,
+        "bigram_loss": trajectory.bigram_loss,
         "distance": {name: float(value[0]) for name, value in trajectory.distance.items()},
         "outcome": trajectory.outcomes[0],
         "escape_step": trajectory.escape_steps[0],
@@ -97,16 +98,20 @@ def command(
             "loss_error": trajectory.loss_error[0].tolist(),
         },
     }
+    if trajectory.checkpoints is not None:
+        from landscape.cli.emit import plain_dataset
+
+        record["checkpoints"] = plain_dataset(trajectory.checkpoints.to_xarray())
     if plot:
         from figures.training_plot import save_training
 
         save_training(
             trajectory.loss,
             times=trajectory.times,
-            unigram_loss=objective.source.unigram_entropy,
-            bigram_loss=objective.source.entropy_rate,
+            unigram_loss=trajectory.unigram_loss,
+            bigram_loss=trajectory.bigram_loss,
             escape_steps=trajectory.escape_steps,
-            title=f"(p, q) = ({cell.source.p}, {cell.source.q}), {cell.model.tying}",
+            title=f"{cell.source.words}, {cell.model.tying}",
             path=plot,
         )
     emit(record, as_json, _terminal)

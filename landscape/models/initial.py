@@ -104,9 +104,10 @@ def random_signs(size: int, generator: torch.Generator) -> Tensor:
 
 
 def gaussian(model: nn.Module, deviation: float, seed: int) -> dict[str, Tensor]:
-    """Every entry independent normal with this standard deviation; 0 gives zeros.
+    """Every entry independent normal with this standard deviation, about 0; 0 gives zeros.
 
-    What the weights that are free at a critical point are drawn from.
+    What the weights that are free at a critical point are drawn from. The gains of LayerNorms are
+    drawn about 1: without them there would be no network.
 
     Raises:
         ValueError: if the deviation is negative or not finite.
@@ -117,12 +118,10 @@ def gaussian(model: nn.Module, deviation: float, seed: int) -> dict[str, Tensor]
     """
     if not 0 <= deviation < math.inf:
         raise ValueError(f"deviation={deviation} is out of range; give a number of at least 0")
-    if deviation == 0:
-        return {name: torch.zeros_like(value) for name, value in model.named_parameters()}
     generator = torch.Generator().manual_seed(seed)
-    return {
-        name: (torch.randn(value.shape, generator=generator, dtype=torch.float64) * deviation).to(
-            value
-        )
-        for name, value in model.named_parameters()
-    }
+    params = {}
+    for name, value in model.named_parameters():
+        normal = torch.randn(value.shape, generator=generator, dtype=torch.float64)
+        middle = 1.0 if name.rpartition(".")[2] == "gain" else 0.0
+        params[name] = (middle + normal * deviation).to(value)
+    return params

@@ -22,9 +22,15 @@ class Readable(Protocol):
     """
 
     embedding_name: str
-    positions_name: str
-    readout_name: str
     bias_name: str
+
+    @property
+    def positions_name(self) -> str | None:
+        """Name of the parameter added by position; None if there is none."""
+
+    @property
+    def readout_name(self) -> str:
+        """Name of the parameter that reads z out: the embedding's when tied."""
 
     def represent(self, inputs: Float[Tensor, "B N d"]) -> Float[Tensor, "B N d"]:
         """z = Phi(u), causal in n."""

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from landscape.models.attention import attention_weights, lookback
 from landscape.models.initial import standard
 from landscape.models.score_table import attention_over_contexts, in_lexicographic_order
 
@@ -50,6 +51,8 @@ class SingleLayer(nn.Module):
     """
 
     states = 2
+    layers = 1
+    heads = 1
     embedding_name = "embedding"
     positions_name = "positions"
     bias_name = "bias"
@@ -123,6 +126,23 @@ class SingleLayer(nn.Module):
         z = self.represent(tokens[..., None] * self.embedding + self.positions[:n])
         logit = z @ getattr(self, self.readout_name) + self.bias
         return torch.stack([torch.zeros_like(logit), logit], dim=-1)
+
+    def observe(self, tokens: Int[Tensor, "B N"]) -> dict[str, Tensor]:
+        """What attention does at every position, with axes for its one layer and one head.
+
+        `attention` [B,1,1,N,N] is its weights, `attended` [B,1,N] the Euclidean norm of what it
+        adds to the stream and `stream` [B,1,N] that of the stream it is added to.
+        """
+        n = tokens.shape[1]
+        u = tokens[..., None] * self.embedding + self.positions[:n]
+        queries, keys = u @ self.query.T, u @ self.key.T
+        weights = attention_weights(queries[:, None], keys[:, None], lookback(n, None, u).mask)
+        added = weights[:, 0] @ (u @ self.value.T) @ self.output.T
+        return {
+            "attention": weights[:, None],
+            "attended": added.norm(dim=-1)[:, None],
+            "stream": u.norm(dim=-1)[:, None],
+        }
 
     def _context_residual(self, length: int) -> Float[Tensor, "d contexts"]:
         """y after attention, at the last position of every context, ordered as by attention."""

@@ -1,13 +1,31 @@
 """Sources of symbols: exact contexts, entropies, lag covariances, and loop-free sampling."""
 
 from landscape.sources.binary import BinaryMarkov, probability
-from landscape.sources.protocol import REFERENCES, MarkovSource, Reference, SampledSource
+from landscape.sources.finite_memory import FiniteMemory
+from landscape.sources.in_context import InContext
+from landscape.sources.lag import LagMarkov
+from landscape.sources.markov import Markov, SwitchingMarkov
+from landscape.sources.order_k import OrderKMarkov
+from landscape.sources.protocol import (
+    REFERENCES,
+    MarkovSource,
+    Reference,
+    SampledSource,
+    known_reference,
+)
 
 __all__ = [
     "REFERENCES",
     "BinaryMarkov",
+    "FiniteMemory",
+    "InContext",
+    "LagMarkov",
+    "Markov",
     "MarkovSource",
+    "OrderKMarkov",
     "Reference",
     "SampledSource",
+    "SwitchingMarkov",
+    "known_reference",
     "probability",
 ]

@@ -19,6 +19,21 @@ the first two from the counts of the context.
 """
 
 
+def known_reference(name: str) -> Reference:
+    """A reference by its name.
+
+    Raises:
+        ValueError: for any other name.
+
+    >>> known_reference("optimal")
+    'optimal'
+    """
+    for reference in REFERENCES:
+        if name == reference:
+            return reference
+    raise ValueError(f"reference={name!r} is unknown; give 'unigram', 'bigram' or 'optimal'")
+
+
 @runtime_checkable
 class MarkovSource(Protocol):
     """What an objective needs to know of a source of symbols 0..S-1."""
@@ -48,7 +63,14 @@ class MarkovSource(Protocol):
         """Entropy H_u of pi in nats."""
 
     def loss_of(self, reference: Reference, length: int) -> float:
-        """Population loss of a predictor over contexts of lengths 1..N, in nats."""
+        """Population loss of a predictor over contexts of lengths 1..N, in nats.
+
+        Of "optimal" that is the floor, mean_n H(x_{n+1} | x_1..x_n): the entropy rate only if one
+        symbol is all that the source remembers.
+        """
+
+    def loss_error(self, reference: Reference, length: int) -> float:
+        """Standard error of `loss_of` in nats; 0 where that is exact."""
 
     def context_law(self, length: int) -> Float[np.ndarray, " contexts"]:
         """Probability of each of the S^length contexts, in lexicographic order."""

@@ -31,7 +31,7 @@ def test_every_number_of_the_record_is_that_of_its_cell(tmp_path: Path) -> None:
         assert abs(record.curvature[place] - lowest(key_of(cell))) < 1e-16
         assert record.error[place] == 1e-16 * (1 + place[2])
         assert record.state[place] == "verified"
-        assert record.degenerate[place[1:]] == (cell.source.p + cell.source.q == 1)
+        assert record.degenerate[place[1:]] == (sum(cell.source.chain) == 1)
         expected = 0 if record.degenerate[place[1:]] else stuck(key_of(cell))
         assert record.stuck[place] == expected
     # The control: p is not q. The planted counts are not symmetric, and the record has them so.

@@ -39,7 +39,7 @@ RECORD = SurvivalRecord(
 
 def escapes(cell: CellConfig) -> list[int | None]:
     """Above the line a tied cell keeps three of four runs; every other cell loses all by 30."""
-    above = cell.source.p + cell.source.q > 1
+    above = sum(cell.source.chain) > 1
     return [50, None, None, None] if above and cell.model.tying == "tied" else [20, 20, 20, 30]
 
 

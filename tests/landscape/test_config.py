@@ -329,10 +329,14 @@ def test_a_misspelt_setting_names_the_right_one(place: tuple[str, str]) -> None:
             {"source": {"p": 0.5}},
             "source.q is missing: it must be a number strictly between 0 and 1",
         ),
-        ({"source": {**TWO["source"], "kind": "markov"}}, "source.kind = 'markov' is refused"),
+        (
+            {"source": {**TWO["source"], "kind": "markov"}},
+            "source.p = 0.5 is refused: a source of kind",
+        ),
         (
             {"model": {"kind": "single_layer"}},
-            "it must be one of 'single-layer', 'reduced'; did you mean",
+            "it must be one of 'single-layer', 'gpt', 'reduced', or MODULE:ATTRIBUTE for a model "
+            "of your own; did you mean single-layer?",
         ),
         (
             {"model": {"width": 0}},

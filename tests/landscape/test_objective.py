@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -22,7 +23,7 @@ from landscape.models.ansatz import ansatz
 from landscape.models.initial import gaussian
 from landscape.models.readable import Params
 from landscape.objective import ExactLoss, enumerated_context_logits, stacked_tables
-from landscape.sources import BinaryMarkov
+from landscape.sources import BinaryMarkov, Markov, Reference
 from tests.brute_force import (
     flatten,
     naive_divergence,
@@ -327,7 +328,7 @@ def test_the_loss_is_an_entropy_at_the_unigram_and_bigram_points(
 @pytest.mark.parametrize("reference", ["unigram", "bigram"])
 @pytest.mark.parametrize(("p", "q"), [(0.5, 0.8), (0.2, 0.3)])
 def test_divergence_is_the_mean_over_contexts_of_the_divergence_from_the_prediction(
-    reference: str, p: float, q: float
+    reference: Reference, p: float, q: float
 ) -> None:
     model, _, weights = drawn(9, 2, 4)
     loss = ExactLoss(BinaryMarkov(p, q), 4)
@@ -342,7 +343,7 @@ def test_divergence_to_a_predictor_is_zero_at_that_predictor_and_positive_elsewh
     p, q, w = 0.5, 0.8, -1.2
     model, loss = ReducedModel(), ExactLoss(BinaryMarkov(0.5, 0.8), 3)
     e = math.sqrt(math.log((1 - p) * (1 - q) / (p * q)) / (1 + 2 * w * abs(w)))
-    points = {
+    points: dict[Reference, dict[str, Tensor]] = {
         "unigram": ansatz(model, 0.0, w, math.log(p / q)),
         "bigram": ansatz(model, e, w, e**2 / 2 + math.log(p / (1 - p))),
     }
@@ -357,32 +358,24 @@ def test_divergence_to_a_predictor_is_zero_at_that_predictor_and_positive_elsewh
 def test_an_unknown_reference_is_refused() -> None:
     model = ReducedModel()
     loss = ExactLoss(BinaryMarkov(0.5, 0.8), 2)
-    message = r"reference='trigram' is unknown; give 'bigram' or 'unigram'"
+    message = r"reference='trigram' is unknown; give 'unigram', 'bigram' or 'optimal'"
+    unknown: Any = "trigram"
     with pytest.raises(ValueError, match=message):
-        loss.divergence(model, dict(model.named_parameters()), "trigram")
+        loss.divergence(model, dict(model.named_parameters()), unknown)
 
 
 # --- other alphabets
 
 
-class ThreeStates:
-    """An independent source of three symbols with a kernel of its own, for the general branch."""
+KERNEL = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.25, 0.25, 0.5]])
+START = np.array([0.5, 0.3, 0.2])
+THREE = Markov(KERNEL, start=START)
 
-    states = 3
-    degenerate = False
-    kernel = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.25, 0.25, 0.5]])
-    start = np.array([0.5, 0.3, 0.2])
-    entropy_rate = unigram_entropy = math.nan  # the objective reads neither
 
-    def chance(self, path: tuple[int, ...]) -> float:
-        steps = math.prod(self.kernel[a, b] for a, b in itertools.pairwise(path))
-        return float(self.start[path[0]] * steps)
-
-    def context_law(self, length: int) -> np.ndarray:
-        return np.array([self.chance(x) for x in itertools.product(range(3), repeat=length)])
-
-    def next_law(self, length: int) -> np.ndarray:
-        return np.array([self.kernel[x[-1]] for x in itertools.product(range(3), repeat=length)])
+def chance(path: tuple[int, ...]) -> float:
+    """The probability of a path of the chain, written out."""
+    steps = math.prod(KERNEL[a, b] for a, b in itertools.pairwise(path))
+    return float(START[path[0]] * steps)
 
 
 class PairTable(nn.Module):
@@ -400,8 +393,8 @@ class PairTable(nn.Module):
 
 
 def test_any_causal_model_on_any_alphabet_is_enumerated() -> None:
-    source, model = ThreeStates(), PairTable()
-    loss = ExactLoss(source, 3)(model, dict(model.named_parameters())).item()
+    model = PairTable()
+    loss = ExactLoss(THREE, 3)(model, dict(model.named_parameters())).item()
     table = model.table.detach().numpy()
     total = last = 0.0
     for path in itertools.product(range(3), repeat=4):
@@ -410,8 +403,8 @@ def test_any_causal_model_on_any_alphabet_is_enumerated() -> None:
         for n in range(3):
             logits = table[padded[n], padded[n + 1]]
             terms.append(math.log(np.exp(logits).sum()) - logits[path[n + 1]])
-        total += source.chance(path) * sum(terms) / 3
-        last += source.chance(path) * terms[-1]
+        total += chance(path) * sum(terms) / 3
+        last += chance(path) * terms[-1]
     assert abs(loss - total) < 1e-14  # 81 positive terms of order 1
     assert abs(loss - last) > 1e-3
 
@@ -437,7 +430,7 @@ def test_a_length_without_exact_contexts_is_refused_with_its_cost() -> None:
 
 def test_other_alphabets_get_as_many_contexts() -> None:
     with pytest.raises(ValueError, match=r"3\^11 = .* give a length of at most 10"):
-        ExactLoss(ThreeStates(), 11)
+        ExactLoss(THREE, 11)
 
 
 def memory(length: int, way: str) -> float:

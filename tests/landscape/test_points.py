@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.curvature import Coordinates, gradient
-from landscape.models import ReducedModel, SingleLayer
+from landscape.models import GPT, ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
 from landscape.objective import ExactLoss
 from landscape.points import (
@@ -22,7 +22,7 @@ from landscape.points import (
     unigram_point,
 )
 from landscape.refinement import refine
-from landscape.sources import BinaryMarkov
+from landscape.sources import BinaryMarkov, Markov
 from landscape.training import train
 from tests.brute_force import naive_gradient, naive_loss
 from theory.spectra import ansatz_bigram
@@ -193,16 +193,42 @@ class Lookup(nn.Module):
         return self.table[tokens]
 
 
-@pytest.mark.parametrize(
-    ("build", "text"),
-    [
-        (unigram_point, "model=Lookup does not say which .* implement landscape.models.Readable"),
-        (bigram_point, "model=Lookup has no closed-form bigram point; give SingleLayer"),
-    ],
-)
-def test_a_model_without_a_closed_form_is_refused(build: Any, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        build(Lookup(), ExactLoss(BinaryMarkov(0.2, 0.3), 2))
+def test_a_model_that_names_no_embedding_has_no_unigram_point() -> None:
+    words = "model=Lookup does not say which .* implement landscape.models.Readable"
+    with pytest.raises(ValueError, match=words):
+        unigram_point(Lookup(), ExactLoss(BinaryMarkov(0.2, 0.3), 2))
+
+
+def test_a_coordinate_of_the_ansatz_is_refused_for_a_model_without_one() -> None:
+    loss = ExactLoss(BinaryMarkov(0.2, 0.3), 2)
+    for given in ({"w": 0.5}, {"sign": -1}):
+        with pytest.raises(ValueError, match="Lookup has no closed form for; leave them out"):
+            bigram_point(Lookup(), loss, **given)
+
+
+def test_the_bigram_point_of_another_model_is_trained_until_its_loss_is_the_least() -> None:
+    chain = BinaryMarkov(0.2, 0.3)
+    point = bigram_point(Lookup(), ExactLoss(chain, 2))
+    assert point.kind == "bigram"
+    # a lookup table can hold the kernel, and its loss is convex: the independent channel is H_b
+    assert 0 <= point.loss - chain.entropy_rate + 1e-15 < 1e-12
+    odds = torch.from_numpy(chain.kernel).log().diff(dim=1)
+    assert torch.allclose(point.params["table"].diff(dim=1), odds, rtol=0, atol=1e-6)
+
+
+class Constant(Lookup):
+    """One answer whatever the context: it can hold the unigram, and not the bigram."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.table[torch.zeros_like(tokens)]
+
+
+def test_training_that_ends_above_the_least_loss_is_an_error_that_says_by_how_much() -> None:
+    chain = BinaryMarkov(0.2, 0.3)
+    gap = f"{chain.unigram_entropy - chain.entropy_rate:.2g}"
+    words = f"no bigram point of Constant was found.* {gap} nat above the least loss 0.544587"
+    with pytest.raises(ValueError, match=words):
+        bigram_point(Constant(), ExactLoss(chain, 2))
 
 
 class Foreign:
@@ -215,10 +241,50 @@ class Foreign:
         return getattr(self.chain, name)
 
 
-@pytest.mark.parametrize("build", [unigram_point, bigram_point])
-def test_a_source_without_a_closed_form_is_refused(build: Any) -> None:
+def test_a_source_without_a_closed_form_bigram_is_refused() -> None:
     with pytest.raises(ValueError, match=r"source=Foreign has no closed-form point here"):
-        build(SingleLayer(width=2, length=2), ExactLoss(Foreign(), 2))
+        bigram_point(SingleLayer(width=2, length=2), ExactLoss(Foreign(), 2))
+
+
+def test_the_unigram_point_asks_a_source_for_nothing_but_its_stationary_law() -> None:
+    model = SingleLayer(width=2, length=2)
+    foreign = unigram_point(model, ExactLoss(Foreign(), 2))
+    assert abs(foreign.params["bias"].item() - math.log(0.2 / 0.3)) < 1e-15
+    assert foreign.gradient_norm < 1e-15
+
+
+KERNEL = np.array([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3], [0.15, 0.05, 0.8]])
+"""A chain that is not reversible."""
+
+
+@pytest.mark.parametrize("tying", ["tied", "untied"])
+def test_the_unigram_point_of_three_symbols_is_critical_with_the_stationary_law(tying: str) -> None:
+    source = Markov(KERNEL)
+    model = GPT(states=3, width=4, length=3, tying=tying, layers=2, heads=2)
+    point = unigram_point(model, ExactLoss(source, 3), free=gaussian(model, 0.5, 3))
+    power = np.linalg.matrix_power(KERNEL, 200)[0]  # its rows all become pi
+    assert np.allclose(torch.softmax(point.params["bias"], 0).numpy(), power, rtol=0, atol=1e-15)
+    assert abs(point.loss + float(power @ np.log(power))) < 1e-14
+    assert point.gradient_norm < 1e-14  # round-off of a mean of terms of order 1
+    moved = {**point.params, "bias": torch.zeros_like(point.params["bias"])}
+    slope, _ = gradient(ExactLoss(source, 3), model, moved)
+    assert slope.norm() > 0.1  # the control: another bias is not critical
+
+
+def test_away_from_stationarity_there_is_no_unigram_point_and_it_is_refused() -> None:
+    started = Markov(KERNEL, start=[1.0, 0.0, 0.0])
+    model = GPT(states=3, width=4, length=3)
+    with pytest.raises(ValueError, match="source=Markov does not start at stationarity"):
+        unigram_point(model, ExactLoss(started, 3))
+    # and rightly so: at that point the gradient of this source's loss is not 0
+    point = unigram_point(model, ExactLoss(Markov(KERNEL), 3), free=gaussian(model, 0.5, 3))
+    slope, _ = gradient(ExactLoss(started, 3), model, point.params)
+    assert slope.norm() > 1e-2
+
+
+def test_a_bias_of_another_shape_than_the_alphabet_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"output bias has shape \(2,\).* 3 symbols needs \[3\]"):
+        unigram_point(GPT(states=2, width=2, length=2), ExactLoss(Markov(KERNEL), 2))
 
 
 def snapshot(model: nn.Module) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from landscape.objective import ExactLoss
 from landscape.points import bigram_point, unigram_point
 from landscape.population import population_loss
 from landscape.sampled import SampledLoss
-from landscape.sources import BinaryMarkov
+from landscape.sources import BinaryMarkov, Markov, Reference
 from landscape.training import train
 from tests.brute_force import bce, flatten, naive_logits, naive_loss, shapes, unflatten
 
@@ -61,7 +61,7 @@ def test_the_sum_by_context_is_the_sum_by_sequence(kind: str) -> None:
     model = ReducedModel() if kind == "reduced" else SingleLayer(width=3, length=5, tying=kind)
     params = gaussian(model, 0.7, 2)
     loss = SampledLoss(CHAIN, 5, batch=200, seed=0)
-    assert loss.rows == 2**6 - 2  # contexts, not 1000 positions
+    assert loss.rows(model) == 2**6 - 2  # contexts, not 1000 positions
     by_context, by_sequence = loss(model, params), loss.by_sequence(model, params).mean()
     assert abs(by_context - by_sequence) < 1e-14
     other = SampledLoss(CHAIN, 5, batch=200, seed=1).by_sequence(model, params).mean()
@@ -278,7 +278,7 @@ def test_the_standard_error_is_the_spread_between_sequences() -> None:
 
 
 @pytest.mark.parametrize("reference", ["unigram", "bigram"])
-def test_the_divergence_is_the_mean_over_its_tokens(reference: str) -> None:
+def test_the_divergence_is_the_mean_over_its_tokens(reference: Reference) -> None:
     model = SingleLayer(width=3, length=20)
     params = gaussian(model, 0.6, 0)
     loss = SampledLoss(CHAIN, 20, batch=5, seed=0)
@@ -292,40 +292,17 @@ def test_the_divergence_is_the_mean_over_its_tokens(reference: str) -> None:
     found = loss.divergence(model, params, reference).item()
     assert abs(found - divergence(laws.pop(reference))) < 1e-14
     assert abs(found - divergence(*laws.values())) > 1e-3
-    with pytest.raises(ValueError, match=r"reference='trigram' is unknown; give 'bigram' or"):
-        loss.divergence(model, params, "trigram")
+    unknown: Any = "trigram"
+    with pytest.raises(
+        ValueError, match=r"reference='trigram' is unknown; give 'unigram', 'bigram'"
+    ):
+        loss.divergence(model, params, unknown)
 
 
 # --- the interface
 
 
-class ThreeStates:
-    """A chain of three symbols, drawn symbol by symbol."""
-
-    states = 3
-    degenerate = False
-    kernel = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.25, 0.25, 0.5]])
-    start = np.array([0.5, 0.3, 0.2])
-    entropy_rate = unigram_entropy = math.nan  # not read
-
-    def context_law(self, length: int) -> np.ndarray:
-        law = self.start
-        for _ in range(length - 1):
-            law = (law.reshape(-1, 3, 1) * self.kernel).reshape(-1)
-        return law
-
-    def next_law(self, length: int) -> np.ndarray:
-        return np.tile(self.kernel, (3 ** (length - 1), 1))
-
-    def sample(self, batch: int, length: int, generator: torch.Generator) -> Tensor:
-        columns = [torch.multinomial(torch.tensor(self.start), batch, True, generator=generator)]
-        while len(columns) < length:
-            rows = torch.tensor(self.kernel)[columns[-1]]
-            columns.append(torch.multinomial(rows, 1, generator=generator)[:, 0])
-        return torch.stack(columns, dim=1)
-
-    def conditional_law(self, tokens: Tensor) -> Tensor:
-        return torch.tensor(self.kernel)[tokens]
+KERNEL = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.25, 0.25, 0.5]])
 
 
 class PairTable(nn.Module):
@@ -344,7 +321,7 @@ class PairTable(nn.Module):
 
 @pytest.mark.parametrize(("length", "batch"), [(3, 60), (8, 4)])
 def test_any_model_of_any_alphabet_is_evaluated_by_its_forward(length: int, batch: int) -> None:
-    model, source = PairTable(), ThreeStates()
+    model, source = PairTable(), Markov(KERNEL, start=[0.5, 0.3, 0.2])
     params = {name: value.detach() for name, value in model.named_parameters()}
     loss = SampledLoss(source, length, batch=batch, seed=1)
     table = params["table"].numpy()
@@ -352,7 +329,7 @@ def test_any_model_of_any_alphabet_is_evaluated_by_its_forward(length: int, batc
     for path in loss.tokens.tolist():
         for before, now in zip([3, *path], path, strict=False):
             logits = table[before, now]
-            terms.append(np.log(np.exp(logits).sum()) - source.kernel[now] @ logits)
+            terms.append(np.log(np.exp(logits).sum()) - KERNEL[now] @ logits)
     assert abs(loss(model, params).item() - np.mean(terms)) < 1e-14
     assert abs(loss(model, params).item() - np.mean(terms[1:])) > 1e-5
     assert abs(loss.by_sequence(model, params).mean().item() - np.mean(terms)) < 1e-14

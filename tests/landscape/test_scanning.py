@@ -117,9 +117,10 @@ def test_stored_weights_reproduce_the_stored_loss(finished: ScanResult) -> None:
     cell = finished.config.cells()[0]
     weights = ScanStore(finished.path).weights(cell.id)
     names = [name for name, _ in model_of(cell).named_parameters()]
+    p, q = map(float, cell.source.chain)
     for run in range(2):
         own = {name: np.asarray(weights[f"trained/{name}"][run]) for name in names}
-        loss = naive_loss(own, float(cell.source.p), float(cell.source.q), cell.model.length)
+        loss = naive_loss(own, p, q, cell.model.length)
         assert abs(loss - finished.scalars[cell.id]["final_loss"][run]) < 1e-13
 
 
@@ -302,7 +303,7 @@ def test_the_run_knows_whether_the_floor_under_it_is_still_a_minimum(finished: S
     """At standard initialisation's small weights the sign is the paper's: p+q against 1."""
     seen = set()
     for cell in finished.config.cells():
-        excess = cell.source.p + cell.source.q - 1
+        excess = sum(cell.source.chain) - 1
         if excess == 0:
             continue
         saddle = cell.model.tying == "untied" or excess < 0

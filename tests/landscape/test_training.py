@@ -56,6 +56,7 @@ def run_of(trajectory: Trajectory, run: int) -> Trajectory:
         {name: end[run : run + 1] for name, end in trajectory.params.items()},
         {name: row[run : run + 1] for name, row in trajectory.distance.items()},
         trajectory.seconds,
+        trajectory.length,
     )
 
 
@@ -278,7 +279,7 @@ def test_the_dataset_has_the_names_and_units_of_the_record() -> None:
     model = ReducedModel()
     done = train(model, exact(0.2, 0.3, 2), steps=60, seeds=[4, 0], lr=0.2)
     data = done.to_xarray()
-    assert dict(data.sizes) == {"seed": 2, "step": 61, "reference": 2}
+    assert dict(data.sizes) == {"seed": 2, "step": 61, "reference": 3}
     assert data["loss"].attrs["units"] == "nat"
     assert np.array_equal(data["loss"].values, done.loss)
     assert data["outcome"].values.tolist() == list(done.outcomes)

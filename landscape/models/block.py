@@ -1,0 +1,114 @@
+"""One block of a transformer: attention, then feed-forward, each added to the stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from landscape.models.attention import Lookback, attention_weights, offsets, split_heads
+from landscape.models.layer_norm import LayerNorm
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a block is made of: sizes d, H, r, and which of its parts it has.
+
+    `reach` is the number of distances that have a learned score of their own; 0 for none.
+    """
+
+    width: int
+    heads: int
+    hidden: int
+    layer_norm: bool
+    activation: str
+    biases: bool
+    attention: bool
+    feedforward: bool
+    reach: int
+
+
+class Block(nn.Module):
+    """``y <- y + W_O att(LN(y)) + c_O``, then ``y <- y + W_2 act(W_1 LN(y) + c_1) + c_2``.
+
+    Parameters, as far as the shape has them: `query`, `key`, `value`, `output` [d,d] and their
+    `query_bias`, ... [d]; `relative` [H,N]; `hidden_in` [r,d], `hidden_in_bias` [r], `hidden_out`
+    [d,r], `hidden_out_bias` [d]; `attention_norm` and `feedforward_norm`. All start at 0, gains
+    at 1.
+
+    >>> sizes = Shape(4, 2, 8, True, "gelu", False, True, True, 0)
+    >>> [name for name, _ in Block(sizes, torch.float64).named_parameters()][-2:]
+    ['attention_norm.gain', 'feedforward_norm.gain']
+    """
+
+    hidden_out: nn.Parameter
+
+    def __init__(self, shape: Shape, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.shape = shape
+        d, r = shape.width, shape.hidden
+        matrices: dict[str, tuple[int, int]] = {}
+        if shape.attention:
+            matrices |= dict.fromkeys(("query", "key", "value", "output"), (d, d))
+        if shape.feedforward:
+            matrices |= {"hidden_in": (r, d), "hidden_out": (d, r)}
+        self.matrices = tuple(matrices)
+
+        def zeros(*size: int) -> nn.Parameter:
+            return nn.Parameter(torch.zeros(*size, dtype=dtype))
+
+        def normalised() -> nn.Module:
+            if shape.layer_norm:
+                return LayerNorm(d, shift=shape.biases, dtype=dtype)
+            return nn.Identity()
+
+        for name, size in matrices.items():
+            self.register_parameter(name, zeros(*size))
+            self.register_parameter(f"{name}_bias", zeros(size[0]) if shape.biases else None)
+        if shape.attention:
+            self.relative = zeros(shape.heads, shape.reach) if shape.reach else None
+            self.attention_norm = normalised()
+        if shape.feedforward:
+            self.feedforward_norm = normalised()
+
+    def _map(self, name: str, x: Tensor) -> Tensor:
+        """W x + c."""
+        bias: Tensor | None = getattr(self, f"{name}_bias")
+        image: Tensor = x @ getattr(self, name).T
+        return image if bias is None else image + bias
+
+    def attend(
+        self, stream: Float[Tensor, "B N d"], seen: Lookback
+    ) -> tuple[Float[Tensor, "B N d"], Float[Tensor, "B H N N"]]:
+        """What attention adds to the stream, and its weights."""
+        x = self.attention_norm(stream)
+        queries, keys, values = (
+            split_heads(self._map(name, x), self.shape.heads) for name in ("query", "key", "value")
+        )
+        weights = attention_weights(queries, keys, offsets(seen, self.relative))
+        mixed = (weights @ values).transpose(-2, -3).flatten(-2)
+        return self._map("output", mixed), weights
+
+    def preactivations(self, stream: Float[Tensor, "B N d"]) -> Float[Tensor, "B N r"]:
+        """What the hidden units act on, W_1 LN(y) + c_1."""
+        return self._map("hidden_in", self.feedforward_norm(stream))
+
+    def respond(self, preactivations: Float[Tensor, "B N r"]) -> Float[Tensor, "B N d"]:
+        """What the hidden units add to the stream."""
+        act = gelu if self.shape.activation == "gelu" else torch.relu
+        return self._map("hidden_out", act(preactivations))
+
+    def feed(self, stream: Float[Tensor, "B N d"]) -> Float[Tensor, "B N d"]:
+        """The stream after the hidden units, if there are any."""
+        if not self.shape.feedforward:
+            return stream
+        return stream + self.respond(self.preactivations(stream))
+
+    def forward(self, stream: Float[Tensor, "B N d"], seen: Lookback) -> Float[Tensor, "B N d"]:
+        """The stream after the block."""
+        if self.shape.attention:
+            stream = stream + self.attend(stream, seen)[0]
+        return self.feed(stream)

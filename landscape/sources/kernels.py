@@ -1,0 +1,176 @@
+"""Kernels and laws as they are handed over: read, checked row by row, drawn."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from landscape.sources.stationary import closed_classes
+
+ROUNDINGS = 8
+"""How many eps a state the sum of a row may be off 1."""
+
+
+def numbers(name: str, values: ArrayLike) -> Float[np.ndarray, "..."]:
+    """Values as a float64 array of their own, or a ValueError that names them."""
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"{name} is no array of numbers: {problem}") from None
+
+
+def whole_number(name: str, value: int, least: int) -> int:
+    """An integer of at least `least`, or a ValueError that names it.
+
+    >>> whole_number("states", 3, 2)
+    3
+    """
+    if isinstance(value, bool) or int(value) != value or value < least:
+        raise ValueError(f"{name}={value} is out of range; give an integer of at least {least}")
+    return int(value)
+
+
+def concentration_of(value: float) -> float:
+    """A Dirichlet concentration: positive and finite, or a ValueError."""
+    if not 0 < value < math.inf:
+        raise ValueError(
+            f"concentration={value} is out of range; give a positive number, 1 for a uniform prior"
+        )
+    return float(value)
+
+
+def probability_rows(name: str, rows: Float[np.ndarray, "rows S"]) -> Float[np.ndarray, "rows S"]:
+    """Rows that are probability laws, each divided by its correctly rounded sum.
+
+    Raises:
+        ValueError: for an entry that is negative, above 1 or NaN, or for a row whose sum is not 1
+            to within 8 eps a state.
+
+    >>> probability_rows("kernel", np.full((1, 10), 0.1)).tolist()[0][:2]
+    [0.1, 0.1]
+    """
+    allowed = ROUNDINGS * rows.shape[1] * float(np.finfo(np.float64).eps)
+    wrong = np.argwhere(~((rows >= 0) & (rows <= 1 + allowed)))
+    if len(wrong):
+        row, column = wrong[0]
+        place = f"{name}[{column}]" if len(rows) == 1 else f"{name}[{row}, {column}]"
+        raise ValueError(f"{place}={rows[row, column]} is no probability; give numbers from 0 to 1")
+    sums = [math.fsum(row) for row in rows]
+    for number, total in enumerate(sums):
+        if abs(total - 1) > allowed:
+            place = name if len(rows) == 1 else f"row {number} of {name}"
+            raise ValueError(
+                f"{place} sums to {total!r}, not to 1 (allowed error {allowed:.1e}); "
+                f"give a law, if need be divided by its sum in float64"
+            )
+    return np.asarray(rows / np.array(sums)[:, None])
+
+
+def square_kernel(kernel: ArrayLike) -> Float[np.ndarray, "S S"]:
+    """The kernel of an irreducible first-order chain, ``P[s, t] = P(x_{n+1}=t | x_n=s)``.
+
+    Raises:
+        ValueError: if it is not square, has fewer than 2 states, a row is no law, or some state
+            cannot be reached from another.
+    """
+    array = numbers("kernel", kernel)
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        raise ValueError(f"kernel of shape {array.shape} is not square; give S rows of S numbers")
+    if len(array) < 2:
+        raise ValueError(f"kernel of shape {array.shape} has too few states; give at least 2")
+    rows = probability_rows("kernel", array)
+    closed = closed_classes(rows)[0]
+    outside = np.setdiff1d(np.arange(len(rows)), closed)
+    if len(outside):
+        raise ValueError(
+            f"kernel is reducible: state {outside[0]} cannot be reached from state {closed[0]}; "
+            f"give a kernel in which every state leads to every other in some number of steps"
+        )
+    return rows
+
+
+def context_kernel(kernel: ArrayLike) -> Float[np.ndarray, "C S"]:
+    """A kernel on the S^k contexts of length k, ``[S^k, S]`` or ``[S, ..., S]``, as ``[S^k, S]``.
+
+    Raises:
+        ValueError: for another shape, fewer than 2 states, or a row that is no law.
+    """
+    array = numbers("kernel", kernel)
+    states = array.shape[-1] if array.ndim > 1 else 0
+    if array.ndim < 2 or (array.ndim > 2 and set(array.shape) != {states}):
+        raise ValueError(
+            f"kernel of shape {array.shape} is no kernel on contexts; "
+            f"give [S^k, S], or k+1 axes of S numbers each"
+        )
+    if states < 2:
+        raise ValueError(f"kernel of shape {array.shape} has too few states; give at least 2")
+    rows = array.reshape(-1, states)
+    size = states
+    while size < len(rows):
+        size *= states
+    if size != len(rows):
+        raise ValueError(
+            f"kernel of shape {array.shape} has {len(rows)} rows, which is no power of its "
+            f"{states} states; give one row for each of the S^k contexts"
+        )
+    return probability_rows("kernel", rows)
+
+
+def start_law(start: ArrayLike, states: int, order: int = 1) -> Float[np.ndarray, " C"]:
+    """Law of the first k symbols: S^k numbers, or S numbers for k independent symbols of that law.
+
+    Raises:
+        ValueError: for another number of entries, or numbers that are no law.
+
+    >>> start_law([0.25, 0.75], 2, order=2).tolist()
+    [0.0625, 0.1875, 0.1875, 0.5625]
+    """
+    given = numbers("start", start).reshape(1, -1)
+    size = states**order
+    if given.size not in (states, size):
+        allowed = f"{size} numbers" if order == 1 else f"{size} numbers, or {states}"
+        raise ValueError(f"start has {given.size} entries; give a law of {allowed}")
+    law = single = probability_rows("start", given)[0]
+    while len(law) < size:
+        law = np.kron(law, single)
+    return np.asarray(law)
+
+
+def kernel_file(path: str | Path) -> Float[np.ndarray, "..."]:
+    """The array of a .npy file, or the rows of a .csv file: numbers and commas, no header.
+
+    Raises:
+        ValueError: if the file is missing, has another ending, or holds no array of numbers.
+    """
+    path = Path(path)
+    if path.suffix not in (".npy", ".csv"):
+        raise ValueError(f"kernel file {str(path)!r} ends in {path.suffix!r}; give .npy or .csv")
+    try:
+        if path.suffix == ".npy":
+            return numbers("kernel", np.load(path, allow_pickle=False))
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            table = [[float(entry) for entry in row] for row in csv.reader(stream) if row]
+        return numbers("kernel", table)
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise ValueError(f"kernel file {str(path)!r} cannot be read: {reason}") from None
+    except (ValueError, EOFError, csv.Error) as problem:
+        raise ValueError(f"kernel file {str(path)!r} holds no kernel: {problem}") from None
+
+
+def dirichlet_rows(
+    rows: int, states: int, *, concentration: float, seed: int
+) -> Float[np.ndarray, "{rows} {states}"]:
+    """Independent rows of law Dirichlet(a, ..., a): a = 1 is uniform, a small one nearly a map.
+
+    >>> bool((dirichlet_rows(2, 3, concentration=1.0, seed=0).sum(1).round(12) == 1).all())
+    True
+    """
+    alpha = np.full(states, concentration_of(concentration))
+    generator = np.random.default_rng(whole_number("seed", seed, 0))
+    return np.asarray(generator.dirichlet(alpha, size=rows))
