@@ -4,6 +4,7 @@
 # slow     the tests that take minutes
 # bench    compare with peers
 # figures  draw the figures from stored records
+# presets  run the published experiments, quick, and write docs/presets.md (or: ARGS="depth lag-2")
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,7 +13,7 @@ STAMP := .venv/.installed
 # Two test workers share the cores; threads inside each would only get in each other's way.
 PYTEST := OMP_NUM_THREADS=1 GOMP_SPINCOUNT=3000 $(BIN)/python -m pytest -n 2
 
-.PHONY: scan test check slow bench figures
+.PHONY: scan test check slow bench figures presets
 
 scan: $(STAMP)
 	$(BIN)/landscape scan $(ARGS)
@@ -33,6 +34,9 @@ bench: $(STAMP)
 
 figures: $(STAMP)
 	$(BIN)/python -m figures $(ARGS)
+
+presets: $(STAMP)
+	$(BIN)/python -m landscape.presets $(ARGS)
 
 # Rerun when the requirements change; a failed install leaves no stamp.
 $(STAMP): pyproject.toml constraints.txt

@@ -288,6 +288,7 @@ def _word(
     return Check("classification", claim, "Attention with Markov", given, word, None, verdict)
 
 
+NOT_CRITICAL = "not a critical point"
 CLEAR = float(np.finfo(np.float64).eps) ** 0.5
 
 
@@ -301,4 +302,4 @@ def _curvature_word(spectrum: Spectrum) -> str:
     lowest = float(spectrum.eigenvalues[0])
     clear = CLEAR * float(spectrum.eigenvalues.abs().max())
     word = "negative curvature" if lowest < -clear else "no clear negative curvature"
-    return word if spectrum.gradient_norm <= clear else f"{word}, not a critical point"
+    return word if spectrum.gradient_norm <= clear else f"{word}, {NOT_CRITICAL}"

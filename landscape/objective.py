@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from landscape.models.readable import call
 from landscape.softplus import softplus
-from landscape.sources import MarkovSource, Reference
+from landscape.sources import MarkovSource, known_reference
 
 LONGEST_EXACT = 16
 """Longest exact binary context; other alphabets get as many contexts, S^N <= 2^16."""
@@ -153,7 +153,7 @@ class ExactLoss:
         return weights @ torch.logsumexp(logits, dim=-1) - (joint * logits).sum()
 
     def divergence(
-        self, model: nn.Module, params: Mapping[str, Tensor], reference: Reference
+        self, model: nn.Module, params: Mapping[str, Tensor], reference: str
     ) -> Float[Tensor, ""]:
         """Mean KL divergence in nats, over contexts, from the model's prediction to a predictor's.
 
@@ -164,7 +164,8 @@ class ExactLoss:
         Raises:
             ValueError: for any other reference.
         """
-        tables = [self.source.predictor_table(reference, n + 1) for n in range(self.length)]
+        name = known_reference(reference)
+        tables = [self.source.predictor_table(name, n + 1) for n in range(self.length)]
         law = torch.from_numpy(np.concatenate(tables)).to(self.weights)
         log_prediction = torch.log_softmax(self.context_logits(model, params), dim=-1)
         terms = log_prediction.exp() * (log_prediction - law.log())

@@ -22,7 +22,7 @@ def binary_paths(
 ) -> Int[Tensor, "chains B N"]:
     """The paths of many chains at once, each from its own uniform draws; no loop over time.
 
-    A chain's paths depend on its own draws alone; `BinaryMarkov.sample` says how.
+    A chain's paths depend on its own draws alone; `BinaryMarkov.paths` says how.
 
     Args:
         u: uniform draws of [0, 1).

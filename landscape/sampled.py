@@ -14,7 +14,7 @@ from landscape.models.sequence_table import sequence_logits
 from landscape.models.single_layer import SingleLayer
 from landscape.objective import LONGEST_EXACT, ExactLoss, check_states
 from landscape.softplus import softplus
-from landscape.sources import Reference, SampledSource
+from landscape.sources import SampledSource, known_reference
 
 SEEDS = 2**32
 """Seeds that torch's CPU generator tells apart: it drops the higher bits."""
@@ -217,7 +217,7 @@ class SampledLoss:
         self,
         model: nn.Module,
         params: Mapping[str, Tensor],
-        reference: Reference,
+        reference: str,
         *,
         table: bool = False,
     ) -> Float[Tensor, ""]:
@@ -229,7 +229,7 @@ class SampledLoss:
         Raises:
             ValueError: for any other reference.
         """
-        law = self.source.predictor(reference, self.tokens)
+        law = self.source.predictor(known_reference(reference), self.tokens)
         log_prediction = torch.log_softmax(
             _logits(model, params, self.tokens, self.states, table), dim=-1
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 from landscape.sections.source import Source
 from landscape.sources import (
     BinaryMarkov,
+    FiniteMemory,
     InContext,
     LagMarkov,
     Markov,
@@ -16,6 +18,8 @@ from landscape.sources import (
     SampledSource,
     SwitchingMarkov,
 )
+
+Table = TypeVar("Table", Markov, OrderKMarkov)
 
 
 def source_of(settings: Source) -> SampledSource:
@@ -36,16 +40,25 @@ def source_of(settings: Source) -> SampledSource:
     concentration = 1.0 if settings.concentration is None else settings.concentration
     if kind == "in-context":
         return InContext(settings.symbols, concentration=concentration, **more)
-    kernel = None if settings.kernel is None else np.array(settings.kernel)
     drawn: dict[str, Any] = {"concentration": concentration, "seed": settings.kernel_seed}
+    rows = None if settings.kernel is None else [list(row) for row in settings.kernel]
     order = settings.order or 1
     if kind == "order-k":
-        if kernel is None:
-            kernel = np.array(OrderKMarkov.dirichlet(settings.symbols, order, **drawn).rows)
-        return OrderKMarkov(kernel, **more)
+        if rows is not None:
+            return OrderKMarkov(rows, **more)
+        return _started(OrderKMarkov.dirichlet(settings.symbols, order, **drawn), more)
+    chain: FiniteMemory
     if settings.p is not None and settings.q is not None:
-        kernel = BinaryMarkov(settings.p, settings.q).kernel
-    elif kernel is None:
-        kernel = np.array(Markov.dirichlet(settings.symbols, **drawn).rows)
-    chain = Markov(kernel, **more)
+        binary = BinaryMarkov(settings.p, settings.q)
+        chain = Markov(binary.kernel, **more) if more else binary
+    elif rows is not None:
+        chain = Markov(rows, **more)
+    else:
+        chain = _started(Markov.dirichlet(settings.symbols, **drawn), more)
     return LagMarkov(chain, order) if kind == "lag" else chain
+
+
+def _started(chain: Table, more: Mapping[str, Any]) -> Table:
+    """The same kernel from the start law, if one is given."""
+    # without one, not once more through the constructor, which divides rows by their sums
+    return type(chain)(np.array(chain.rows), **more) if more else chain

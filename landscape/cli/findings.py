@@ -36,6 +36,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
     from rich.table import Table
 
     from landscape.cli.emit import console as terminal
+    from landscape.presets.page import measured
 
     console = terminal(width=None if sys.stdout.isatty() else 110)
     table = Table(title="Published and measured", title_justify="left", box=SIMPLE_HEAD)
@@ -48,16 +49,8 @@ def print_findings(findings: Sequence[Finding]) -> None:
             e.what,
             "-" if e.published is None else f"{e.published:g}",
             expected,
-            measured(finding),
+            measured(finding).replace("±", "+-"),
             str(finding.seeds),
             f"{COLOURS[finding.verdict]}{finding.verdict}",
         )
     console.print(table)
-
-
-def measured(finding: Finding) -> str:
-    """The mean and its standard error, if there are two seeds or more."""
-    if finding.value is None:
-        return "-"
-    error = "" if not finding.error else f" +- {finding.error:.1g}"
-    return f"{finding.value:.4f}{error}"

@@ -96,12 +96,16 @@ def print_table(result: ScanResult) -> None:
 
 
 def _cells(row: dict[str, Any], kinds: tuple[str, ...], wide: bool) -> list[str]:
+    from landscape.compare import NOT_CRITICAL
+
     cells = []
     for kind in kinds:
         point = row.get(kind)
         colour = "" if point is None else COLOURS[point["verdict"]]
         for key in ("predicted_inertia", "inertia"):
             counts = None if point is None else point[key]
+            if point is not None and point["classification"].endswith(NOT_CRITICAL):
+                counts = None  # of a point that training only came near to
             cells.append("-" if counts is None else f"{colour}{'/'.join(map(str, counts))}")
     if wide:
         cells.append(row["unigram"]["classification"] if "unigram" in row else "-")

@@ -1,6 +1,6 @@
 """The table `source`: which symbols follow each other, and with which probability."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -108,8 +108,10 @@ class Source(Section):
                 )
         if self.kind == "lag" and self.kernel is None and self.kernel_seed is None:
             self._need("p", "q", "order")
+            self._refuse(DRAWN, "a kernel that is drawn; with source.p and source.q leave it out")
         elif self.kind in ("markov", "order-k", "lag"):
             self._one_kernel()
+            self._refuse(("p", "q"), "the binary chain; with a kernel leave it out")
             if self.kind == "lag" or (self.kind == "order-k" and self.kernel is None):
                 self._need("order")
         elif self.kind == "switching":
@@ -130,6 +132,14 @@ class Source(Section):
             ]
             raise ConfigError("\n".join(lines))
 
+    def _refuse(self, names: Iterable[str], owner: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value is not None:
+                raise ConfigError(
+                    f"source.{name} = {shown(value)} is refused: it belongs to {owner}"
+                )
+
     def _one_kernel(self) -> None:
         if (self.kernel is None) == (self.kernel_seed is None):
             have = "neither" if self.kernel is None else "both"
@@ -138,15 +148,11 @@ class Source(Section):
                 f"{self.kind!r} needs one of them: rows of probabilities (or a .npy or .csv file "
                 "of them), or the seed of a Dirichlet draw"
             )
-        drawn = DRAWN if self.kind != "order-k" else ("order", *DRAWN)
-        given = [name for name in drawn if getattr(self, name) is not None]
         if self.kernel is None:
             self._need("states")
-        elif given:
-            raise ConfigError(
-                f"source.{given[0]} = {getattr(self, given[0])} is refused: it belongs to a kernel "
-                "that is drawn; with source.kernel leave it out"
-            )
+        else:
+            drawn = DRAWN if self.kind != "order-k" else ("order", *DRAWN)
+            self._refuse(drawn, "a kernel that is drawn; with source.kernel leave it out")
 
     def _exists(self) -> None:
         from landscape.source_setting import source_of

@@ -45,3 +45,12 @@ def follower_counts(
     within = before - before.gather(-2, first[..., None].expand_as(before))
     counts[..., order - 1 :, :] = torch.empty_like(within).scatter_(-2, columns, within)
     return counts
+
+
+def smoothed(counts: Float[Tensor, "*rows S"], alpha: float) -> Float[Tensor, "*rows S"]:
+    """(alpha + n_t) / (S alpha + n): the posterior mean of a Dirichlet(alpha, ..., alpha) law.
+
+    >>> smoothed(torch.tensor([3.0, 0.0]), 0.5).tolist()
+    [0.875, 0.125]
+    """
+    return (alpha + counts) / (counts.shape[-1] * alpha + counts.sum(-1, keepdim=True))

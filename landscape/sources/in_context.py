@@ -14,7 +14,7 @@ from torch import Tensor
 
 from landscape.paths import uniforms
 from landscape.sources.contexts import all_contexts, context_index
-from landscape.sources.counts import follower_counts, symbol_counts
+from landscape.sources.counts import follower_counts, smoothed, symbol_counts
 from landscape.sources.enumerated_loss import enumerated_losses
 from landscape.sources.kernels import concentration_of, start_law, whole_number
 from landscape.sources.maps import continued_paths, symbols, thresholds
@@ -123,7 +123,7 @@ class InContext:
     def conditional_law(self, tokens: Int[Tensor, "*rows N"]) -> Float[Tensor, "*rows N S"]:
         """r = P(x_{n+1} | x_1..x_n) at every position: the posterior mean of the kernel's row."""
         counts = follower_counts(tokens, self.states, self.order)
-        law = _smoothed(counts, self.concentration)
+        law = smoothed(counts, self.concentration)
         law[..., : self.order - 1, :] = torch.tensor(self.start, device=tokens.device)
         return law
 
@@ -134,7 +134,7 @@ class InContext:
         if known_reference(reference) == "optimal":
             return self.conditional_law(tokens)
         counts = symbol_counts if reference == "unigram" else follower_counts
-        return _smoothed(counts(tokens, self.states), 1.0)
+        return smoothed(counts(tokens, self.states), 1.0)
 
     def context_law(self, length: int) -> Float[np.ndarray, " contexts"]:
         """P(x_1..x_n) for all S^n contexts, lexicographic: the product of the laws r along them."""
@@ -209,8 +209,3 @@ class InContext:
         contexts = context_index(opening, self.states)
         later = continued_paths(u[:, self.order :], contexts, thresholds(kernels))
         return torch.cat([opening, later], dim=1)
-
-
-def _smoothed(counts: Float[Tensor, "*rows S"], alpha: float) -> Float[Tensor, "*rows S"]:
-    """(alpha + n_t) / (S alpha + n): the posterior mean of a Dirichlet(alpha, ..., alpha) law."""
-    return (alpha + counts) / (counts.shape[-1] * alpha + counts.sum(-1, keepdim=True))

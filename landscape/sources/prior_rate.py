@@ -9,7 +9,7 @@ from scipy.special import digamma, expit, log_expit, xlogy
 
 from landscape.sources.stationary import context_matrix, irreducible_law
 
-STEP, REACH = 0.4, 90.0
+STEP, REACH = 0.25, 90.0
 """Step and range of the sum over log-odds: what they leave out is below rounding."""
 
 DRAWS, ENTRIES, SEED = 2**13, 2**24, 0
@@ -25,8 +25,8 @@ def binary_rate(concentration: float) -> float:
 
     By symmetry ``E H_b = 2 E[q h(p)/(p+q)]``. In the log-odds of p and q the integrand is analytic
     in a strip of half-width pi and falls exponentially, so that the trapezoidal sum converges like
-    exp(-2 pi^2/step). Where 1-q or q is below rounding the density is exactly exponential, and the
-    rest of the sum a geometric series: small concentrations reach far out.
+    exp(-2 pi^2/step) times a power. Where q or 1-q is below rounding the density is exponential,
+    and the rest of the sum a geometric series: small concentrations reach far out.
 
     Source: Trefethen and Weideman, *The exponentially convergent trapezoidal rule*, SIAM Review 56
     (2014).
@@ -35,7 +35,7 @@ def binary_rate(concentration: float) -> float:
     0.480889
     """
     a = concentration
-    step = min(STEP, math.sqrt(2 / a) / 1.6)  # a large one is a narrow normal
+    step = min(STEP, math.sqrt(2 / a) / 2.5)  # a large one is a narrow normal
     reach = min(REACH, 2 * math.log(2) + 42 / a)
     x = step * np.arange(-math.ceil(reach / step), math.ceil(reach / step) + 1)
     log_weight = a * (log_expit(x) + log_expit(-x))

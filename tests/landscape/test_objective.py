@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import mpmath
 import numpy as np
@@ -23,7 +22,7 @@ from landscape.models.ansatz import ansatz
 from landscape.models.initial import gaussian
 from landscape.models.readable import Params
 from landscape.objective import ExactLoss, enumerated_context_logits, stacked_tables
-from landscape.sources import BinaryMarkov, Markov, Reference
+from landscape.sources import BinaryMarkov, Markov
 from tests.brute_force import (
     flatten,
     naive_divergence,
@@ -328,7 +327,7 @@ def test_the_loss_is_an_entropy_at_the_unigram_and_bigram_points(
 @pytest.mark.parametrize("reference", ["unigram", "bigram"])
 @pytest.mark.parametrize(("p", "q"), [(0.5, 0.8), (0.2, 0.3)])
 def test_divergence_is_the_mean_over_contexts_of_the_divergence_from_the_prediction(
-    reference: Reference, p: float, q: float
+    reference: str, p: float, q: float
 ) -> None:
     model, _, weights = drawn(9, 2, 4)
     loss = ExactLoss(BinaryMarkov(p, q), 4)
@@ -343,7 +342,7 @@ def test_divergence_to_a_predictor_is_zero_at_that_predictor_and_positive_elsewh
     p, q, w = 0.5, 0.8, -1.2
     model, loss = ReducedModel(), ExactLoss(BinaryMarkov(0.5, 0.8), 3)
     e = math.sqrt(math.log((1 - p) * (1 - q) / (p * q)) / (1 + 2 * w * abs(w)))
-    points: dict[Reference, dict[str, Tensor]] = {
+    points: dict[str, dict[str, Tensor]] = {
         "unigram": ansatz(model, 0.0, w, math.log(p / q)),
         "bigram": ansatz(model, e, w, e**2 / 2 + math.log(p / (1 - p))),
     }
@@ -359,9 +358,8 @@ def test_an_unknown_reference_is_refused() -> None:
     model = ReducedModel()
     loss = ExactLoss(BinaryMarkov(0.5, 0.8), 2)
     message = r"reference='trigram' is unknown; give 'unigram', 'bigram' or 'optimal'"
-    unknown: Any = "trigram"
     with pytest.raises(ValueError, match=message):
-        loss.divergence(model, dict(model.named_parameters()), unknown)
+        loss.divergence(model, dict(model.named_parameters()), "trigram")
 
 
 # --- other alphabets
