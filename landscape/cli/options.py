@@ -40,10 +40,10 @@ chain_and_model = _all(
     ),
     click.option("--layers", type=int, help="Number L of blocks of a gpt.  [default: 1]"),
     click.option("--heads", type=int, help="Number H of heads of a gpt.  [default: 1]"),
-    click.option("--tying", default="tied", show_default=True, help="Or: untied."),
-    click.option("--width", type=int, default=4, show_default=True, help="Model width d."),
+    click.option("--tying", help="tied or untied.  [default: tied]"),
+    click.option("--width", type=int, help="Model width d.  [default: 4]"),
     click.option("--hidden", type=int, help="Hidden width r.  [default: 4 d]"),
-    click.option("--length", type=int, default=8, show_default=True, help="Context length N."),
+    click.option("--length", type=int, help="Context length N.  [default: 8]"),
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of every draw."),
     click.option(
         "--set",
@@ -131,10 +131,10 @@ def cell_of(
     model: str,
     layers: int | None,
     heads: int | None,
-    tying: str,
-    width: int,
+    tying: str | None,
+    width: int | None,
     hidden: int | None,
-    length: int,
+    length: int | None,
     seed: int,
     set_: Sequence[str] = (),
     allow_code: bool = False,
@@ -150,7 +150,6 @@ def cell_of(
     from landscape.names import check_setting, put
     from landscape.overrides import read_value, split_option
     from landscape.sections import Measure, Model, Source, Train
-    from landscape.user_code import refuse_code
 
     source: dict[str, Any] = {"p": p, "q": q, "states": states}
     if switch is not None:
@@ -169,6 +168,8 @@ def cell_of(
     for text in set_:
         name, value = split_option("--set", text)
         check_setting("--set", name)
+        if name == "name":
+            raise click.UsageError("--set name is for a scan; a single measurement has no name")
         put(tables, name, read_value(value))
     if not tables["source"]:
         raise click.UsageError(
@@ -177,7 +178,10 @@ def cell_of(
         )
     kinds = {"source": Source, "model": Model, "train": Train, "measure": Measure}
     cell = CellConfig(**{name: kind(**tables[name]) for name, kind in kinds.items()})
-    refuse_code([cell.model.kind], allow_code)
+    if ":" in cell.model.kind:  # what is wrong so far is refused before torch is loaded
+        from landscape.user_code import refuse_code
+
+        refuse_code([cell.model.kind], allow_code)
     return cell
 
 

@@ -10,10 +10,11 @@ from landscape.presets.preset import Preset
 HEAD = """\
 # The published experiments, run again
 
-Each preset is one experiment of the papers: `landscape scan --preset NAME` runs it in minutes on two cores, and
-`--size paper` with the published lengths and runs. *Published* is read off the paper's figure, to about two digits;
-*expected* is the range that `make slow` holds this project's quick run to; *measured* is the mean over the seeds with its
-standard error. Where a published value is not reproduced, the line below the table says so.
+Each preset is one experiment of the papers: `landscape scan --preset NAME` runs it in minutes on
+two cores, and `--size paper` with the published lengths and runs. *Published* is read off the
+paper's figure, to about two digits; *expected* is the range that `make slow` holds this project's
+quick run to; *measured* is the mean over the seeds with its standard error. Where a published value
+is not reproduced, the line below the table says so.
 This page is written by `make presets`.
 """
 
