@@ -17,8 +17,8 @@ import mpmath
 import numpy as np
 from torch import nn
 
+from landscape.critical_point import CriticalPoint
 from landscape.models import ReducedModel, SingleLayer
-from landscape.points import CriticalPoint
 from landscape.sources import BinaryMarkov, MarkovSource
 from landscape.spectrum import Spectrum
 from theory.numeric import function

@@ -14,6 +14,7 @@ from torch import nn
 from landscape.canonical import canonical
 from landscape.cell import CellConfig
 from landscape.compare import Report, compare, predict
+from landscape.critical_point import CriticalPoint
 from landscape.curvature import gradient, in_float64
 from landscape.directions import drawn_directions
 from landscape.kinks import at_kink, preactivations
@@ -21,7 +22,7 @@ from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
 from landscape.models.readable import Params
 from landscape.objective import ExactLoss
-from landscape.points import CriticalPoint, bigram_point, unigram_point
+from landscape.points import bigram_point, unigram_point
 from landscape.refinement import refine
 from landscape.setting import model_of, objective_of
 from landscape.slices import loss_slice

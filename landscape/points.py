@@ -4,56 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from landscape.critical_point import CriticalPoint
 from landscape.curvature import gradient
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.readable import Params, Readable, parameters_of
 from landscape.objective import ExactLoss
 from landscape.sources import BinaryMarkov, MarkovSource
-
-if TYPE_CHECKING:
-    import xarray
+from landscape.trained_bigram import trained_bigram_point
 
 DEFAULT_W = {"p+q<1": 0.0, "p+q>1": -1.2}
 """Reduced coordinate w of a constructed bigram point when none is asked for."""
-
-
-@dataclass(frozen=True)
-class CriticalPoint:
-    """A point of parameter space with its loss (nats) and gradient norm, as measured there.
-
-    `kind` is "unigram", "bigram" or "trained"; `coordinates` holds the reduced (e, w, b) where the
-    point was built from them. `steps` and `moved` (Euclidean distance) tell of a refinement.
-    """
-
-    kind: str
-    params: Params
-    loss: float
-    gradient_norm: float
-    coordinates: Mapping[str, float] | None = None
-    steps: int = 0
-    moved: float = 0.0
-
-    def to_xarray(self) -> xarray.Dataset:
-        """Loss, gradient norm and reduced coordinates; the parameters are kept as weights."""
-        import xarray
-
-        return xarray.Dataset(
-            {
-                "loss": ((), self.loss, {"units": "nat"}),
-                "gradient_norm": ((), self.gradient_norm),
-                "moved": ((), self.moved),
-            },
-            attrs={"kind": self.kind, **(self.coordinates or {})},
-        )
 
 
 def _measured(
@@ -230,8 +197,6 @@ def bigram_point(
                 f"w={w}, sign={sign} are coordinates of the rank-one ansatz, which "
                 f"{type(model).__name__} has no closed form for; leave them out"
             )
-        from landscape.trained_bigram import trained_bigram_point
-
         return trained_bigram_point(model, objective)
     coordinates = bigram_coordinates(_binary(objective), w, sign)
     if isinstance(model, ReducedModel):  # one formula for both signs of e: the first branch

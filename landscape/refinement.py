@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from landscape.critical_point import CriticalPoint
 from landscape.curvature import Coordinates, Objective, dense_hessian, gradient
-from landscape.points import CriticalPoint
 
 ROUNDING = 4 * torch.finfo(torch.float64).eps  # of a loss near 1, in nats
 

@@ -16,7 +16,6 @@ from landscape.models.readable import parameters_of
 from landscape.objective import ExactLoss
 from landscape.sampled import SampledLoss
 from landscape.sections.model import GPT as GPT_SETTINGS
-from landscape.source_setting import source_of
 from landscape.user_code import build
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -30,7 +29,7 @@ def objective_of(cell: CellConfig, device: str = "cpu") -> ExactLoss:
     >>> objective_of(cell).length
     8
     """
-    return ExactLoss(source_of(cell.source), cell.model.length, device=device)
+    return ExactLoss(cell.source.build(), cell.model.length, device=device)
 
 
 def training_objective_of(cell: CellConfig, device: str = "cpu") -> ExactLoss | SampledLoss:
@@ -47,7 +46,7 @@ def training_objective_of(cell: CellConfig, device: str = "cpu") -> ExactLoss | 
     batch = cell.train.batch
     if batch is None:
         return objective_of(cell, device)
-    source = source_of(cell.source)
+    source = cell.source.build()
     return SampledLoss(source, cell.model.length, batch=batch, seed=0, device=device)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from landscape.critical_point import CriticalPoint
 from landscape.models.initial import standard
 from landscape.objective import ExactLoss
-from landscape.points import CriticalPoint
 from landscape.refinement import refine
 from landscape.training import train
 

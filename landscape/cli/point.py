@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from landscape.cell import CellConfig
-    from landscape.points import CriticalPoint
+    from landscape.critical_point import CriticalPoint
 
 
 def point_at(

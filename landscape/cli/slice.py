@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from landscape.cell import CellConfig
+    from landscape.critical_point import CriticalPoint
     from landscape.objective import ExactLoss
-    from landscape.points import CriticalPoint
     from landscape.surface import LossSlice
 
 PLANES = ("eigen", "random", "filter", "reduced-ew", "reduced-eb", "points")
@@ -104,6 +104,11 @@ def command(
         train={"steps": steps, "lr": lr, "dtype": dtype},
         measure={"random_weights": random_weights},
     )
+    if plane.startswith("reduced") and cell.model.kind not in ("single-layer", "reduced"):
+        raise click.UsageError(
+            f"--plane {plane} runs over the rank-one ansatz, which --model {cell.model.kind} has "
+            f"no coordinates of; take eigen, random, filter or a file"
+        )
     options.prepare(device)
     if plane.startswith("reduced") and kind == "unigram":
         w = 0.0 if w is None else w
@@ -113,8 +118,7 @@ def command(
     sizes: dict[str, Any] = {"resolution": resolution, "radius": reach}
     curvatures = None
     if plane.startswith("reduced"):
-        if not isinstance(model, (SingleLayer, ReducedModel)):
-            raise ValueError(f"--plane {plane} belongs to single-layer and reduced models")
+        assert isinstance(model, (SingleLayer, ReducedModel))  # refused above
         from landscape.charts import coordinate_slice
 
         axes = tuple(plane.removeprefix("reduced-"))[: 1 if line else 2]

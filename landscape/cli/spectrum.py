@@ -10,7 +10,7 @@ from landscape.cli import options
 
 if TYPE_CHECKING:
     from landscape.compare import Report
-    from landscape.points import CriticalPoint
+    from landscape.critical_point import CriticalPoint
     from landscape.spectrum import Spectrum
 
 

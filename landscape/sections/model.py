@@ -155,10 +155,12 @@ class Model(Section):
             raise ConfigError(
                 f"model.heads = {self.heads} is refused: it must divide model.width = {self.width}"
             )
-        if self.window is not None and not self.attention:
+        relative = self.positions == "relative"
+        if not self.attention and (relative or self.window is not None):
+            name = "positions" if relative else "window"
             raise ConfigError(
-                f"model.window = {self.window} is refused: with model.attention = false nothing "
-                "reads it; leave it out"
+                f"model.{name} = {getattr(self, name)!r} is refused: with model.attention = false "
+                "nothing reads it; leave it out"
             )
         smooth = self.layer_norm or self.activation != "relu" or not self.feedforward
         if self.init in ("ansatz", "basin") and smooth:

@@ -25,12 +25,13 @@ import landscape.compare
 import theory.bigram
 import theory.unigram
 from landscape.compare import Check, Report, Verdict, compare, predict
+from landscape.critical_point import CriticalPoint
 from landscape.curvature import Coordinates
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.initial import gaussian
 from landscape.objective import ExactLoss
-from landscape.points import CriticalPoint, bigram_point, unigram_point
+from landscape.points import bigram_point, unigram_point
 from landscape.sources import BinaryMarkov
 from landscape.spectrum import Spectrum, hessian_spectrum
 from tests.brute_force import naive_hessian_product, naive_loss, path_probability, sequences

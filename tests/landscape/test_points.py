@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from landscape.critical_point import CriticalPoint
 from landscape.curvature import Coordinates, gradient
 from landscape.models import GPT, ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
 from landscape.objective import ExactLoss
 from landscape.points import (
-    CriticalPoint,
     bigram_coordinates,
     bigram_point,
     unigram_point,

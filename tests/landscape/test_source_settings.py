@@ -12,7 +12,6 @@ import pytest
 
 from landscape.cell import CellConfig
 from landscape.config import ConfigError, Measure, Model, ScanConfig, Source, Train
-from landscape.source_setting import source_of
 from landscape.sources import (
     BinaryMarkov,
     InContext,
@@ -106,11 +105,11 @@ BUILT: dict[str, tuple[dict[str, Any], SampledSource]] = {
 def test_every_kind_of_source_builds_the_source_it_names(name: str) -> None:
     settings, expected = BUILT[name]
     table = Source(**settings)
-    assert source_of(table) == expected
+    assert table.build() == expected
     assert table.symbols == expected.states
     assert table.degenerate == expected.degenerate is False
     others = [other for key, (_, other) in BUILT.items() if key != name]
-    assert source_of(table) not in others
+    assert table.build() not in others
 
 
 def test_independent_symbols_are_told_without_rounding_whatever_the_kind() -> None:
@@ -121,11 +120,11 @@ def test_independent_symbols_are_told_without_rounding_whatever_the_kind() -> No
         {"kind": "lag", "order": 2, "p": "0.1", "q": "0.9"},
     ]
     for table in tables:
-        assert Source(**table).degenerate and source_of(Source(**table)).degenerate
+        assert Source(**table).degenerate and Source(**table).build().degenerate
     near = Source(kind="lag", order=2, p=Decimal("0.1"), q=Decimal("0.89999999999999999999"))
-    assert not near.degenerate and not source_of(near).degenerate
+    assert not near.degenerate and not near.build().degenerate
     switching = Source(kind="switching", states=3, p=Decimal("0.6666666666666666"))
-    assert not switching.degenerate and not source_of(switching).degenerate
+    assert not switching.degenerate and not switching.build().degenerate
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -143,7 +142,7 @@ def test_a_kernel_in_a_file_is_the_kernel_written_out(
     else:
         path.write_text("\n".join(", ".join(map(repr, row)) for row in rows) + "\n")
     written, read = (cell({"kind": kind, "kernel": kernel}) for kernel in (rows, str(path)))
-    assert source_of(read.source) == source_of(written.source)
+    assert read.source.build() == written.source.build()
     assert read.id == written.id
     moved = np.array(rows)
     moved[0] = moved[0][::-1]
@@ -159,7 +158,7 @@ def test_a_cell_does_not_change_when_its_file_does(tmp_path: Path) -> None:
     path.unlink()
     again = scan(**config.written)
     assert again.hash == config.hash
-    assert source_of(again.source) == Markov(KERNEL)
+    assert again.source.build() == Markov(KERNEL)
 
 
 def test_a_file_of_a_toml_configuration_is_read_beside_where_it_runs(
@@ -171,7 +170,7 @@ def test_a_file_of_a_toml_configuration_is_read_beside_where_it_runs(
     )
     monkeypatch.chdir(tmp_path)
     (only,) = ScanConfig.from_toml("own.toml").cells()
-    assert source_of(only.source) == Markov(KERNEL)
+    assert only.source.build() == Markov(KERNEL)
 
 
 def test_a_file_that_holds_no_kernel_is_refused_by_name(tmp_path: Path) -> None:
@@ -356,9 +355,9 @@ def test_every_setting_that_a_kind_reads_changes_its_source() -> None:
         ),
     ]
     for base, changed in changes:
-        plain, before = source_of(Source(**base)), cell(base).id
+        plain, before = Source(**base).build(), cell(base).id
         for name, value in changed.items():
-            assert source_of(Source(**{**base, name: value})) != plain
+            assert Source(**{**base, name: value}).build() != plain
             assert cell({**base, name: value}).id != before
 
 
@@ -421,7 +420,7 @@ def test_cells_of_one_kernel_do_not_train_with_those_of_another() -> None:
         axes={"source.kernel_seed": [0, 1, 2]},
     )
     cells = config.cells()
-    assert [source_of(c.source) for c in cells] == [Markov.dirichlet(3, seed=k) for k in range(3)]
+    assert [c.source.build() for c in cells] == [Markov.dirichlet(3, seed=k) for k in range(3)]
     assert len({c.batch_key for c in cells}) == 3
     lag = {"kind": "lag", "order": 2, "p": "0.2"}
     together = scan(source=lag, axes={"source.q": ["0.3", "0.4"]}).cells()
@@ -438,5 +437,5 @@ def test_files_of_kernels_are_an_axis(tmp_path: Path) -> None:
         model={"kind": "gpt", "length": 2},
         axes={"source.kernel": files},
     )
-    found = [source_of(c.source) for c in config.cells()]
+    found = [c.source.build() for c in config.cells()]
     assert found == [Markov.dirichlet(3, seed=seed) for seed in range(2)]

@@ -9,10 +9,11 @@ import pytest
 from scipy.stats import fisher_exact
 
 from landscape.compare import Report, compare
+from landscape.critical_point import CriticalPoint
 from landscape.models import SingleLayer
 from landscape.models.initial import gaussian
 from landscape.objective import ExactLoss
-from landscape.points import CriticalPoint, bigram_point, unigram_point
+from landscape.points import bigram_point, unigram_point
 from landscape.sources import BinaryMarkov
 from landscape.spectrum import Spectrum, hessian_spectrum
 from landscape.training import train_together
