@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape import BinaryMarkov
+from landscape import BinaryMarkov, Markov
 from landscape.curvature import Objective
 from landscape.models.readable import call
 
 
 def sample_step_by_step(
-    chain: BinaryMarkov, batch: int, length: int, generator: torch.Generator
+    chain: BinaryMarkov | Markov, batch: int, length: int, generator: torch.Generator
 ) -> Tensor:
     """The chain as it is commonly sampled: one multinomial draw for every step."""
     kernel = torch.from_numpy(chain.kernel)

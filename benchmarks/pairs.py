@@ -11,8 +11,10 @@ from torch import Tensor
 from benchmarks.naive import Enumerated, Plain, sample_step_by_step, slice_by_loop, train_plainly
 from benchmarks.pair import Pair
 from landscape import (
+    GPT,
     BinaryMarkov,
     ExactLoss,
+    Markov,
     SampledLoss,
     SingleLayer,
     hessian_spectrum,
@@ -61,6 +63,53 @@ def sampler() -> Iterator[Pair]:
         difference,
         tolerance=0.01,  # seven standard errors of a frequency
         goal=20,
+    )
+
+
+def sampler_of_five() -> Iterator[Pair]:
+    """Sequences of any kernel by composed maps, against a loop over steps."""
+    chain = Markov.dirichlet(5, seed=0)
+    by_steps = partial(sample_step_by_step, chain)
+
+    def difference() -> float:
+        """Largest gap between the two tables of transition frequencies, of 2^18 symbols each."""
+        tables = []
+        for draw in (chain.sample, by_steps):
+            path = draw(256, 1024, torch.Generator().manual_seed(0))
+            pairs = (path[:, :-1] * 5 + path[:, 1:]).flatten()
+            counts = torch.bincount(pairs, minlength=25).double().reshape(5, 5)
+            tables.append(counts / counts.sum(1, keepdim=True))
+        return float((tables[0] - tables[1]).abs().max())
+
+    generator = torch.Generator().manual_seed(0)
+    yield Pair(
+        "Sampler of 5 symbols, 16 sequences of 1024: composed maps against a loop of draws",
+        lambda: chain.sample(16, 1024, generator),
+        lambda: by_steps(16, 1024, generator),
+        difference,
+        tolerance=0.02,  # a rare symbol's row has a tenth of the transitions
+    )
+
+
+def together_gpt() -> Iterator[Pair]:
+    """16 runs of a GPT on fresh batches in one graph, against the same code one run at a time."""
+    model = GPT(width=8, length=32, layers=2, dtype=torch.float32)
+    loss = SampledLoss(CHAIN, 32, batch=16, seed=0)
+    train = partial(train_together, model, [loss], steps=STEPS, evaluate_every=STEPS)
+
+    def difference() -> float:
+        both = [train(seeds=seeds)[0].loss[0, 0] for seeds in (range(16), [0])]
+        return float(abs(both[0] - both[1]))
+
+    yield Pair(
+        "16 runs of a GPT trained together, sampled, d=8, L=2, N=32, batch 16: against one by one",
+        lambda: train(seeds=range(16)),
+        lambda: train(seeds=[0]),
+        difference,
+        tolerance=1e-5,  # float32, before the first step
+        unit=f"run of {STEPS} steps",
+        units=16,
+        dtype=torch.float32,
     )
 
 
@@ -231,10 +280,12 @@ def predicted_spectrum() -> Iterator[Pair]:
 def pairs() -> Iterator[Pair]:
     """All of them, made when their turn comes."""
     yield from sampler()
+    yield from sampler_of_five()
     for length in (8, 10, 12, 14):
         yield from exact_loss(length, goal=10 if length == 12 else None)
     yield from together_exact()
     yield from together_sampled()
+    yield from together_gpt()
     yield from plain_loop(4, 8, 256)
     yield from plain_loop(8, 128, 16)
     yield from surface()

@@ -34,7 +34,7 @@ _PROBABILITY = (
 
 DRAWN = ("states", "kernel_seed", "concentration")
 READ = {
-    "binary": ("p", "q"),
+    "binary": ("p", "q", "start"),
     "switching": ("states", "p", "start"),
     "markov": ("kernel", *DRAWN, "start"),
     "order-k": ("order", "kernel", *DRAWN, "start"),

@@ -47,7 +47,8 @@ def source_named(
     """
     more: dict[str, Any] = {} if start is None else {"start": np.array(start)}
     if kind == "binary" and p is not None and q is not None:
-        return BinaryMarkov(p, q)
+        chain = BinaryMarkov(p, q)
+        return chain if start is None else Markov(chain.kernel, **more)
     symbols, concentration = states or 2, 1.0 if concentration is None else concentration
     if kind == "switching" and p is not None:
         return SwitchingMarkov(symbols, p, **more)
@@ -63,5 +64,5 @@ def source_named(
         rows = BinaryMarkov(p, q).kernel
     elif rows is None:
         rows = np.array(Markov.dirichlet(symbols, **drawn).rows)
-    chain = Markov(rows, **more)
-    return LagMarkov(chain, order or 1) if kind == "lag" else chain
+    first_order = Markov(rows, **more)
+    return LagMarkov(first_order, order or 1) if kind == "lag" else first_order
