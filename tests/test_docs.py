@@ -25,7 +25,9 @@ def test_a_model_of_ones_own_is_scanned_as_the_page_says(
 ) -> None:
     (code,), (config,), (command,) = (blocks("own_model.md", b) for b in ("python", "toml", "sh"))
     (tmp_path / "lstm.py").write_text(code, "utf-8")
-    small = config.replace("steps = 300", 'steps = 5\nseeds = 2\n[measure]\npoints = ["unigram"]')
+    small = config.replace("steps = 300", "steps = 5\nseeds = 2").replace(
+        "[axes]", '[measure]\npoints = ["unigram"]\n[axes]'
+    )
     (tmp_path / "lstm.toml").write_text(small, "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
