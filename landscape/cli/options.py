@@ -176,6 +176,8 @@ def cell_of(
             "Missing option '--p' and '--q' (or --states and --switch, or a source by --set "
             "source.kind=...)"
         )
+    if states is not None and "kind" not in tables["source"]:
+        raise click.UsageError("--states goes with --switch, or with --set source.kind=...")
     kinds = {"source": Source, "model": Model, "train": Train, "measure": Measure}
     cell = CellConfig(**{name: kind(**tables[name]) for name, kind in kinds.items()})
     if ":" in cell.model.kind:  # what is wrong so far is refused before torch is loaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from landscape.presets.expectation import Finding
+from landscape.presets.expectation import Expectation, Finding
 from landscape.presets.preset import Preset
 
 HEAD = """\
@@ -13,12 +13,13 @@ HEAD = """\
 Each preset is one experiment of the papers: `landscape scan --preset NAME` runs it in minutes on
 two cores, and `--size paper` with the published lengths and runs. *Published* is read off the
 paper's figure, to about two digits; *expected* is the range that `make slow` holds this project's
-quick run to; *measured* is the mean over the seeds with its standard error. Where a published value
-is not reproduced, the line below the table says so.
+quick run to; *measured* is the mean over the seeds with its standard error. *Agrees* says whether
+the published value lies in the expected range; where it does not, the lines below the table say
+what is known of the reason.
 This page is written by `make presets`.
 """
 
-ROW = "| {} | {} | {} | {} | {} |"
+ROW = "| {} | {} | {} | {} | {} | {} |"
 
 
 def page(found: Mapping[str, tuple[Preset, Sequence[Finding]]], size: str) -> str:
@@ -44,8 +45,8 @@ def _section(preset: Preset, findings: Sequence[Finding], size: str) -> str:
         "",
         settings,
         "",
-        ROW.format("quantity", "published", "expected", "measured", "seeds"),
-        "|---|---|---|---|---|",
+        ROW.format("quantity", "published", "expected", "measured", "seeds", "agrees"),
+        "|---|---|---|---|---|---|",
         *(_row(finding) for finding in findings),
     ]
     notes = dict.fromkeys(finding.expectation.note for finding in findings)
@@ -59,7 +60,15 @@ def _row(finding: Finding) -> str:
     if finding.verdict in ("differs", "missing"):
         expected += f" (**{finding.verdict}**)"
     published = "" if e.published is None else f"{e.published:g}"
-    return ROW.format(e.what, published, expected, measured(finding), finding.seeds)
+    name = e.what.replace("|", "\\|")  # a bar would end the cell
+    return ROW.format(name, published, expected, measured(finding), finding.seeds, _agrees(e))
+
+
+def _agrees(expectation: Expectation) -> str:
+    low, high, published = expectation.low, expectation.high, expectation.published
+    if low is None or high is None or published is None:
+        return ""
+    return "yes" if low <= published <= high else "**no**"
 
 
 def measured(finding: Finding) -> str:
