@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from landscape.sources.binary import BinaryMarkov
+from landscape.sources.finite_memory import FiniteMemory
 from landscape.sources.in_context import InContext
 from landscape.sources.lag import LagMarkov
 from landscape.sources.markov import Markov, SwitchingMarkov
 from landscape.sources.order_k import OrderKMarkov
 from landscape.sources.protocol import SampledSource
+
+Table = TypeVar("Table", Markov, OrderKMarkov)
 
 
 def source_named(
@@ -46,23 +49,29 @@ def source_named(
     0.54459
     """
     more: dict[str, Any] = {} if start is None else {"start": np.array(start)}
-    if kind == "binary" and p is not None and q is not None:
-        chain = BinaryMarkov(p, q)
-        return chain if start is None else Markov(chain.kernel, **more)
     symbols, concentration = states or 2, 1.0 if concentration is None else concentration
     if kind == "switching" and p is not None:
         return SwitchingMarkov(symbols, p, **more)
     if kind == "in-context":
         return InContext(symbols, concentration=concentration, **more)
-    rows = None if kernel is None else np.array(kernel)
     drawn: dict[str, Any] = {"concentration": concentration, "seed": kernel_seed}
+    rows = None if kernel is None else [list(row) for row in kernel]
     if kind == "order-k":
-        if rows is None:
-            rows = np.array(OrderKMarkov.dirichlet(symbols, order or 1, **drawn).rows)
-        return OrderKMarkov(rows, **more)
+        if rows is not None:
+            return OrderKMarkov(rows, **more)
+        return _started(OrderKMarkov.dirichlet(symbols, order or 1, **drawn), more)
+    chain: FiniteMemory
     if p is not None and q is not None:
-        rows = BinaryMarkov(p, q).kernel
-    elif rows is None:
-        rows = np.array(Markov.dirichlet(symbols, **drawn).rows)
-    first_order = Markov(rows, **more)
-    return LagMarkov(first_order, order or 1) if kind == "lag" else first_order
+        binary = BinaryMarkov(p, q)
+        chain = Markov(binary.kernel, **more) if more else binary
+    elif rows is not None:
+        chain = Markov(rows, **more)
+    else:
+        chain = _started(Markov.dirichlet(symbols, **drawn), more)
+    return LagMarkov(chain, order or 1) if kind == "lag" else chain
+
+
+def _started(chain: Table, more: Mapping[str, Any]) -> Table:
+    """The same kernel from the start law, if one is given."""
+    # without one, not once more through the constructor, which divides rows by their sums
+    return type(chain)(np.array(chain.rows), **more) if more else chain

@@ -50,6 +50,10 @@ def refusal(**settings: Any) -> str:
 
 BUILT: dict[str, tuple[dict[str, Any], SampledSource]] = {
     "binary": ({"p": "0.2", "q": "0.30"}, BinaryMarkov("0.2", "0.30")),
+    "binary from a law": (
+        {"p": "0.2", "q": "0.30", "start": [0.9, 0.1]},
+        Markov([[0.8, 0.2], [0.3, 0.7]], start=[0.9, 0.1]),
+    ),
     "switching": ({"kind": "switching", "states": 5, "p": "0.9"}, SwitchingMarkov(5, "0.9")),
     "switching from a law": (
         {"kind": "switching", "states": 3, "p": "0.9", "start": LAW},
@@ -188,7 +192,7 @@ def test_a_file_that_holds_no_kernel_is_refused_by_name(tmp_path: Path) -> None:
 
 # --- what is refused ----------------------------------------------------------------------------
 
-READS = "a source of kind 'binary' does not read it; leave it out (it reads p, q)"
+READS = "a source of kind 'binary' does not read it; leave it out (it reads p, q, start)"
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "p missing": ({"q": 0.5}, "source.p is missing: it must be a number strictly between 0 and 1"),
     "q missing": ({"p": 0.5}, "source.q is missing: it must be a number strictly between 0 and 1"),
@@ -196,9 +200,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"p": 0.5, "q": 0.5, "states": 2},
         f"source.states = 2 is refused: {READS}",
     ),
-    "start of binary": (
-        {"p": 0.5, "q": 0.5, "start": [0.5, 0.5]},
-        f"source.start = [0.5, 0.5] is refused: {READS}",
+    "order of binary": (
+        {"p": 0.5, "q": 0.5, "order": 2},
+        f"source.order = 2 is refused: {READS}",
     ),
     "q of switching": (
         {"kind": "switching", "states": 3, "p": 0.5, "q": Decimal("0.1")},
