@@ -266,12 +266,13 @@ YES = st.sampled_from([True, False])  # the first of each is what hypothesis shr
 
 def any_gpt(draw: Any, states: int, length: int) -> GPT:
     heads, attention = draw(st.integers(1, 2)), draw(YES)
+    part = draw(st.integers(1 if heads > 1 else 2, 3))  # LayerNorm of one number forgets it
     positions = ["learned", *(["relative"] if attention else []), "none"]
     return GPT(
         states=states,
         length=length,
         heads=heads,
-        width=heads * draw(st.integers(1, 3)),
+        width=heads * part,
         layers=draw(st.sampled_from([2, 1])),
         hidden=draw(st.integers(1, 4)),
         tying=draw(st.sampled_from(["tied", "untied"])),
@@ -313,6 +314,12 @@ class Runs:
             return ExactLoss(chain, self.length)
         return SampledLoss(chain, self.length, batch=self.batch, seed=0)
 
+    def told_apart(self, first: int, second: int) -> bool:
+        """Whether two seeds differ: few signs may well be drawn twice."""
+        start = self.options["initial"] or (lambda seed: standard(self.model, seed))
+        one, other = start(first), start(second)
+        return self.batch is not None or any(not torch.equal(one[k], other[k]) for k in one)
+
 
 def any_runs(draw: Any, source: str, kind: str) -> Runs:
     """Random runs of a model of this kind on a source of that kind.
@@ -352,8 +359,10 @@ def check_that_runs_are_their_own(runs: Runs) -> None:
             alone = train(runs.model, objective, seeds=[seed], **runs.options)
             # the promise: 20 steps of float64, whose rounding Adam's division amplifies
             assert furthest(batch, run, alone) < 1e-12
-            assert furthest(batch, 1 - run, alone) > 1e-9  # control: the other seed
-            assert furthest(other, run, alone) > 1e-9  # control: the other chain
+            if runs.told_apart(*seeds):  # control: the other seed
+                assert furthest(batch, 1 - run, alone) > 1e-9
+            if runs.options["initial"] is None:  # control: the other chain
+                assert furthest(other, run, alone) > 1e-9
 
 
 every_source = pytest.mark.parametrize("source", SOURCES)
@@ -373,7 +382,7 @@ def test_a_run_of_a_batch_is_the_run_trained_alone(
 @pytest.mark.slow
 @every_kind
 @every_source
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_a_run_of_a_batch_is_the_run_trained_alone_in_many_more_cases(
     source: str, kind: str, data: st.DataObject
