@@ -39,7 +39,7 @@ READ = {
     "markov": ("kernel", *DRAWN, "start"),
     "order-k": ("order", "kernel", *DRAWN, "start"),
     "lag": ("order", "p", "q", "kernel", *DRAWN, "start"),
-    "in-context": ("states", "concentration", "start"),
+    "in-context": ("states", "order", "concentration", "start"),
 }
 """The settings that each kind of source reads."""
 

@@ -37,7 +37,7 @@ def source_named(
         kind: "binary", "switching", "markov", "order-k", "lag" or "in-context".
         p, q: switching probabilities of the binary chain, or p of the switching chain.
         states: number S of symbols.
-        order: k, or the lag.
+        order: k, or the lag; in context 1 unless given.
         kernel: rows of probabilities; without it, or p and q, it is drawn by `kernel_seed`.
         kernel_seed, concentration: of rows from a Dirichlet law.
         start: law of the first symbols.
@@ -53,7 +53,7 @@ def source_named(
     if kind == "switching" and p is not None:
         return SwitchingMarkov(symbols, p, **more)
     if kind == "in-context":
-        return InContext(symbols, concentration=concentration, **more)
+        return InContext(symbols, concentration=concentration, order=order or 1, **more)
     drawn: dict[str, Any] = {"concentration": concentration, "seed": kernel_seed}
     rows = None if kernel is None else [list(row) for row in kernel]
     if kind == "order-k":
