@@ -79,6 +79,8 @@ def load(store: ScanStore, *, select: Mapping[str, str] | None = None) -> PhaseR
     ([[['missing'], ['missing']]], [[True], [False]])
     """
     config = store.config()
+    for cell in config.cells():
+        _place(cell)
     cells = _plane(config, select or {})
     first = cells[0]
     if "unigram" not in first.measure.points:

@@ -17,6 +17,8 @@ import mpmath
 import numpy as np
 from torch import nn
 
+from landscape.compare_checks import Check, Verdict, same_inertia, same_word, within
+from landscape.compare_unigram import FailedHypothesis, UnigramPrediction, predict_unigram
 from landscape.critical_point import CriticalPoint
 from landscape.models import ReducedModel, SingleLayer
 from landscape.sources import BinaryMarkov, MarkovSource
@@ -40,24 +42,11 @@ if TYPE_CHECKING:
 
 PROBABILITIES = (_p, _q)
 
-Verdict = Literal["verified", "refuted", "inconclusive", "not-applicable"]
-
 SPECTRUM_TOLERANCE = 1e-12  # times max(1, ||H||): round-off of D eigenvalues of a float64 Hessian
 LOSS_TOLERANCE = 1e-14  # a few units in the last place of a loss near 1
 GRADIENT_TOLERANCE = 1e-14  # times max(1, E|grad logit|): round-off of the residuals it averages
 
-
-@dataclass(frozen=True)
-class Check:
-    """One claim, the number theory gives, the number measured, and the verdict between them."""
-
-    id: str
-    claim: str
-    source: str
-    predicted: float | list[int] | str | None
-    measured: float | list[int] | str
-    tolerance: float | None
-    verdict: Verdict
+COVARIANCE_TOLERANCE = 1e-14  # probabilities of N steps, each rounded to 1e-16
 
 
 @dataclass(frozen=True)
@@ -106,16 +95,53 @@ class Report:
 
 
 def predict(
-    model: nn.Module, point: CriticalPoint, source: MarkovSource
+    model: nn.Module, point: CriticalPoint, source: MarkovSource, *, length: int | None = None
 ) -> PredictedSpectrum | None:
     """What theory says of the Hessian spectrum at a constructed point; None for a trained one.
 
-    At the unigram it is the closed-form block of a causal model at the point's own weights; at the
-    bigram the Gauss-Newton matrix of the ansatz. At p+q = 1 the bigram point has e = 0, so it lies
+    At the unigram it is the closed-form block of a causal model at the point's own weights, for any
+    `Readable` model and any stationary source; at the bigram the Gauss-Newton matrix of the ansatz,
+    for the paper's models on the binary chain. None where neither speaks, and where a hypothesis
+    fails. At p+q = 1 the bigram point has e = 0, so it lies
     on the unigram set, and is predicted as such.
+
+    Args:
+        model: which closed form applies.
+        point: where.
+        source: the chain.
+        length: N of the loss; by default the model's own.
     """
-    if not isinstance(source, BinaryMarkov):
+    found = _predicted(model, point, source, length)
+    if isinstance(found, UnigramPrediction):
+        return found.spectrum
+    return found if isinstance(found, PredictedSpectrum) else None
+
+
+def _predicted(
+    model: nn.Module, point: CriticalPoint, source: MarkovSource, length: int | None
+) -> PredictedSpectrum | UnigramPrediction | FailedHypothesis | None:
+    """The exact prediction for the paper's models, else what the universal unigram law says."""
+    if isinstance(model, (SingleLayer, ReducedModel)) and isinstance(source, BinaryMarkov):
+        return _predict_exactly(model, point, source, length)
+    length = _length_of(model, point) if length is None else length
+    if point.kind != "unigram" or length is None:
         return None
+    return predict_unigram(model, point.params, source, length)
+
+
+def _length_of(model: nn.Module, point: CriticalPoint) -> int | None:
+    """N as the model knows it: its `length`, or how many positions it has."""
+    length = getattr(model, "length", None)
+    name = getattr(model, "positions_name", None)
+    if length is None and name is not None:
+        length = len(point.params[name])
+    return length if isinstance(length, int) else None
+
+
+def _predict_exactly(
+    model: nn.Module, point: CriticalPoint, source: BinaryMarkov, length: int | None
+) -> PredictedSpectrum | None:
+    """The paper's models on the binary chain, from p and q as decimals."""
     p, q = source.p, source.q
     at_unigram = point.kind == "unigram" or (point.kind == "bigram" and source.degenerate)
     if isinstance(model, ReducedModel) and point.kind in ("unigram", "bigram"):
@@ -128,8 +154,9 @@ def predict(
     weights = {name: value.double().cpu().numpy() for name, value in point.params.items()}
     tying = cast(Literal["tied", "untied"], model.tying)
     if at_unigram:
-        z, J = single_layer_representation(weights)
         parameters = sum(value.size for value in weights.values())
+        weights["positions"] = weights["positions"][:length]
+        z, J = single_layer_representation(weights)
         return unigram_spectrum(z, J, p=p, q=q, tying=tying, parameters=parameters)
     if point.kind == "bigram" and point.coordinates is not None:
         e, w = point.coordinates["e"], point.coordinates["w"]
@@ -150,7 +177,12 @@ def predict(
 
 
 def compare(
-    model: nn.Module, point: CriticalPoint, spectrum: Spectrum, source: MarkovSource
+    model: nn.Module,
+    point: CriticalPoint,
+    spectrum: Spectrum,
+    source: MarkovSource,
+    *,
+    length: int | None = None,
 ) -> Report:
     """Set the spectrum measured at a point beside the one predicted there.
 
@@ -159,24 +191,22 @@ def compare(
         point: where the spectrum was measured.
         spectrum: the measurement.
         source: the chain, its p and q exact.
+        length: N of the loss; by default the model's own.
 
     Returns:
-        A `Report`. At a relu kink every verdict is "not-applicable": the loss has no Hessian
-        there, whatever number automatic differentiation returns.
+        A `Report`. At a kink every verdict is "not-applicable": the loss has no Hessian there,
+        whatever number automatic differentiation returns. So it is for a model whose logits are
+        not what the names of its parameters promise.
     """
     if spectrum.kink:
-        check = Check(
-            "differentiable",
-            "no relu pre-activation is 0 where its outgoing weights are not",
-            "this project, hypothesis of the universal unigram law",
-            None,
-            spectrum.min_preactivation or 0.0,
-            None,
-            "not-applicable",
-        )
-        return Report(None, None, "not-applicable", (check,))
-    predicted = predict(model, point, source)
-    if predicted is None or not isinstance(source, BinaryMarkov):
+        return _not_applicable("differentiable", spectrum.min_preactivation or 0.0)
+    predicted = _predicted(model, point, source, length)
+    if isinstance(predicted, FailedHypothesis):
+        return _not_applicable(predicted.name, predicted.measured)
+    universal = predicted if isinstance(predicted, UnigramPrediction) else None
+    if universal is not None:
+        predicted = universal.spectrum
+    if not isinstance(predicted, PredictedSpectrum):
         return Report(None, None, _curvature_word(spectrum), ())
 
     full = predicted.full()
@@ -185,33 +215,62 @@ def compare(
     # the logits of the ansatz are differences of terms of size e^2, which grows near w = -1/sqrt(2)
     cancelled = max(1.0, point.coordinates["e"] ** 2) if point.coordinates else 1.0
     tolerance = SPECTRUM_TOLERANCE * size * cancelled
-    name, value = "H_u", entropies(source.p, source.q)[0]
-    if point.kind == "bigram":
-        name, value = "H_b", entropies(source.p, source.q)[1]
-    # ||H|| is at least the largest eigenvalue of E[r(1-r) g g^T], so that this bounds E|g|
-    chances = np.append(source.next_law(1)[:, 1], source.context_law(1)[1])
-    spread = float((chances * (1 - chances)).min())
-    steepness = max(1.0, (float(np.abs(full).max()) / spread) ** 0.5)
-    inertia = _inertia(predicted, spectrum, max_error, tolerance, source.degenerate)
+    name = "H_b" if point.kind == "bigram" else "H_u"
+    if universal is not None:
+        value, steepness = universal.source.unigram_loss, universal.steepness
+        degenerate = universal.source.degenerate
+    else:
+        assert isinstance(source, BinaryMarkov)  # what _predicted says by leaving out the other
+        value = entropies(source.p, source.q)[point.kind == "bigram"]
+        # ||H|| is at least the largest eigenvalue of E[r(1-r) g g^T], so that this bounds E|g|
+        chances = np.append(source.next_law(1)[:, 1], source.context_law(1)[1])
+        spread = float((chances * (1 - chances)).min())
+        steepness = max(1.0, (float(np.abs(full).max()) / spread) ** 0.5)
+        degenerate = source.degenerate
+    inertia = same_inertia(predicted, spectrum, max_error, tolerance, degenerate)
     checks = [
-        _within("loss", f"the loss is {name}", value, spectrum.loss, LOSS_TOLERANCE * cancelled),
-        _within(
+        within("loss", f"the loss is {name}", value, spectrum.loss, LOSS_TOLERANCE * cancelled),
+        within(
             "gradient",
             "the gradient vanishes",
             0.0,
             spectrum.gradient_norm,
             GRADIENT_TOLERANCE * steepness * cancelled,
         ),
-        _within("spectrum", "all eigenvalues are the predicted ones", 0.0, max_error, tolerance),
+        within("spectrum", "all eigenvalues are the predicted ones", 0.0, max_error, tolerance),
         inertia,
-        _word(predicted, spectrum, point.kind, source.degenerate, inertia.verdict),
+        same_word(predicted, spectrum, point.kind, degenerate, inertia.verdict),
     ]
-    if point.coordinates is not None and not source.degenerate:
+    if point.coordinates is not None and isinstance(source, BinaryMarkov) and not degenerate:
         checks.append(_coordinates(point.coordinates, source, isinstance(model, ReducedModel)))
+    if universal is not None and universal.source.derived:
+        checks.append(_lags(universal))
     word = predicted.classification
     if inertia.verdict != "verified":
         word = "undecided" if inertia.verdict == "inconclusive" else _curvature_word(spectrum)
     return Report(predicted, max_error, word, tuple(checks))
+
+
+HYPOTHESES = {
+    "differentiable": "no relu pre-activation is 0 where its outgoing weights are not",
+    "readable": "the logits are the readout of represent(embedding + positions), plus the bias",
+}
+
+
+def _not_applicable(name: str, measured: float) -> Report:
+    """A report of one hypothesis that fails."""
+    origin = "this project, hypothesis of the universal unigram law"
+    check = Check(name, HYPOTHESES[name], origin, None, measured, None, "not-applicable")
+    return Report(None, None, "not-applicable", (check,))
+
+
+def _lags(universal: UnigramPrediction) -> Check:
+    """The source's own lag covariances are those that theory derives from its kernel."""
+    error = float(np.abs(universal.source.covariance - universal.source.given).max())
+    claim = "the source's lag covariances are those of its kernel"
+    verdict: Verdict = "verified" if error <= COVARIANCE_TOLERANCE else "refuted"
+    origin = "this project, universal unigram law"
+    return Check("lag-covariances", claim, origin, 0.0, error, COVARIANCE_TOLERANCE, verdict)
 
 
 @cache
@@ -229,63 +288,7 @@ def _coordinates(measured: Mapping[str, float], source: BinaryMarkov, reduced: b
     e, w, b = ansatz_bigram(source.p, source.q, measured["w"], sign)
     pairs = ((abs(e), abs(measured["e"])), (w, measured["w"]), (b, measured["b"]))
     error = max(abs(x - y) / max(1.0, abs(x)) for x, y in pairs)
-    return _within("coordinates", "(e, w, b) are those theory solves for", 0.0, error, 1e-13)
-
-
-def _within(name: str, claim: str, predicted: float, measured: float, tolerance: float) -> Check:
-    verdict: Verdict = "verified" if abs(measured - predicted) <= tolerance else "refuted"
-    return Check(name, claim, "Attention with Markov", predicted, measured, tolerance, verdict)
-
-
-def _inertia(
-    predicted: PredictedSpectrum,
-    spectrum: Spectrum,
-    max_error: float,
-    tolerance: float,
-    degenerate: bool,
-) -> Check:
-    """Equal counts of signs.
-
-    "inconclusive" where float64 cannot tell: where theory's own block has an eigenvalue within
-    round-off of 0, or where the counts differ by eigenvalues within the tolerance of 0 only. A
-    prediction that denies a clearly measured sign is refuted.
-    """
-    measured = spectrum.eigenvalues
-    clear = (int((measured < -tolerance).sum()), int((measured > tolerance).sum()))
-    denied = predicted.inertia[0] < clear[0] or predicted.inertia[2] < clear[1]
-    blurred = predicted.zeros > predicted.parameters - len(predicted.eigenvalues) and not degenerate
-    verdict: Verdict = "verified" if spectrum.inertia == predicted.inertia else "refuted"
-    if denied:
-        verdict = "refuted"
-    elif blurred or (verdict == "refuted" and max_error <= tolerance):
-        verdict = "inconclusive"
-    return Check(
-        "inertia",
-        "the numbers of negative, zero and positive eigenvalues are the predicted ones",
-        "this project, universal unigram law and bigram Gauss-Newton rank",
-        list(predicted.inertia),
-        list(spectrum.inertia),
-        None,
-        verdict,
-    )
-
-
-def _word(
-    predicted: PredictedSpectrum, spectrum: Spectrum, kind: str, degenerate: bool, counted: Verdict
-) -> Check:
-    """The name theory gives the point is the one the measured signs give it."""
-    if degenerate:
-        word = "degenerate"
-    elif spectrum.inertia[0]:
-        word = "saddle"
-    else:
-        word = "local minimum" if kind == "unigram" else "global minimum"
-    verdict: Verdict = "verified" if predicted.classification == word else "refuted"
-    if counted == "inconclusive":
-        verdict = "inconclusive"
-    claim = "the point is what theory calls it, by its measured signs"
-    given = predicted.classification
-    return Check("classification", claim, "Attention with Markov", given, word, None, verdict)
+    return within("coordinates", "(e, w, b) are those theory solves for", 0.0, error, 1e-13)
 
 
 NOT_CRITICAL = "not a critical point"

@@ -18,7 +18,6 @@ from landscape.critical_point import CriticalPoint
 from landscape.curvature import gradient, in_float64
 from landscape.directions import drawn_directions
 from landscape.kinks import at_kink, preactivations
-from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
 from landscape.models.readable import Params
 from landscape.objective import ExactLoss
@@ -85,7 +84,7 @@ def measure_point(cell: CellConfig, kind: str, device: str) -> Measured:
         why = {"classification": "not found", "verdict": "not-applicable", "reason": str(error)}
         return Measured({}, {**dict.fromkeys(ABSENT), "one_sided": [], **why}, {})
     spectrum = hessian_spectrum(model, objective, point.params)
-    report = compare(model, point, spectrum, objective.source)
+    report = compare(model, point, spectrum, objective.source, length=objective.length)
     groups = {
         f"/points/{kind}": point.to_xarray(),
         f"/spectrum/{kind}": spectrum.to_xarray(),
@@ -143,7 +142,7 @@ def measure_trained(cell: CellConfig, trajectory: Trajectory, device: str) -> Me
             continue
         point = trained_point(model, objective, params, refined=cell.measure.refine)
         spectrum = hessian_spectrum(model, objective, point.params)
-        report = compare(model, point, spectrum, objective.source)
+        report = compare(model, point, spectrum, objective.source, length=objective.length)
         row = {"seed": seed, "moved": point.moved, **summary(spectrum, report)}
         row["predicted_unigram_inertia"] = _floor(model, objective, params)
         rows.append(row)
@@ -162,13 +161,13 @@ def measure_trained(cell: CellConfig, trajectory: Trajectory, device: str) -> Me
 
 def _floor(model: nn.Module, objective: ExactLoss, params: Params) -> list[int] | None:
     """Theory's inertia at the unigram point with a run's own weights, where theory has one."""
-    known = isinstance(model, (SingleLayer, ReducedModel)) and objective.source.starts_stationary
-    if not known:
+    try:
+        floor = unigram_point(model, objective, free=params)
+    except ValueError:  # the model or the source has no such point
         return None
-    floor = unigram_point(model, objective, free=params)
     if at_kink(preactivations(model, floor.params, objective.length)):
         return None
-    predicted = predict(model, floor, objective.source)
+    predicted = predict(model, floor, objective.source, length=objective.length)
     return None if predicted is None else list(predicted.inertia)
 
 

@@ -82,6 +82,12 @@ def unigram_point(
         )
     given = {**parameters_of(model), **(free or {})}
     params = {name: value.detach().clone() for name, value in given.items()}
+    unknown = sorted({*zeroed, bias_name} - {*params})
+    if unknown:
+        raise ValueError(
+            f"model={type(model).__name__} names {unknown[0]!r} as its embedding, readout or bias, "
+            f"but has no such parameter; its parameters are {', '.join(params)}"
+        )
     for name in zeroed:
         params[name] = torch.zeros_like(params[name])
     params[bias_name] = _unigram_bias(objective.source, params[bias_name])

@@ -189,10 +189,9 @@ def scan(
     refuse_code((cell.model.kind for cell in config.cells()), allow_code)
     watcher = watcher or Silence()
     packages = (torch, numpy, sympy, xarray)
-    for kind in {
-        cell.model.kind: cell for cell in config.cells() if ":" in cell.model.kind
-    }.values():
-        model_of(kind)  # what cannot be built is refused before anything is written
+    own = {cell.model.kind: cell for cell in config.cells() if ":" in cell.model.kind}
+    for cell in own.values():
+        model_of(cell)  # what cannot be built is refused before anything is written
     versions = {package.__name__: str(package.__version__) for package in packages}
     store = ScanStore(out or config.default_out()).open_or_create(config, versions)
 

@@ -88,7 +88,12 @@ class Trajectory:
                 "distance": (
                     ("seed", "reference"),
                     np.stack([self.distance[k] for k in REFERENCES], axis=1),
-                    {"units": "nat"},
+                    {"units": "nat", "long_name": "mean KL(prediction || predictor)"},
+                ),
+                "reference_loss": (
+                    "reference",
+                    [self.source.loss_of(name, self.length) for name in REFERENCES],
+                    {"units": "nat", "long_name": "population loss of the predictor"},
                 ),
                 "unigram_loss": ((), self.unigram_loss, {"units": "nat"}),
                 "bigram_loss": ((), self.bigram_loss, {"units": "nat"}),

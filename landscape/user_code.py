@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.func import functional_call, vmap
 
 from landscape.refusal import ConfigError
 
@@ -63,8 +64,8 @@ def builder(kind: str) -> Callable[..., nn.Module]:
         ) from error
     if not callable(found) or isinstance(found, nn.Module):  # to call a model is to evaluate it
         raise ConfigError(
-            f"model.kind = {kind!r} is a {type(found).__name__}; give a class of torch.nn.Module "
-            f"or a function that returns one"
+            f"model.kind = {kind!r} is of type {type(found).__name__}; give a class of "
+            f"torch.nn.Module or a function that returns one"
         )
     build: Callable[..., nn.Module] = found
     return build
@@ -118,14 +119,15 @@ def build(kind: str, settings: Mapping[str, Any], given: Iterable[str], seed: in
 
 
 def _try(kind: str, model: nn.Module, states: int, length: int) -> None:
-    """Refuse a model without parameters, without logits [B, N, S], or that looks ahead."""
+    """Refuse what cannot be trained: a model must be causal, a function of its parameters alone."""
     if next(model.parameters(), None) is None:
         raise ConfigError(f"{kind} has no parameters; register them as torch.nn.Parameter")
     tokens = torch.zeros(2, length, dtype=torch.long)
     tokens[1, -1] = 1
+    tried = copy.deepcopy(model)  # a copy: buffers may count what they see
     try:
         with torch.no_grad():
-            logits = copy.deepcopy(model)(tokens)  # a copy: buffers may count what they see
+            logits = tried(tokens)
     except Exception as error:  # whatever code of one's own raises
         raise ConfigError(
             f"{kind} cannot be evaluated on tokens of shape [2, {length}]: {type(error).__name__}: "
@@ -137,6 +139,13 @@ def _try(kind: str, model: nn.Module, states: int, length: int) -> None:
             f"{kind} returned {type(logits).__name__} of shape {shape} for tokens of shape "
             f"(2, {length}); return logits of shape (2, {length}, {states}), one for each symbol"
         )
+    with torch.no_grad():
+        again = tried(tokens)
+    if not torch.equal(logits.nan_to_num(), again.nan_to_num()):
+        raise ConfigError(
+            f"{kind} answers the same tokens otherwise the second time: it draws (dropout) or "
+            f"edits a buffer; make it a function of its parameters alone"
+        )
     ahead = (logits[0, :-1] - logits[1, :-1]).abs()
     if bool(
         (ahead > ROUNDINGS * torch.finfo(logits.dtype).eps * logits[:, :-1].abs().amax(0)).any()
@@ -144,3 +153,13 @@ def _try(kind: str, model: nn.Module, states: int, length: int) -> None:
         raise ConfigError(
             f"{kind} looks ahead: its logits change with a later symbol; make it causal"
         )
+    own = {name: value.detach() for name, value in model.named_parameters()}
+    pair = {name: torch.stack([value, value]) for name, value in own.items()}
+    try:
+        vmap(lambda params: functional_call(tried, params, (tokens,)))(pair)
+    except Exception as error:
+        raise ConfigError(
+            f"{kind} cannot be computed for several runs at once (torch.func.vmap over its "
+            f"parameters): {str(error).splitlines()[0]}; write it without branches on values, "
+            f"in-place edits or buffers that count, such as BatchNorm's"
+        ) from error

@@ -41,7 +41,8 @@ def test_a_model_of_ones_own_is_scanned_as_the_page_says(
     assert record["done"] == 2 and record["absent"] == []
     for row in record["table"]:
         # E = 0 and b = ln pi predict pi = 1/3 whatever the gates are: the loss is ln 3
-        assert row["unigram"]["verdict"] == "not-applicable"
+        assert row["unigram"]["verdict"] == "verified"
+        assert row["unigram"]["inertia"] == row["unigram"]["predicted_inertia"]
         assert row["unigram_loss"] == pytest.approx(1.0986122886681098, abs=1e-15)
     with pytest.raises(SystemExit) as left:  # the control: code is not run without being allowed
         main([*arguments[:-1], "--out", "elsewhere"])

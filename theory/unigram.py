@@ -1,25 +1,19 @@
-"""The Hessian at the unigram point of any causal model of a binary chain.
+"""The Hessian at the unigram point of any causal model with one logit, on a binary chain.
 
-The network is Phi: z_n = Phi_n(u_1..u_n) with u_i = x_i e + p_i, and the logit is <a, z_n> + b. At
-a = e = 0 and b = ln(p/q) the prediction is pi1 whatever the other parameters are. The first factor
-of every second derivative of the loss there is either f(1-f) = pi0 pi1 or pi1 - x_{n+1}, whose
-mean against x_i is minus the lag n+1-i covariance. So the Hessian needs nothing of the network but
-z and its Jacobian at u_i = p_i.
+The case m = 1 of `theory.unigram_law`: u_i = x_i e + p_i, the logit is <a, z_n> + b, and the point
+is a = e = 0, b = ln(p/q).
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from theory.exact import Number, probability
 from theory.prediction import PredictedSpectrum, count_signs
+from theory.unigram_law import Tying, universal_block
 
 __all__ = ["Tying", "lag_covariances", "unigram_block", "unigram_spectrum"]
-
-Tying = Literal["tied", "untied"]
 
 
 def lag_covariances(*, p: Number, q: Number, length: int) -> Float[np.ndarray, " lags"]:
@@ -69,42 +63,7 @@ def unigram_block(
     >>> unigram_block(z, J, np.array([0.25, -0.2]), tying="tied").tolist()
     [[0.25, 0.0], [0.0, 0.4]]
     """
-    length, width = z.shape
-    if tying not in ("tied", "untied"):
-        raise ValueError(f"tying = {tying!r} is not known: choose 'tied' or 'untied'")
-    if J.shape != (length, length, width, width):
-        raise ValueError(
-            f"J has shape {J.shape}, but z of shape {z.shape} needs "
-            f"{(length, length, width, width)}: "
-            "give dz_n/du_i for every pair of positions"
-        )
-    if lag_covariance.shape != (length + 1,):
-        raise ValueError(
-            f"lag_covariance has shape {lag_covariance.shape}, but length {length} needs "
-            f"{(length + 1,)}: "
-            "give the covariances at lags 0..N"
-        )
-    n, i = np.indices((length, length))
-    if J[i > n].any():
-        raise ValueError(
-            "J[n, i] is not 0 for some i > n, but the model must be causal: "
-            "give J[n, i] = dz_n/du_i, not its transpose"
-        )
-    weight = np.where(i <= n, lag_covariance[np.where(i <= n, n + 1 - i, 0)], 0.0)
-    T = np.einsum("ni,nijk->jk", weight, J) / length
-    c = lag_covariance[0]
-    first, second = z.mean(axis=0), z.T @ z / length
-    b = slice(0, 1)
-    a = slice(1, 1 + width)
-    e = a if tying == "tied" else slice(1 + width, 1 + 2 * width)
-    H = np.zeros((e.stop, e.stop))
-    H[b, b] = c
-    H[b, a] = c * first
-    H[a, b] = H[b, a].T
-    H[a, a] += c * second
-    H[a, e] -= T
-    H[e, a] -= T.T
-    return H
+    return universal_block(z, J, lag_covariance[:, None, None], tying=tying)
 
 
 def unigram_spectrum(

@@ -24,7 +24,7 @@ def _all(*options: Callable[[Any], Any]) -> Callable[[F], F]:
 
 
 allow_code = click.option(
-    "--allow-code", is_flag=True, help="Let --model MODULE:ATTRIBUTE import and run your code."
+    "--allow-code", is_flag=True, help="Let a model named MODULE:ATTRIBUTE run your code."
 )
 
 chain_and_model = _all(

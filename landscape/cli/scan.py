@@ -16,10 +16,17 @@ if TYPE_CHECKING:
 
 def _list_presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked:
+        import json
+        import sys
+
         from landscape.presets import load, names
 
-        for name in names():
-            click.echo(f"{name:<14} {load(name).title}")
+        titles = {name: load(name).title for name in names()}
+        if ctx.params.get("as_json") or "--json" in sys.argv:
+            click.echo(json.dumps(titles))
+        else:
+            for name, title in titles.items():
+                click.echo(f"{name:<14} {title}")
         ctx.exit()
 
 
@@ -29,9 +36,7 @@ def _list_presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option(
     "--size",
     type=click.Choice(["quick", "paper"]),
-    default="quick",
-    show_default=True,
-    help="Of the preset: minutes on two cores, or as published.",
+    help="Of the preset: minutes on two cores, or as published.  [default: quick]",
 )
 @click.option(
     "--list-presets",
@@ -52,7 +57,7 @@ def _list_presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 def command(
     config: str | None,
     preset: str | None,
-    size: Literal["quick", "paper"],
+    size: Literal["quick", "paper"] | None,
     set_: tuple[str, ...],
     axis: tuple[str, ...],
     out: str | None,
@@ -71,6 +76,9 @@ def command(
 
     if preset is not None and config is not None:
         raise click.UsageError(f"--preset {preset} and {config} are two configurations; give one")
+    if size is not None and preset is None:
+        raise click.UsageError(f"--size {size} is of a preset; give --preset NAME with it")
+    size = size or "quick"
     chosen = None if preset is None else load(preset)
     if chosen is None:
         settings = ScanConfig.from_toml(config, set_=set_, axis=axis)

@@ -61,7 +61,7 @@ def command(
     model, point = point_at(cell, kind, w=w, refined=refine, device=device)
     objective = objective_of(cell, device)
     spectrum = hessian_spectrum(model, objective, point.params)
-    report = compare(model, point, spectrum, objective.source)
+    report = compare(model, point, spectrum, objective.source, length=objective.length)
     result = record(spectrum, report, point)
     if plot:
         from figures.spectrum_plot import save_spectrum

@@ -49,6 +49,7 @@ def command(
         seeds_of,
         training_objective_of,
     )
+    from landscape.sources import REFERENCES
     from landscape.training import train
 
     if data == "exact" and (batch is not None or evaluate_every is not None):
@@ -87,6 +88,9 @@ def command(
         "loss_error": float(trajectory.loss_error[0, -1]),
         "unigram_loss": trajectory.unigram_loss,
         "bigram_loss": trajectory.bigram_loss,
+        "reference_loss": {
+            name: objective.source.loss_of(name, trajectory.length) for name in REFERENCES
+        },
         "distance": {name: float(value[0]) for name, value in trajectory.distance.items()},
         "outcome": trajectory.outcomes[0],
         "escape_step": trajectory.escape_steps[0],
@@ -115,13 +119,13 @@ def command(
             path=plot,
         )
     emit(record, as_json, _terminal)
+    if not math.isfinite(trajectory.loss[0, -1]):
+        click.echo("The run diverged: its loss is not finite. Try a smaller --lr.", err=True)
     return 0
 
 
 def _terminal(record: dict[str, Any]) -> None:
     escape = record["escape_step"]
-    if not math.isfinite(record["final_loss"]):
-        click.echo("The run diverged: its loss is not finite. Try a smaller --lr.", err=True)
     click.echo(f"outcome           {record['outcome']}")
     error = f" +- {record['loss_error']:.1e}" if record["loss_error"] else ""
     click.echo(

@@ -105,7 +105,9 @@ class Model(Section):
         default_factory=_gpt("positions")
     )
     window: Whole | None = Field(
-        default=None, ge=1, description="how many symbols a query sees, itself included"
+        default=None,
+        ge=1,
+        description="a whole number of at least 1: how many symbols a query sees, itself included",
     )
     attention: bool | None = Field(
         default_factory=_gpt("attention"), strict=True, description="true or false"

@@ -44,7 +44,7 @@ class Train(Section):
     checkpoints: Whole | None = Field(
         default=None, ge=2, description="a whole number of at least 2, or left out"
     )
-    seeds: Whole = Field(default=4, ge=1, description="a whole number of at least 1")
+    seeds: Whole = Field(default=4, ge=1, le=100_000, description="a whole number from 1 to 100000")
     seed: Whole = Field(
         default=0, ge=0, lt=2**31, description="the first seed, a whole number from 0 to 2^31 - 1"
     )

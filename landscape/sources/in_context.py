@@ -16,10 +16,13 @@ from landscape.paths import uniforms
 from landscape.sources.contexts import all_contexts, context_index
 from landscape.sources.counts import follower_counts, smoothed, symbol_counts
 from landscape.sources.enumerated_loss import enumerated_losses
-from landscape.sources.kernels import concentration_of, start_law, whole_number
+from landscape.sources.kernels import check_size, concentration_of, start_law, whole_number
 from landscape.sources.maps import continued_paths, symbols, thresholds
 from landscape.sources.prior_rate import binary_rate, sampled_rate
 from landscape.sources.protocol import Reference, known_reference
+
+LARGEST_KERNEL = 2**12
+"""Most numbers of a kernel: every sequence of a sample has one of its own."""
 
 ROUNDINGS = 8
 """How many eps a start law may be off the uniform law and still count as uniform."""
@@ -72,6 +75,7 @@ class InContext:
         object.__setattr__(self, "states", whole_number("states", states, 2))
         object.__setattr__(self, "concentration", concentration_of(concentration))
         object.__setattr__(self, "order", whole_number("order", order, 1))
+        check_size(self.states, self.order, LARGEST_KERNEL)
         law = None if start is None else tuple(start_law(start, self.states).tolist())
         object.__setattr__(self, "first", law)
 

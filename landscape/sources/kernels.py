@@ -16,9 +16,34 @@ ROUNDINGS = 8
 """How many eps a state the sum of a row may be off 1."""
 
 
+MOST_CONCENTRATED = 1e6
+"""The largest Dirichlet concentration: rows are then uniform to a thousandth."""
+
+LARGEST_TABLE = 2**22
+"""Most numbers of a table of contexts by symbols, 32 MiB; a kernel is looked at many times."""
+
+
+def check_size(states: int, order: int, largest: int = LARGEST_TABLE) -> None:
+    """Refuse a table of laws, one for each of S^k contexts, of more numbers than the largest.
+
+    >>> check_size(10**5, 1)
+    Traceback (most recent call last):
+        ...
+    ValueError: states=100000, order=1: a kernel of 100000^1 rows of 100000 numbers is too ...
+    """
+    if (order + 1) * math.log(states) > math.log(largest) + 1e-9:
+        raise ValueError(
+            f"states={states}, order={order}: a kernel of {states}^{order} rows of {states} "
+            f"numbers is too large; give fewer states or a lower order, so that it holds at most "
+            f"{largest} numbers"
+        )
+
+
 def numbers(name: str, values: ArrayLike) -> Float[np.ndarray, "..."]:
     """Values as a float64 array of their own, or a ValueError that names them."""
     try:
+        if np.iscomplexobj(values):
+            raise ValueError("it holds complex numbers")
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as problem:
         raise ValueError(f"{name} is no array of numbers: {problem}") from None
@@ -37,9 +62,10 @@ def whole_number(name: str, value: int, least: int) -> int:
 
 def concentration_of(value: float) -> float:
     """A Dirichlet concentration: positive and finite, or a ValueError."""
-    if not 0 < value < math.inf:
+    if not 0 < value <= MOST_CONCENTRATED:
         raise ValueError(
-            f"concentration={value} is out of range; give a positive number, 1 for a uniform prior"
+            f"concentration={value} is out of range; give a number above 0 and at most "
+            f"{MOST_CONCENTRATED:g}, 1 for a uniform prior"
         )
     return float(value)
 
@@ -152,6 +178,9 @@ def kernel_file(path: str | Path) -> Float[np.ndarray, "..."]:
         raise ValueError(f"kernel file {str(path)!r} ends in {path.suffix!r}; give .npy or .csv")
     try:
         if path.suffix == ".npy":
+            with path.open("rb") as stream:
+                if stream.read(6) != b"\x93NUMPY":
+                    raise ValueError("it is no file of numpy.save")
             return numbers("kernel", np.load(path, allow_pickle=False))
         with path.open(newline="", encoding="utf-8-sig") as stream:
             table = [[float(entry) for entry in row] for row in csv.reader(stream) if row]

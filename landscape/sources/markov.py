@@ -16,6 +16,7 @@ from landscape.sources.binary import probability
 from landscape.sources.finite_memory import FiniteMemory
 from landscape.sources.kernel_table import KernelTable
 from landscape.sources.kernels import (
+    check_size,
     dirichlet_rows,
     kernel_file,
     square_kernel,
@@ -65,6 +66,7 @@ class Markov(KernelTable):
         True
         """
         states = whole_number("states", states, 2)
+        check_size(states, 1)
         return cls(dirichlet_rows(states, states, concentration=concentration, seed=seed))
 
 
@@ -98,6 +100,7 @@ class SwitchingMarkov(FiniteMemory):
         self, states: int, p: Decimal | float | str, *, start: ArrayLike | None = None
     ) -> None:
         object.__setattr__(self, "states", whole_number("states", states, 2))
+        check_size(self.states, 1)
         object.__setattr__(self, "p", probability("p", p))
         law = None if start is None else tuple(start_law(start, self.states).tolist())
         object.__setattr__(self, "first", law)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from landscape.sources.kernel_table import KernelTable
 from landscape.sources.kernels import (
+    check_size,
     context_kernel,
     dirichlet_rows,
     kernel_file,
@@ -88,5 +89,6 @@ class OrderKMarkov(KernelTable):
         (8, 2)
         """
         states, order = whole_number("states", states, 2), whole_number("order", order, 1)
+        check_size(states, order)
         rows = dirichlet_rows(states**order, states, concentration=concentration, seed=seed)
         return cls(rows)

@@ -24,7 +24,8 @@ from torch import Tensor
 import landscape.compare
 import theory.bigram
 import theory.unigram
-from landscape.compare import Check, Report, Verdict, compare, predict
+from landscape.compare import Report, compare, predict
+from landscape.compare_checks import Check, Verdict
 from landscape.critical_point import CriticalPoint
 from landscape.curvature import Coordinates
 from landscape.models import ReducedModel, SingleLayer

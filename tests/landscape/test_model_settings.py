@@ -161,7 +161,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "window 0": (
         {"model": {"kind": "gpt", "window": 0}},
-        "model.window = 0 is refused: it must be how many symbols a query sees, itself included",
+        "model.window = 0 is refused: it must be a whole number of at least 1: how many"
+        " symbols a query sees, itself included",
     ),
     "layer_norm 1": (
         {"model": {"kind": "gpt", "layer_norm": 1}},

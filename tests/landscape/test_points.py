@@ -283,6 +283,15 @@ def test_away_from_stationarity_there_is_no_unigram_point_and_it_is_refused() ->
     assert slope.norm() > 1e-2
 
 
+def test_a_name_of_no_parameter_is_refused() -> None:
+    class Misnamed(GPT):
+        bias_name = "offset"
+
+    words = "model=Misnamed names 'offset' as its embedding, readout or bias, but has no such para"
+    with pytest.raises(ValueError, match=words):
+        unigram_point(Misnamed(width=2, length=2), ExactLoss(BinaryMarkov(0.2, 0.3), 2))
+
+
 def test_a_bias_of_another_shape_than_the_alphabet_is_refused() -> None:
     with pytest.raises(ValueError, match=r"output bias has shape \(2,\).* 3 symbols needs \[3\]"):
         unigram_point(GPT(states=2, width=2, length=2), ExactLoss(Markov(KERNEL), 2))

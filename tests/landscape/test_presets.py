@@ -166,6 +166,7 @@ REFUSED = {
     "two": (["own.toml", "--preset", "depth"], "--preset depth and own.toml are two "
             "configurations; give one"),
     "size": (["--preset", "depth", "--size", "huge"], "'huge' is not one of 'quick', 'paper'"),
+    "size alone": (["--size", "paper"], "--size paper is of a preset; give --preset NAME with it"),
     "setting": (["--preset", "depth", "--set", "model.layer=2"], "did you mean model.layers?"),
 }  # fmt: skip
 

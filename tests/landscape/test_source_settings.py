@@ -273,7 +273,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "kernel of in-context": (
         {"kind": "in-context", "kernel": KERNEL},
         "is refused: a source of kind 'in-context' does not read it; leave it out (it reads "
-        "states, concentration, start)",
+        "states, order, concentration, start)",
+    ),
+    "too large": (
+        {"kind": "order-k", "states": 2, "order": 30, "kernel_seed": 1},
+        "the source is refused: states=2, order=30: a kernel of 2^30 rows of 2 numbers is too "
+        "large; give fewer states or a lower order",
+    ),
+    "too large to draw for each sequence": (
+        {"kind": "in-context", "states": 1000},
+        "states=1000, order=1: a kernel of 1000^1 rows of 1000 numbers is too large",
     ),
     "kind": (
         {"kind": "switchin", "states": 3, "p": 0.5},

@@ -94,6 +94,35 @@ class Ahead(Bare):
         return super().forward(tokens.flip(1))
 
 
+class Drops(Bare):
+    def forward(self, tokens):
+        return nn.functional.dropout(super().forward(tokens))
+
+
+class Counts(Bare):
+    def __init__(self, states, width, dtype):
+        super().__init__(states, width, dtype)
+        self.register_buffer("seen", torch.ones((), dtype=dtype))
+
+    def forward(self, tokens):
+        self.seen.add_(1.0)
+        return super().forward(tokens) * self.seen
+
+
+class Normalised(Bare):
+    def __init__(self, states, width, dtype):
+        super().__init__(states, width, dtype)
+        self.norm = nn.BatchNorm1d(states, dtype=dtype)
+
+    def forward(self, tokens):
+        return self.norm(super().forward(tokens).mT).mT
+
+
+class Branches(Bare):
+    def forward(self, tokens):
+        return super().forward(tokens) * (1 if self.inner.sum().item() > 0 else 2)
+
+
 class Single(Bare):
     def forward(self, tokens):
         return super().forward(tokens)[..., 0]
@@ -282,10 +311,10 @@ WRONG = {
     "no attribute": ("{}:Bear", "has no attribute 'Bear'; give MODULE:ATTRIBUTE"),
     "not callable": (
         "{}:text",
-        "model.kind = '{}:text' is a str; give a class of torch.nn.Module or a function that "
+        "model.kind = '{}:text' is of type str; give a class of torch.nn.Module or a function that "
         "returns one",
     ),
-    "an instance": ("{}:instance", "model.kind = '{}:instance' is a Bare; give a class of"),
+    "an instance": ("{}:instance", "model.kind = '{}:instance' is of type Bare; give a class of"),
     "no Module": ("{}:number", "{}:number returned a int; return a torch.nn.Module"),
     "an error": ("{}:broken", "{}:broken cannot be built with states: KeyError: 'the reason'"),
     "an argument nobody has": (
@@ -299,6 +328,10 @@ WRONG = {
         "{}:Single returned Tensor of shape (2, 3) for tokens of shape (2, 3); return logits of "
         "shape (2, 3, 3), one for each symbol",
     ),
+    "dropout": ("{}:Drops", "{}:Drops answers the same tokens otherwise the second time"),
+    "a buffer that counts": ("{}:Counts", "it draws (dropout) or edits a buffer; make it a func"),
+    "BatchNorm": ("{}:Normalised", "{}:Normalised cannot be computed for several runs at once"),
+    "a branch": ("{}:Branches", "calling .item() on a Tensor"),
     "no parameters": ("{}:Empty", "{}:Empty has no parameters"),
     "forward": (
         "{}:Failing",
@@ -319,7 +352,7 @@ def test_code_that_makes_no_model_is_explained_with_code_2(
         assert (code, out) == (2, ""), err
         assert message in err.replace("\n", " ")
         assert "Traceback" not in err
-    assert not list(Path().glob("out/cells/*.json"))
+    assert not Path("out").exists()
 
 
 def test_a_name_that_cannot_be_loaded_is_refused_before_anything_is_written(

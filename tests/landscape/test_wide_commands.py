@@ -87,6 +87,17 @@ def test_a_slice_at_a_point_of_three_symbols(
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("width", ["2", "4"])
+def test_a_slice_where_layernorm_bends_at_once_is_no_fault(
+    capsys: pytest.CaptureFixture[str], width: str
+) -> None:
+    """At E = 0 LayerNorm normalises a vector of no variance: it is linear up to sqrt(eps) only."""
+    words = ["--p", ".3", "--q", ".4", "--model", "gpt", "--length", "3", "--width", width]
+    result = record(capsys, "slice", *words, "--at", "unigram", "--resolution", "3")
+    assert result["faults"] == []
+    assert result["curvature_error"] < 1e-5 * max(1.0, *map(abs, result["curvatures"]))
+
+
 def test_other_sources_and_settings_are_named_by_set(capsys: pytest.CaptureFixture[str]) -> None:
     lag = ["--p", ".2", "--q", ".3", "--set", "source.kind=lag", "--set", "source.order=2"]
     result = record(
