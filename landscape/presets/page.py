@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from landscape.presets.expectation import Expectation, Finding
-from landscape.presets.preset import Preset
+from landscape.presets.preset import Preset, Size
 
 HEAD = """\
 # The published experiments, run again
@@ -22,7 +22,7 @@ This page is written by `make presets`.
 ROW = "| {} | {} | {} | {} | {} | {} |"
 
 
-def page(found: Mapping[str, tuple[Preset, Sequence[Finding]]], size: str) -> str:
+def page(found: Mapping[str, tuple[Preset, Sequence[Finding]]], size: Size) -> str:
     """The page as Markdown, a section for each preset.
 
     Args:
@@ -32,8 +32,8 @@ def page(found: Mapping[str, tuple[Preset, Sequence[Finding]]], size: str) -> st
     return "\n".join([HEAD, *(_section(preset, rows, size) for preset, rows in found.values())])
 
 
-def _section(preset: Preset, findings: Sequence[Finding], size: str) -> str:
-    cell = preset.config(size).cells()[0]  # type: ignore[arg-type]  # one of the two sizes
+def _section(preset: Preset, findings: Sequence[Finding], size: Size) -> str:
+    cell = preset.config(size).cells()[0]
     settings = (
         f"Run at length {cell.model.length}, {cell.train.steps} steps, {cell.train.seeds} seeds"
         + ("." if cell.train.batch is None else f", batch {cell.train.batch}.")
