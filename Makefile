@@ -4,6 +4,7 @@
 # slow     the tests that take minutes
 # bench    compare with peers
 # figures  draw the figures from stored records
+# theorems go through every proof and write docs/theorems.md
 # presets  run the published experiments, quick, and write docs/presets.md (or: ARGS="depth lag-2")
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ STAMP := .venv/.installed
 # Two test workers share the cores; threads inside each would only get in each other's way.
 PYTEST := OMP_NUM_THREADS=1 GOMP_SPINCOUNT=3000 $(BIN)/python -m pytest -n 2
 
-.PHONY: scan test check slow bench figures presets
+.PHONY: scan test check slow bench figures theorems presets
 
 scan: $(STAMP)
 	$(BIN)/landscape scan $(ARGS)
@@ -34,6 +35,9 @@ bench: $(STAMP)
 
 figures: $(STAMP)
 	$(BIN)/python -m figures $(ARGS)
+
+theorems: $(STAMP)
+	$(BIN)/python -m theory.export $(ARGS)
 
 presets: $(STAMP)
 	$(BIN)/python -m landscape.presets $(ARGS)

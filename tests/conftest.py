@@ -1,6 +1,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,10 @@ settings.load_profile("house")
 
 # matplotlib opens no window, and subprocesses inherit it.
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Proofs that the tests go through are remembered beside the tests, not in the home of whoever runs.
+CACHE = Path(__file__).resolve().parents[1] / ".pytest_cache"
+os.environ.setdefault("MARKOV_LANDSCAPE_CACHE", str(CACHE / "markov-landscape"))
 
 
 @pytest.fixture(autouse=True)

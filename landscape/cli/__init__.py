@@ -13,7 +13,7 @@ import sys
 
 import click
 
-COMMANDS = ("scan", "spectrum", "slice", "flow", "train", "status")
+COMMANDS = ("scan", "verify", "theory", "spectrum", "slice", "flow", "train", "status")
 
 
 class _Commands(click.Group):

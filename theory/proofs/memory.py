@@ -1,0 +1,135 @@
+"""Sources with memory: lag covariances, and the least loss of finite contexts."""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+
+import sympy as sp
+
+from theory.proof import Identity, Step
+from theory.source import autocovariance, entropy_rate, kernel, stationary_law, unigram_entropy
+from theory.theorem import ANY_CHAIN, Control, Theorem
+from theory.unigram_jet import Unigram
+
+__all__ = ["THEOREM"]
+
+Word = tuple[int, ...]
+
+
+def lag_words(lag: int, length: int) -> dict[Word, sp.Expr]:
+    """P(x_1..x_n) where x_{n+1} depends on x_{n+1-lag} alone: interleaved independent chains."""
+    pi, P, law = stationary_law(), kernel(), {}
+    for word in itertools.product((0, 1), repeat=length):
+        weight = sp.S.One
+        for place, token in enumerate(word):
+            weight *= pi[token] if place < lag else P[word[place - lag], token]
+        law[word] = weight
+    return law
+
+
+def covariance(law: dict[Word, sp.Expr], k: int) -> sp.Expr:
+    """Cov(x_1, x_{1+k}), summed over the words."""
+    pi1 = stationary_law()[1]
+    return sum(weight for word, weight in law.items() if word[0] and word[k]) - pi1**2
+
+
+def least_loss(lag: int, length: int) -> sp.Expr:
+    """(1/N) sum_n H(x_{n+1} | x_1..x_n) over N positions, in nats, summed over the words."""
+    total = sp.S.Zero
+    for n in range(1, length + 1):
+        whole, context = lag_words(lag, n + 1), lag_words(lag, n)
+        for word, weight in whole.items():
+            total -= weight * sp.log(sp.cancel(weight / context[word[:-1]]))
+    return total / length
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    found: list[Step] = []
+    for lag, length in ((2, 5), (3, 4)):
+        law = lag_words(lag, length)
+        found.append(
+            Identity(
+                f"lag {lag}: Cov(x_1, x_(1+k)) is that of the chain at k/{lag}, and 0 where {lag} "
+                f"does not divide k, k = 1..{length - 1}",
+                sp.Matrix([covariance(law, k) for k in range(1, length)]),
+                sp.Matrix(
+                    [
+                        autocovariance(k // lag) if k % lag == 0 else sp.S.Zero
+                        for k in range(1, length)
+                    ]
+                ),
+            )
+        )
+    unigram = Unigram(2, 1, 2, "tied", "logit")
+    gradient, hessian = unigram.derivatives()
+    found += [
+        Identity(
+            "any stationary source, not Markov: the gradient vanishes at the unigram point",
+            gradient,
+            sp.zeros(*gradient.shape),
+        ),
+        Identity(
+            "and the Hessian is that of the universal law with the source's own covariances",
+            hessian,
+            unigram.closed_form(),
+        ),
+    ]
+    C_1 = unigram.covariance(1, 1, 1)
+    alone = {unigram.z(1)[0]: 0, unigram.z(2)[0]: 0, unigram.J(2, 1)[0]: 0}
+    found.append(
+        Identity(
+            "where each z_n = 0 moves with its own input alone, H_ee = -2 C_1: 0 for a source of "
+            "lag 2 or more, and the second order decides nothing",
+            hessian[1, 1].subs(alone).subs({unigram.J(n, n)[0]: 1 for n in (1, 2)}),
+            sp.expand(-2 * C_1),
+        )
+    )
+    for lag, length in ((1, 2), (2, 1), (2, 2), (2, 3), (3, 2)):
+        blind = min(lag - 1, length)
+        found.append(
+            Identity(
+                f"lag {lag}, N = {length}: the least loss is H_b + {blind}/{length} (H_u - H_b)",
+                least_loss(lag, length),
+                entropy_rate() + sp.Rational(blind, length) * (unigram_entropy() - entropy_rate()),
+            )
+        )
+    return tuple(found)
+
+
+def control() -> Control:
+    return Control(
+        "the least loss over finite contexts is the entropy rate, whatever the lag",
+        Identity("lag 2, N = 2: the least loss is H_b", least_loss(2, 2), entropy_rate()),
+    )
+
+
+THEOREM = Theorem(
+    id="memory",
+    title="Sources with memory",
+    statement=(
+        "For any stationary source the universal law holds with the source's own lag "
+        "covariances. If x_{n+1} depends on x_{n+1-k} alone, by the kernel of (p, q), then C_j "
+        "is that of the chain at j/k where k divides j, and 0 elsewhere; for k >= 2, C_1 = 0, "
+        "and where each z_n = 0 moves with its own input alone the unigram point is undecided "
+        "at second order. The least loss over N positions is H_b + min(k-1, N)/N (H_u - H_b), "
+        "above the entropy rate H_b: the first k-1 contexts are too short to help. Covariances "
+        "are proved for k = 2, 3 and j up to 4, least losses for k and N up to 3."
+    ),
+    latex=(
+        r"For any stationary source the universal law holds with the source's own lag "
+        r"covariances. If $x_{n+1}$ depends on $x_{n+1-k}$ alone, by the kernel of $(p, q)$, "
+        r"then $C_j$ is that of the chain at $j/k$ where $k$ divides $j$, and $0$ elsewhere; "
+        r"for $k \ge 2$, $C_1 = 0$, and where each $z_n = 0$ moves with its own input alone "
+        r"the unigram point is undecided at second order. The least loss over $N$ positions is "
+        r"\[H_b + \frac{\min(k-1, N)}{N} (H_u - H_b),\] above the entropy rate $H_b$: the "
+        r"first $k-1$ contexts are too short to help. Covariances are proved for $k = 2, 3$ "
+        r"and $j$ up to $4$, least losses for $k$ and $N$ up to $3$."
+    ),
+    hypotheses=(ANY_CHAIN,),
+    source="this project",
+    steps=steps,
+    control=control,
+    tests=("tests/theory/test_chain.py", "tests/landscape/test_universal_law.py"),
+)

@@ -1,0 +1,101 @@
+"""The kink: where the full model has no Hessian, and what it has instead."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theory.critical_points import unigram_hessian
+from theory.domain import ABOVE, DEEP
+from theory.kink import kink_logits, one_sided_curvature
+from theory.proof import Identity, Sign, Step
+from theory.source import stationary_law
+from theory.symbols import b, e, p, q, tau, w
+from theory.theorem import ANY_CHAIN, Control, Hypothesis, Theorem
+
+__all__ = ["THEOREM"]
+
+
+def steps() -> tuple[Step, ...]:
+    pi0, pi1 = stationary_law()
+    silent = 2 * pi0 * pi1 * (p + q - 1)
+    return (
+        Identity(
+            "along +alpha from e = 0, positions 0, the forward pass gives f(x) = e^2 (1+4w|w|) x + "
+            "b: the hidden units are on at x = 1",
+            sp.Matrix(kink_logits(1)),
+            sp.Matrix([b, e**2 * (1 + 4 * tau * w**2) + b]),
+        ),
+        Identity(
+            "along -alpha they stay off: f(x) = e^2 x + b",
+            sp.Matrix(kink_logits(-1)),
+            sp.Matrix([b, e**2 + b]),
+        ),
+        Identity(
+            "the curvature of the loss along +alpha is 2c(p+q-1)(1+4w|w|)",
+            one_sided_curvature(1),
+            silent * (1 + 4 * tau * w**2),
+        ),
+        Identity("along -alpha it is 2c(p+q-1)", one_sided_curvature(-1), silent),
+        Identity(
+            "they differ by 8 c (p+q-1) w|w|: for w != 0 and p + q != 1 there is no second "
+            "derivative",
+            one_sided_curvature(1) - one_sided_curvature(-1),
+            8 * pi0 * pi1 * (p + q - 1) * tau * w**2,
+        ),
+        Identity(
+            "their mean is the curvature of the reduced model, whose positions -(e/2) alpha move "
+            "with e",
+            (one_sided_curvature(1) + one_sided_curvature(-1)) / 2,
+            unigram_hessian()[0, 0],
+        ),
+        Sign(
+            "for p + q > 1 and w < -1/sqrt2 the loss falls along +alpha",
+            one_sided_curvature(1),
+            "negative",
+            {**ABOVE, **DEEP},
+        ),
+        Sign(
+            "although it rises along -alpha: a saddle with a minimum on one side",
+            one_sided_curvature(-1),
+            "positive",
+            {**ABOVE, **DEEP},
+        ),
+    )
+
+
+def control() -> Control:
+    return Control(
+        "the curvature is the reduced model's on both sides",
+        Identity(
+            "the curvature along +alpha is 2c(p+q-1)(1+2w|w|)",
+            one_sided_curvature(1),
+            unigram_hessian()[0, 0],
+        ),
+    )
+
+
+THEOREM = Theorem(
+    id="relu-kink",
+    title="The relu kink of the ansatz",
+    statement=(
+        "In the tied single-layer transformer at the ansatz with e = 0, b = ln(p/q) and "
+        "positions 0, every pre-activation is 0. Along +alpha and -alpha of the embedding the "
+        "loss has the one-sided second derivatives 2c(p+q-1)(1 + 4w|w|) and 2c(p+q-1), c = pi0 "
+        "pi1. For w != 0 and p + q != 1 they differ: there is no Hessian, whatever automatic "
+        "differentiation returns. Their mean 2c(p+q-1)(1 + 2w|w|) is the curvature of the "
+        "reduced model."
+    ),
+    latex=(
+        r"In the tied single-layer transformer at the ansatz with $e = 0$, $b = \ln(p/q)$ and "
+        r"positions $0$, every pre-activation is $0$. Along $+\alpha$ and $-\alpha$ of the "
+        r"embedding the loss has the one-sided second derivatives $2c(p+q-1)(1 + 4w|w|)$ and "
+        r"$2c(p+q-1)$, $c = \pi_0 \pi_1$. For $w \ne 0$ and $p + q \ne 1$ they differ: there "
+        r"is no Hessian, whatever automatic differentiation returns. Their mean $2c(p+q-1)(1 + "
+        r"2w|w|)$ is the curvature of the reduced model."
+    ),
+    hypotheses=(ANY_CHAIN, Hypothesis("tied embeddings, w != 0")),
+    source="this project",
+    steps=steps,
+    control=control,
+    tests=("tests/landscape/test_kinks.py", "tests/theory/test_check_values.py"),
+)

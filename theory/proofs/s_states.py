@@ -1,0 +1,157 @@
+"""The criterion for S symbols, and the threshold of the switching chain."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theory.domain import ABOVE, BELOW, y
+from theory.proof import Identity, Lemma, Sign, Step
+from theory.source import autocovariance, kernel, stationary_law
+from theory.symbols import p, q
+from theory.theorem import ANY_CHAIN, Control, Hypothesis, Theorem
+from theory.unigram_jet import Unigram
+
+__all__ = ["THEOREM"]
+
+_others = sp.Symbol("m", integer=True, positive=True)
+"""S - 1."""
+
+_switch, _v = sp.Symbol("p_s", positive=True), sp.Symbol("v_s", real=True)
+
+SIZE = 3
+"""Symbols of the block that is written out."""
+
+
+def switching_eigenvalue() -> sp.Expr:
+    """What the switching kernel does to the entry v_s of a vector that sums to 0, over v_s.
+
+    The kernel stays with 1 - p and goes to each other symbol with p/(S-1); the others sum to -v_s.
+    """
+    others = -_v
+    return sp.factor(((1 - _switch) * _v + _switch / _others * others) / _v)
+
+
+def block() -> tuple[sp.Matrix, sp.Matrix, sp.Matrix]:
+    """The block of (b, E) at J = I, one component and equal z_n = z, with G and C_1 free."""
+    names = [f"{i}{j}" for i in range(SIZE) for j in range(SIZE)]
+    C = sp.Matrix(SIZE, SIZE, [sp.Symbol(f"C_{name}", real=True) for name in names])
+    G = sp.Matrix(SIZE, SIZE, lambda i, j: sp.Symbol(f"G_{min(i, j)}{max(i, j)}", real=True))
+    z = sp.Symbol("z", real=True)
+    H = sp.Matrix(sp.BlockMatrix([[G, G * z], [G * z, G * z**2 - C - C.T]]))
+    return H, G, C
+
+
+def universal_block() -> tuple[sp.Matrix, sp.Matrix]:
+    """The universal law's block at J = I and equal z, and what it should be, any stationary law."""
+    unigram = Unigram(SIZE, 1, 2, "tied", "softmax")
+    z = sp.Symbol("z", real=True)
+    values: dict[sp.Symbol, sp.Expr] = {unigram.z(n)[0]: z for n in (1, 2)}
+    values |= {unigram.J(n, i)[0]: sp.Integer(n == i) for n in (1, 2) for i in range(1, n + 1)}
+    symbols = range(SIZE)
+    G, C_1 = (
+        sp.Matrix([[unigram.covariance(k, t, s) for s in symbols] for t in symbols]) for k in (0, 1)
+    )
+    expected = sp.Matrix(sp.BlockMatrix([[G, G * z], [G * z, G * z**2 - C_1 - C_1.T]]))
+    return unigram.closed_form()[:-1, :-1].subs(values), expected
+
+
+def steps() -> tuple[Step, ...]:
+    H, G, C = block()
+    shear = sp.eye(2 * SIZE)
+    shear[:SIZE, SIZE:] = -sp.Symbol("z", real=True) * sp.eye(SIZE)
+    law = sp.Matrix([stationary_law()])
+    C_1 = sp.diag(*law) * kernel() - law.T * law
+    contrast = sp.Matrix([1, -1]) / sp.sqrt(2)
+    pi0, pi1 = stationary_law()
+    return (
+        Identity(
+            "by the universal law with J_{n,i} = [n = i] I and z_n = z the block of one component "
+            "is [[G, zG], [zG, z^2 G - C_1 - C_1^T]]",
+            *universal_block(),
+        ),
+        Identity(
+            "a congruence that takes z E from b leaves G and -2M, M = (C_1 + C_1^T)/2",
+            shear.T * H * shear,
+            sp.diag(G, -C - C.T),
+        ),
+        Lemma(
+            "with d components the second is -2M (x) I_d: on the vectors that sum to 0 the point "
+            "has as many negative eigenvalues as M has positive ones, d times",
+            "Sylvester's law of inertia",
+            "Horn and Johnson, Matrix Analysis, Theorem 4.5.8",
+        ),
+        Lemma(
+            "if M is negative definite there the point is a local minimum, strict across the "
+            "critical manifold",
+            "Morse-Bott lemma",
+            "Banyaga and Hurtubise, A proof of the Morse-Bott lemma, Expo. Math. 22 (2004)",
+        ),
+        Identity(
+            "two symbols: C_1 = Cov(x_n, x_{n+1}) [[1, -1], [-1, 1]]",
+            C_1,
+            autocovariance(1) * sp.Matrix([[1, -1], [-1, 1]]),
+        ),
+        Identity(
+            "so M is -2 pi0 pi1 (p+q-1) on the one contrast",
+            (contrast.T * (C_1 + C_1.T) / 2 * contrast)[0],
+            -2 * pi0 * pi1 * (p + q - 1),
+        ),
+        Sign("negative for p + q > 1", -2 * pi0 * pi1 * (p + q - 1), "negative", ABOVE),
+        Sign("positive for p + q < 1", -2 * pi0 * pi1 * (p + q - 1), "positive", BELOW),
+        Identity(
+            "switching chain, S = m + 1: on vectors that sum to 0 the kernel is 1 - pS/(S-1), and "
+            "C_1 = diag(pi) P - pi pi^T is that over S",
+            switching_eigenvalue(),
+            1 - _switch * (_others + 1) / _others,
+        ),
+        Sign(
+            "for p = (S-1)/S + y it is negative: a local minimum",
+            switching_eigenvalue().subs(_switch, _others / (_others + 1) + y),
+            "negative",
+        ),
+        Sign(
+            "for p = (S-1)/S - y it is positive: a saddle",
+            switching_eigenvalue().subs(_switch, _others / (_others + 1) - y),
+            "positive",
+        ),
+    )
+
+
+def control() -> Control:
+    beyond = sp.Rational(1, 2) + y / (2 * (1 + y))
+    return Control(
+        "the threshold of the switching chain is p > 1/2 for every S",
+        Sign(
+            "1 - pS/(S-1) < 0 for all 1/2 < p < 1",
+            switching_eigenvalue().subs(_switch, beyond),
+            "negative",
+        ),
+    )
+
+
+THEOREM = Theorem(
+    id="s-states",
+    title="The criterion for S symbols",
+    statement=(
+        "Tied, on S symbols, where every z_n moves with its own input alone (J = I, as without "
+        "weights) and the z_n are equal: let M be the symmetric part of C_1 = diag(pi) P - pi "
+        "pi^T on the vectors that sum to 0. The unigram point is a local minimum if M is negative "
+        "definite and a saddle if it has a positive eigenvalue. For two symbols M is -2 pi0 pi1 "
+        "(p+q-1). For the chain that switches with probability p to one of the other S-1 symbols, "
+        "M = (1 - pS/(S-1))/S: a local minimum for p > (S-1)/S, a saddle for p < (S-1)/S."
+    ),
+    latex=(
+        r"Tied, on $S$ symbols, where every $z_n$ moves with its own input alone ($J = I$, as "
+        r"without weights) and the $z_n$ are equal: let $M$ be the symmetric part of $C_1 = "
+        r"\mathrm{diag}(\pi) P - \pi \pi^T$ on the vectors that sum to $0$. The unigram point is a "
+        r"local minimum if $M$ is negative definite and a saddle if it has a positive eigenvalue. "
+        r"For two symbols $M$ is $-2 \pi_0 \pi_1 (p+q-1)$. For the chain that switches with "
+        r"probability $p$ to one of the other $S-1$ symbols, $M = (1 - pS/(S-1))/S$: a local "
+        r"minimum for $p > (S-1)/S$, a saddle for $p < (S-1)/S$."
+    ),
+    hypotheses=(ANY_CHAIN, Hypothesis("J = I and equal z_n, as without weights and positions")),
+    source="this project; the pattern is that of the S-state experiments of Attention with Markov",
+    steps=steps,
+    control=control,
+    tests=("tests/theory/test_unigram_states.py",),
+)

@@ -1,0 +1,153 @@
+"""The exact condition at the tied unigram point of a binary model, for any weights."""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+
+import sympy as sp
+
+from theory.domain import EVERYWHERE
+from theory.proof import Identity, Lemma, Step
+from theory.source import autocovariance, kernel, second_eigenvalue, stationary_law
+from theory.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Theorem
+from theory.unigram_jet import Unigram, one_symbol_law
+
+__all__ = ["DIFFERENTIABLE", "THEOREM", "chain_words", "condition_matrix"]
+
+DIFFERENTIABLE = Hypothesis(
+    "the network is differentiable at u_i = p_i: no relu pre-activation is 0 unless its outgoing "
+    "weights vanish"
+)
+
+SIZE = 2
+"""Width and length."""
+
+
+def chain_words(length: int) -> dict[sp.Symbol, sp.Expr]:
+    """The free symbols of `stationary_words` for the binary chain, in p and q."""
+    pi, values = stationary_law(), {}
+    (free,) = one_symbol_law(2)[:1]
+    values[free] = pi[0]
+    for number in range(2**length):
+        word = [(number >> (length - 1 - k)) & 1 for k in range(length)]
+        weight = pi[word[0]]
+        for one, other in itertools.pairwise(word):
+            weight *= kernel()[one, other]
+        values[sp.Symbol("P_" + "".join(map(str, word)), positive=True)] = weight
+    return values
+
+
+def condition_matrix(unigram: Unigram) -> sp.Matrix:
+    """Cov_n(z) - mean_n sum_{i <= n} lambda^(n+1-i) (J_{n,i} + J_{n,i}^T)."""
+    N, d = unigram.length, unigram.width
+    zs = [unigram.z(n) for n in range(1, N + 1)]
+    mean = sum(zs, sp.zeros(d, 1)) / N
+    total = sum((z * z.T for z in zs), sp.zeros(d, d)) / N - mean * mean.T
+    for n in range(1, N + 1):
+        for i in range(1, n + 1):
+            J = unigram.J(n, i)
+            total -= second_eigenvalue() ** (n + 1 - i) * (J + J.T) / N
+    return total
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    unigram = Unigram(2, SIZE, SIZE, "tied", "logit")
+    gradient, hessian = unigram.derivatives()
+    words = chain_words(SIZE + 1)
+    pi0, pi1 = stationary_law()
+    c, size = pi0 * pi1, 1 + SIZE
+    mean = sum((unigram.z(n) for n in range(1, SIZE + 1)), sp.zeros(SIZE, 1)) / SIZE
+    shear = sp.eye(size)
+    shear[0, 1:] = -mean.T
+    block = hessian[:size, :size].subs(words)
+    return (
+        Identity(
+            "one logit <e, z_n> + b, any network: the gradient vanishes at e = 0, b = ln(p/q)",
+            gradient,
+            sp.zeros(*gradient.shape),
+        ),
+        Identity(
+            "and the Hessian is that of the universal law with one component, any stationary law",
+            hessian,
+            unigram.closed_form(),
+        ),
+        *(
+            Identity(
+                f"Cov(x_i, x_(i+{k})) = pi0 pi1 lambda^{k}",
+                autocovariance(k),
+                c * second_eigenvalue() ** k,
+            )
+            for k in (1, 2, 3)
+        ),
+        Identity(
+            "for the chain, the congruence that takes <z> from e to b leaves c in H_bb and c times "
+            "Cov_n(z) - mean_n sum_i lambda^(n+1-i) (J + J^T)",
+            shear.T * block * shear,
+            c * sp.diag(1, condition_matrix(unigram)),
+            EVERYWHERE,
+        ),
+        Lemma(
+            "a congruence keeps the numbers of negative, zero and positive eigenvalues",
+            "Sylvester's law of inertia",
+            "Horn and Johnson, Matrix Analysis, Theorem 4.5.8",
+        ),
+        Lemma(
+            "the critical manifold has the dimension of the other parameters: where the block is "
+            "positive definite it is nondegenerate, the point a local minimum, strict across it",
+            "Morse-Bott lemma",
+            "Banyaga and Hurtubise, A proof of the Morse-Bott lemma, Expo. Math. 22 (2004)",
+        ),
+        Lemma(
+            "a negative eigenvalue at a critical point makes lower points next to it",
+            "second-order necessary condition",
+            "Nocedal and Wright, Numerical Optimization, Theorem 2.3",
+        ),
+    )
+
+
+def control() -> Control:
+    unigram = Unigram(2, SIZE, SIZE, "tied", "logit")
+    _, hessian = unigram.derivatives()
+    pi0, pi1 = stationary_law()
+    words = chain_words(SIZE + 1)
+    return Control(
+        "the condition is that of H_ee alone: with the bias fixed nothing changes",
+        Identity(
+            "H_ee = c [Cov_n(z) - mean_n sum_i lambda^(n+1-i) (J + J^T)]",
+            hessian[1 : 1 + SIZE, 1 : 1 + SIZE].subs(words),
+            pi0 * pi1 * condition_matrix(unigram),
+            EVERYWHERE,
+        ),
+    )
+
+
+THEOREM = Theorem(
+    id="tied-condition",
+    title="The tied unigram point at any weights",
+    statement=(
+        "Tied, with one embedding vector e, logits <e, z_n> + b and any causal network z_n. At "
+        "e = 0, b = ln(p/q) the Hessian is 0 outside the block of (b, e), in which H_bb = c, "
+        "H_be = c <z>, H_ee = c <z z^T - sum_{i <= n} lambda^(n+1-i) (J_{n,i} + J_{n,i}^T)>, c "
+        "= pi0 pi1. Let M = Cov_n(z) - <sum_{i <= n} lambda^(n+1-i) (J_{n,i} + J_{n,i}^T)>. The "
+        "point is a local minimum, strict across the critical manifold, if M is positive "
+        "definite, and a saddle if M has a negative eigenvalue. For all weights 0 and equal "
+        "positions M = 2(p+q-1) I."
+    ),
+    latex=(
+        r"Tied, with one embedding vector $e$, logits $\langle e, z_n \rangle + b$ and any "
+        r"causal network $z_n$. At $e = 0$, $b = \ln(p/q)$ the Hessian is $0$ outside the "
+        r"block of $(b, e)$, in which $H_{bb} = c$, $H_{be} = c \langle z \rangle$, $H_{ee} = "
+        r"c \langle z z^T - \sum_{i \le n} \lambda^{n+1-i} (J_{n,i} + J_{n,i}^T) \rangle$, $c "
+        r"= \pi_0 \pi_1$. Let $M = \mathrm{Cov}_n(z) - \langle \sum_{i \le n} \lambda^{n+1-i} "
+        r"(J_{n,i} + J_{n,i}^T) \rangle$. The point is a local minimum, strict across the "
+        r"critical manifold, if $M$ is positive definite, and a saddle if $M$ has a negative "
+        r"eigenvalue. For all weights $0$ and equal positions $M = 2(p+q-1) I$."
+    ),
+    hypotheses=(ANY_CHAIN, NOT_INDEPENDENT, DIFFERENTIABLE),
+    source="this project; for p + q > 1 and p + q < 1 Attention with Markov, minimum and saddle",
+    steps=steps,
+    control=control,
+    tests=("tests/theory/test_unigram.py", "tests/theory/test_certify.py"),
+)

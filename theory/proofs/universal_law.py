@@ -1,0 +1,136 @@
+"""The universal unigram law: the Hessian at the unigram point of any causal network."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import sympy as sp
+
+from theory.proof import Identity, Lemma, Step
+from theory.theorem import Control, Hypothesis, Theorem
+from theory.unigram_jet import Unigram
+from theory.unigram_law import Tying
+
+__all__ = ["THEOREM"]
+
+SIZES: tuple[tuple[int, int, int, Tying], ...] = (
+    (3, 2, 2, "tied"),
+    (3, 2, 2, "untied"),
+    (2, 1, 3, "tied"),
+    (2, 1, 3, "untied"),
+)
+"""S, d, N. An entry of the Hessian is a sum over positions n and earlier positions i of terms with
+two symbols, two components and one J_{n,i}: three symbols tell C_k from its transpose, two
+components J from its transpose, three positions C_1, C_2 and C_3 from each other."""
+
+
+class Transposed(Unigram):
+    """The closed form with every lag covariance transposed: what the control claims."""
+
+    def covariance(self, lag: int, t: int, s: int) -> sp.Expr:
+        """C_k[s, t] in the place of C_k[t, s]."""
+        return super().covariance(lag, s, t)
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    b = sp.symbols("b_0:3", real=True)
+    pi = sp.Matrix(sp.symbols("pi_0:3", positive=True))
+    total = sum(pi)
+    at = {bias: sp.log(chance) for bias, chance in zip(b, pi, strict=True)}
+    softmax = sp.log(sum(sp.exp(bias) for bias in b))
+    law = pi / total
+    found: list[Step] = [
+        Identity(
+            "log-sum-exp has the gradient pi at the logits ln pi",
+            sp.Matrix([sp.diff(softmax, bias) for bias in b]).subs(at),
+            law,
+        ),
+        Identity(
+            "and the Hessian G = diag(pi) - pi pi^T",
+            sp.hessian(softmax, b).subs(at),
+            sp.diag(*law) - law * law.T,
+        ),
+        Lemma(
+            "the second derivatives of the loss at the point depend on the network through its "
+            "Taylor polynomial of order 2 in its inputs and parameters",
+            "chain rule and Taylor's theorem in several variables",
+            "Dieudonne, Foundations of Modern Analysis, 8.12 and 8.14",
+        ),
+    ]
+    for states, width, length, tying in SIZES:
+        unigram = Unigram(states, width, length, tying, "softmax")
+        gradient, hessian = unigram.derivatives()
+        size = f"S = {states}, d = {width}, N = {length}, {tying}"
+        found += [
+            Identity(
+                f"{size}: the gradient vanishes, for any z, J and any stationary law",
+                gradient,
+                sp.zeros(*gradient.shape),
+            ),
+            Identity(
+                f"{size}: the Hessian is the closed form; the row of theta, any other parameter, "
+                "is 0, and the second derivatives of the network have dropped out",
+                hessian,
+                unigram.closed_form(),
+            ),
+        ]
+    return tuple(found)
+
+
+def control() -> Control:
+    _, hessian = Unigram(3, 1, 2, "untied", "softmax").derivatives()
+    return Control(
+        "C_k may be replaced by its transpose, as for a reversible chain",
+        Identity(
+            "the Hessian with C_k[s, t] in the place of C_k[t, s], S = 3",
+            hessian,
+            Transposed(3, 1, 2, "untied", "softmax").closed_form(),
+        ),
+    )
+
+
+THEOREM = Theorem(
+    id="universal-law",
+    title="The universal unigram law",
+    statement=(
+        "Let z_n = Phi_n(u_1..u_n) be any causal network of inputs u_i = E_{x_i} + p_i, with "
+        "logits A z_n + b on S symbols (tied: A = E), and a stationary source of law pi with "
+        "lag covariances C_k[t, s] = Cov(1{x_i = t}, 1{x_{i+k} = s}). At A = E = 0, b = ln pi "
+        "the gradient vanishes for every value of the other parameters, and every second "
+        "derivative outside the block of (b, A, E) is 0. With z_n and J_{n,i} = dz_n/du_i taken "
+        "at u_i = p_i, G = diag(pi) - pi pi^T, <.> the mean over n and T_st = <sum_{i <= n} "
+        "C_{n+1-i}[t, s] J_{n,i}>: H(b_s, b_t) = G_st, H(b_s, A_t) = G_st <z>^T, H(A_s, A_t) = "
+        "G_st <z z^T>, H(A_s, E_t) = -T_st, H(E_s, E_t) = H(b_s, E_t) = 0; tied, H(E_s, E_t) = "
+        "G_st <z z^T> - T_st - T_ts^T. It holds for any depth, any number of heads, with "
+        "LayerNorm or without. The machine proves it for S = 3, d = 2, N = 2 and S = 2, d = 1, "
+        "N = 3; an entry involves two symbols, two components and one pair of positions at a "
+        "time, and is a sum over such pairs, so larger sizes have no other terms."
+    ),
+    latex=(
+        r"Let $z_n = \Phi_n(u_1, \dots, u_n)$ be any causal network of inputs $u_i = E_{x_i} + "
+        r"p_i$, with logits $A z_n + b$ on $S$ symbols (tied: $A = E$), and a stationary "
+        r"source of law $\pi$ with lag covariances $C_k[t, s] = \mathrm{Cov}(1\{x_i = t\}, "
+        r"1\{x_{i+k} = s\})$. At $A = E = 0$, $b = \ln \pi$ the gradient vanishes for every "
+        r"value of the other parameters, and every second derivative outside the block of $(b, "
+        r"A, E)$ is $0$. With $z_n$ and $J_{n,i} = \partial z_n / \partial u_i$ taken at $u_i "
+        r"= p_i$, $G = \mathrm{diag}(\pi) - \pi \pi^T$, $\langle \cdot \rangle$ the mean over "
+        r"$n$ and $T_{st} = \langle \sum_{i \le n} C_{n+1-i}[t, s] J_{n,i} \rangle$: $H(b_s, "
+        r"b_t) = G_{st}$, $H(b_s, A_t) = G_{st} \langle z \rangle^T$, $H(A_s, A_t) = G_{st} "
+        r"\langle z z^T \rangle$, $H(A_s, E_t) = -T_{st}$, $H(E_s, E_t) = H(b_s, E_t) = 0$; "
+        r"tied, $H(E_s, E_t) = G_{st} \langle z z^T \rangle - T_{st} - T_{ts}^T$. It holds for "
+        r"any depth, any number of heads, with LayerNorm or without. The machine proves it for "
+        r"$S = 3$, $d = 2$, $N = 2$ and $S = 2$, $d = 1$, $N = 3$; an entry involves two "
+        r"symbols, two components and one pair of positions at a time, and is a sum over such "
+        r"pairs, so larger sizes have no other terms."
+    ),
+    hypotheses=(
+        Hypothesis("the source is stationary"),
+        Hypothesis("Phi is differentiable at u_i = p_i, twice in a neighbourhood of the point"),
+        Hypothesis("there is an output bias for every symbol"),
+    ),
+    source="this project; for one layer and S = 2 Attention with Markov, minimum and saddle",
+    steps=steps,
+    control=control,
+    tests=("tests/landscape/test_universal_law.py", "tests/theory/test_unigram_states.py"),
+)
