@@ -274,6 +274,7 @@ def predicted_spectrum() -> Iterator[Pair]:
         measured,
         lambda: float((predicted() - measured()).abs().max()),
         tolerance=1e-12,
+        goal=100,
     )
 
 

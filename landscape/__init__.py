@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from landscape.charts import coordinate_slice
+    from landscape.compare_theorems.verification import verify
+    from landscape.escape import escape_radius
+    from landscape.escape_ansatz import escape_along_ansatz
     from landscape.models import GPT, ReducedModel, SingleLayer
     from landscape.objective import ExactLoss
     from landscape.points import bigram_point, unigram_point
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from landscape.survival import SurvivalCurve, survival_curve
     from landscape.survival_scan import survival_by
     from landscape.training import train
+    from landscape.valley import valley_path
 
     __version__: str
 
@@ -46,6 +50,8 @@ __all__ = [
     "__version__",
     "bigram_point",
     "coordinate_slice",
+    "escape_along_ansatz",
+    "escape_radius",
     "hessian_spectrum",
     "loss_slice",
     "refine",
@@ -54,6 +60,8 @@ __all__ = [
     "survival_curve",
     "train",
     "unigram_point",
+    "valley_path",
+    "verify",
 ]
 
 # No name may equal a module's: importing that module would set it on the package, over the name.
@@ -81,6 +89,10 @@ _HOME = {
     "survival_curve": "survival",
     "survival_by": "survival_scan",
     "scan": "scanning",
+    "valley_path": "valley",
+    "escape_radius": "escape",
+    "escape_along_ansatz": "escape_ansatz",
+    "verify": "compare_theorems.verification",
 }
 
 

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from landscape.spectrum import Spectrum
 from theory.prediction import PredictedSpectrum
 
-Verdict = Literal["verified", "refuted", "inconclusive", "not-applicable"]
+Verdict = Literal["proved", "verified", "refuted", "inconclusive", "not-applicable"]
+"""proved: it follows from a proved theorem and exact inputs, and the measurement agrees. verified:
+the prediction has a measured input, and the measurement agrees. refuted: the measurement disagrees.
+inconclusive: it cannot tell. not-applicable: a hypothesis fails."""
+
+WORST: tuple[Verdict, ...] = ("refuted", "inconclusive", "not-applicable", "verified", "proved")
+
+Value = int | float | list[int] | list[float] | str | None
 
 
 @dataclass(frozen=True)
 class Check:
-    """One claim, the number theory gives, the number measured, and the verdict between them."""
+    """One claim, the number theory gives, the number measured, and the verdict between them.
+
+    `error` is their difference where both are numbers; `certificate` what vouches for the
+    prediction beside the proof: a certificate that `theory.certify.check` validates, or the digest
+    of the proof; `note` says why a verdict is not better.
+    """
 
     id: str
     claim: str
     source: str
-    predicted: float | list[int] | str | None
-    measured: float | list[int] | str
+    predicted: Value
+    measured: Value
     tolerance: float | None
     verdict: Verdict
+    error: float | None = None
+    certificate: Mapping[str, Any] | None = None
+    note: str = ""
 
 
 def within(name: str, claim: str, predicted: float, measured: float, tolerance: float) -> Check:
     """Two numbers that differ by no more than a tolerance."""
     verdict: Verdict = "verified" if abs(measured - predicted) <= tolerance else "refuted"
-    return Check(name, claim, "Attention with Markov", predicted, measured, tolerance, verdict)
+    error = abs(measured - predicted)
+    origin = "Attention with Markov"
+    return Check(name, claim, origin, predicted, measured, tolerance, verdict, error)
 
 
 def same_inertia(

@@ -26,7 +26,7 @@ from theory.numeric import function
 from theory.source import entropy_rate, unigram_entropy
 from theory.symbols import b, e, p, q, s, tau, w
 
-__all__ = ["DRIFT_TOLERANCE", "LONGEST", "ReducedFlow", "allowed_drift", "reduced_flow"]
+__all__ = ["DRIFT_TOLERANCE", "LONGEST", "ReducedFlow", "allowed_drift", "closed", "reduced_flow"]
 
 LONGEST = {False: 1e9, True: 1e6}
 """Time within which a flow must settle unless told otherwise, by whether p + q = 1: there e falls
@@ -138,18 +138,18 @@ def reduced_flow(
     orbit = follow(field, jacobian, origin, keeps_sign=keeps_sign, time=longest, stop=stop)
     at = [float(value) for value in orbit.end]
     if b is None:
-        at.append(float(_closed("bias", e_sign)(*chances, *at, w_sign)))
-    star, H_u, H_b = (float(_closed(name, 1)(*chances)) for name in ("star", "unigram", "bigram"))
+        at.append(float(closed("bias", e_sign)(*chances, *at, w_sign)))
+    star, H_u, H_b = (float(closed(name, 1)(*chances)) for name in ("star", "unigram", "bigram"))
     ended = None
     if orbit.settled and not degenerate:
-        height = float(_closed("gap", e_sign)(*at[:2], w_sign))
+        height = float(closed("gap", e_sign)(*at[:2], w_sign))
         sets = {"unigram": abs(height), "bigram": abs(height - star)}
         ended = next((name for name, far in sets.items() if far < NEAR * abs(star)), None)
     level = None if b is not None else energy_at(e, w)
     near = allowed_drift(e, w)
     return ReducedFlow(
         endpoint=(at[0], at[1], at[2]),
-        loss=float(_closed("loss", e_sign)(*chances, *at, w_sign)),
+        loss=float(closed("loss", e_sign)(*chances, *at, w_sign)),
         unigram_loss=H_u,
         bigram_loss=H_b,
         basin=ended,
@@ -165,7 +165,7 @@ def reduced_flow(
 
 def _drift(orbit: Orbit, level: float, w_sign: int) -> float:
     e, w = orbit.points[orbit.points[:, 1] * w_sign > 1e-290, :2].T  # below it, w is cut off
-    return float(np.abs(_closed("energy", 1)(e, w, w_sign) - level).max(initial=0.0))
+    return float(np.abs(closed("energy", 1)(e, w, w_sign) - level).max(initial=0.0))
 
 
 Function = Callable[[Float[np.ndarray, " n"]], Any]
@@ -176,7 +176,7 @@ def _fields(
 ) -> tuple[Function, Function]:
     """The velocity and the Jacobian at a point, (e, w) or (e, w, b)."""
     velocity, slope = _derived(e_sign, free)
-    gap, logit = _closed("gap", e_sign), _closed("logit", 1)
+    gap, logit = closed("gap", e_sign), closed("logit", 1)
 
     def last(y: Any) -> Any:
         if free:
@@ -199,7 +199,7 @@ def _derived(e_sign: int, free: bool) -> tuple[Any, Any]:
 
 
 @cache
-def _closed(name: str, e_sign: int) -> Any:
+def closed(name: str, e_sign: int) -> Any:
     """A closed form of theory as a function of arrays."""
     if name == "gap":
         return function([e, w, tau], flow.gap(e_sign), np)

@@ -130,3 +130,27 @@ class ScanProgress(_OnStderr):
             self.bars.update(self.cells, completed=done, note=f"measured {place}")
         else:
             click.echo(f"cell {done}/{cells}: {place}", err=True)
+
+
+class PlaneProgress(_OnStderr):
+    """The progress over the points of a grid of the (p, q) plane."""
+
+    def __init__(self, points: int) -> None:
+        super().__init__()
+        self.points = points
+        self.task: Any = None
+        self.begun = self.told = time.monotonic()
+
+    def done(self, number: int) -> None:
+        """So many points are done."""
+        if self.bars is not None:
+            if self.task is None:
+                self.task = self.bars.add_task("verifying", total=self.points, note="points")
+            self.bars.update(self.task, completed=number)
+            return
+        now = time.monotonic()
+        if now - self.told < PLAIN_SECONDS and number < self.points:
+            return
+        self.told = now
+        left = (now - self.begun) / number * (self.points - number)
+        click.echo(f"verifying: point {number}/{self.points}, {left:.0f} s left", err=True)

@@ -1,0 +1,84 @@
+"""Claims about the reduced gradient flow, beside its integration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from landscape.compare_flow import allowed_drift, closed, reduced_flow
+from landscape.compare_theorems.claim import Claim
+from landscape.compare_theorems.subject import Subject
+from theory.basins import basin, separatrix
+
+__all__ = ["basin_claims", "energy_claims", "field_claims", "separatrix_claims"]
+
+STARTS = ((0.3, 0.4), (0.5, -0.2), (-1.2, -0.5), (0.4, -1.1), (2.0, -1.6))
+"""(e, w) of the flows that are followed: both signs of e, both sides of w = -1/sqrt2."""
+
+BISECTION = 1e-5
+"""Width in e to which the separatrix is bisected."""
+
+
+def field_claims(subject: Subject) -> Iterator[Claim]:
+    """The loss falls and the gap nears s* at every step, and no flow crosses e = 0 or w = 0."""
+    p, q = subject.chances
+    star = float(closed("star", 1)(float(p), float(q)))
+    rise, away, crossed = 0.0, 0.0, 0
+    for e, w in STARTS:
+        points = reduced_flow(p, q, e, w).orbit.points
+        w_sign, e_sign = (-1 if w < 0 else 1), (-1 if e < 0 else 1)
+        gap = closed("gap", e_sign)(points[:, 0], points[:, 1], w_sign)
+        bias = closed("bias", e_sign)(float(p), float(q), points[:, 0], points[:, 1], w_sign)
+        loss = closed("loss", e_sign)(float(p), float(q), points[:, 0], points[:, 1], bias, w_sign)
+        rise = max(rise, float(np.diff(loss).max(initial=0.0)))
+        away = max(away, float(np.diff(np.abs(gap - star)).max(initial=0.0)))
+        crossed += int((points[:, 0] * e_sign < 0).any() or (points[:, 1] * w_sign < 0).any())
+    # what a step of the integrator may be wrong by, and a loss of order 1 by rounding
+    yield Claim("loss", "the largest rise of the loss in a step", 0.0, rise, 1e-12)
+    yield Claim("gap", "the largest step of s away from s*", 0.0, away, 1e-9)
+    yield Claim("axes", "flows that crossed e = 0 or w = 0", 0, crossed)
+
+
+def energy_claims(subject: Subject) -> Iterator[Claim]:
+    """The energy at every step of the integrated flows."""
+    p, q = subject.chances
+    drifts = [reduced_flow(p, q, e, w).energy_drift for e, w in STARTS]
+    worst = max(drift for drift in drifts if drift is not None)  # none at w = 0, which is not there
+    allowed = min(allowed_drift(e, w) for e, w in STARTS)
+    claim = f"the largest drift of the energy along {len(STARTS)} flows"
+    yield Claim("drift", claim, 0.0, worst, allowed)
+
+
+def separatrix_claims(subject: Subject) -> Iterator[Claim]:
+    """e_sep at one w, beside a bisection with the integrator for where flows turn."""
+    p, q = subject.chances
+    w = -2.0 if subject.binary.p + subject.binary.q < 1 else -0.3
+    known = separatrix(w)
+    assert known is not None  # w < 0
+    inner, outer = 0.0, 2 * known + 0.1
+    inside = reduced_flow(p, q, known / 2, w).basin
+    while outer - inner > BISECTION:
+        middle = (inner + outer) / 2
+        found = reduced_flow(p, q, middle, w).basin
+        if found is None:
+            yield Claim(
+                "bisection", f"e_sep({w:g})", known, middle, undecided="a flow did not settle"
+            )
+            return
+        inner, outer = (middle, outer) if found == inside else (inner, middle)
+    yield Claim("bisection", f"e_sep({w:g})", known, (inner + outer) / 2, BISECTION)
+
+
+def basin_claims(subject: Subject) -> Iterator[Claim]:
+    """Where theory says that flows end, beside where they ended."""
+    p, q = subject.chances
+    for number, (e, w) in enumerate(STARTS):
+        found = reduced_flow(p, q, e, w)
+        yield Claim(
+            f"end-{number + 1}",
+            f"the flow from (e, w) = ({e:g}, {w:g}) ends at the",
+            basin(p, q, e, w),
+            found.basin,
+            undecided="" if found.basin else "the flow did not settle",
+        )

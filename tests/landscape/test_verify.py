@@ -1,0 +1,236 @@
+"""`verify`: each theorem beside a measurement, with a verdict that can fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from landscape import (
+    GPT,
+    BinaryMarkov,
+    ExactLoss,
+    ReducedModel,
+    SingleLayer,
+    SwitchingMarkov,
+    verify,
+)
+from landscape.cli.verify import command
+from landscape.compare_checks import Check
+from landscape.compare_flow import closed
+from landscape.compare_theorems.claim import Claim, judge
+from landscape.compare_theorems.plane import grid_values, verify_plane
+from landscape.compare_theorems.subject import Subject
+from landscape.compare_theorems.verification import CLAIMS, Verification
+from landscape.models.initial import gaussian
+from theory.certify import certify_unigram
+from theory.certify import check as check_certificate
+from theory.proof_cache import proof_record
+from theory.theorems import THEOREM_IDS, theorem
+
+CLAIMS_OF = "landscape.compare_theorems"
+
+
+def found_at(
+    p: str, q: str, *names: str, w: float | None = None, tying: str = "tied"
+) -> Verification:
+    model = SingleLayer(width=2, length=3, tying=tying)
+    return verify(model, ExactLoss(BinaryMarkov(p, q), 3), w=w, theorems=names)
+
+
+def by_id(found: Verification) -> dict[str, Check]:
+    return {check.id: check for check in found.checks}
+
+
+def test_every_theorem_of_the_registry_is_measured() -> None:
+    assert set(CLAIMS) == set(THEOREM_IDS)
+
+
+@pytest.mark.parametrize(
+    ("p", "q"), [("0.5", "0.8"), ("0.2", "0.3"), ("0.9", "0.9"), ("0.3", "0.7")]
+)
+def test_nothing_is_refuted_anywhere_in_the_plane(p: str, q: str) -> None:
+    model = SingleLayer(width=2, length=3)
+    found = verify(model, ExactLoss(BinaryMarkov(p, q), 3))
+    assert {c.id: c for c in found.checks if c.verdict in ("refuted", "inconclusive")} == {}
+    assert {c.id.partition("/")[0] for c in found.checks} == set(THEOREM_IDS)
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "word"), [("0.5", "0.8", "local minimum"), ("0.2", "0.3", "saddle")]
+)
+def test_the_unigram_point_is_named_and_certified(p: str, q: str, word: str) -> None:
+    found = by_id(found_at(p, q, "tied-unigram", "tied-condition"))
+    for name in ("tied-unigram/classification", "tied-condition/classification"):
+        assert (found[name].predicted, found[name].measured) == (word, word)
+        assert found[name].verdict == "proved"
+    certificate = found["tied-condition/classification"].certificate
+    assert certificate is not None and check_certificate(json.loads(json.dumps(certificate)))
+
+
+def test_random_weights_are_certified_too() -> None:
+    model = SingleLayer(width=2, length=3)
+    objective = ExactLoss(BinaryMarkov("0.5", "0.8"), 3)
+    found = verify(
+        model, objective, free=gaussian(model, 0.5, 3), theorems=("tied-condition", "universal-law")
+    )
+    assert found.verdict == "proved"
+
+
+def test_at_p_plus_q_equal_to_one_what_needs_a_gap_is_not_applicable() -> None:
+    found = found_at("0.2", "0.8", "basins", "tied-condition", "untied-unigram", "entropies")
+    assert {c.id.partition("/")[0]: c.verdict for c in found.checks} == {
+        "basins": "not-applicable",
+        "tied-condition": "not-applicable",
+        "untied-unigram": "not-applicable",
+        "entropies": "proved",
+    }
+
+
+def test_the_kink_is_not_applicable_with_the_right_one_sided_curvatures() -> None:
+    found = by_id(found_at("0.5", "0.8", "universal-law", "tied-condition", "relu-kink", w=-2.0))
+    for name in ("universal-law", "tied-condition"):
+        assert found[name].verdict == "not-applicable"
+        assert "-2.13018 and +0.142012" in found[name].note
+    assert found["relu-kink/lower"].measured == pytest.approx(-2.130, abs=5e-4)
+    assert found["relu-kink/upper"].measured == pytest.approx(0.142, abs=5e-4)
+    assert found["relu-kink/lower"].verdict == found["relu-kink/upper"].verdict == "proved"
+
+
+def test_untied_embeddings_make_a_certified_saddle() -> None:
+    found = by_id(found_at("0.5", "0.8", "untied-unigram", "tied-condition", tying="untied"))
+    assert found["untied-unigram/classification"].predicted == "saddle"
+    assert found["untied-unigram/classification"].verdict == "proved"
+    assert found["tied-condition"].verdict == "not-applicable"
+
+
+def test_a_prediction_with_measured_inputs_is_verified_and_not_proved() -> None:
+    model = GPT(width=2, length=2)
+    objective = ExactLoss(BinaryMarkov("0.5", "0.8"), 2)
+    found = verify(model, objective, free=gaussian(model, 0.3, 0), theorems=("universal-law",))
+    assert found.verdict == "verified"
+
+
+def test_other_sources_leave_the_plane_and_keep_the_universal_law() -> None:
+    model = GPT(width=2, length=2, states=3)
+    objective = ExactLoss(SwitchingMarkov(3, "0.8"), 2)
+    found = by_id(verify(model, objective, theorems=("basins", "universal-law")))
+    assert found["basins"].verdict == "not-applicable"
+    assert found["universal-law/spectrum"].verdict == "verified"
+
+
+def test_a_wrong_closed_form_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    def wrong(name: str, e_sign: int) -> Any:
+        names.append(name)
+        return lambda *values: closed(name, e_sign)(*values) + 1e-9
+
+    monkeypatch.setattr(f"{CLAIMS_OF}.bigram_claims.closed", wrong)
+    assert found_at("0.5", "0.8", "best-bias").verdict == "refuted"
+    assert set(names) == {"bias"}
+
+
+def test_a_wrong_basin_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{CLAIMS_OF}.flow_claims.basin", lambda p, q, e, w: "unigram")
+    assert found_at("0.5", "0.8", "basins").verdict == "refuted"
+
+
+def test_a_wrong_certified_word_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        f"{CLAIMS_OF}.unigram_claims.certify_unigram",
+        lambda weights, p, q, tying: certify_unigram(weights, p=1 - p, q=1 - q, tying=tying),
+    )
+    assert found_at("0.5", "0.8", "tied-condition").verdict == "refuted"
+
+
+def test_a_theorem_without_an_accepted_proof_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        f"{CLAIMS_OF}.verification.proof_record",
+        lambda name: dataclasses.replace(proof_record(name), refuted=False),
+    )
+    found = found_at("0.5", "0.8", "entropies")
+    assert found.verdict == "inconclusive"
+    assert "the proof of entropies is not accepted" in found.checks[0].note
+
+
+def test_claims_agree_by_equality_or_within_their_tolerance() -> None:
+    entropies = theorem("entropies")
+    for claim, verdict in (
+        (Claim("x", "", 1.0, 1.5, 0.5), "proved"),
+        (Claim("x", "", 1.0, 1.6, 0.5), "refuted"),
+        (Claim("x", "", 1.0, float("nan"), 0.5), "refuted"),
+        (Claim("x", "", "saddle", "saddle"), "proved"),
+        (Claim("x", "", "saddle", "local minimum"), "refuted"),
+        (Claim("x", "", "saddle", "local minimum", undecided="too small"), "inconclusive"),
+        (Claim("x", "", [0, 1], [0, 2]), "refuted"),
+        (Claim("x", "", 1.0, 1.0, 0.5, exact=False), "verified"),
+    ):
+        assert judge(entropies, claim, "digest").verdict == verdict
+    assert judge(entropies, Claim("x", "", 1.0, 1.0, 0.5), None).verdict == "inconclusive"
+
+
+def test_the_grid_counts_every_point() -> None:
+    axis = grid_values(2)
+    seen: list[int] = []
+    plane = verify_plane(
+        ReducedModel(), 1, axis, axis, theorems=("entropies", "tied-unigram"), progress=seen.append
+    )
+    assert seen == [1, 2, 3, 4] and plane.verdict == "proved"
+    words = {s.id: dict(s.counts) for s in plane.summary()}
+    # (1/3, 2/3) and (2/3, 1/3) are written with four decimals: p + q is 1 exactly
+    assert words["entropies/gap"] == {"proved": 4}
+    assert sum(words["tied-unigram/classification"].values()) == 4
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(command, [*arguments], standalone_mode=False)
+
+
+def test_the_command_keeps_its_contract() -> None:
+    result = run("--p", ".5", "--q", ".8", "--model", "reduced", "--json")
+    assert result.exception is None and result.return_value == 0
+    record = json.loads(result.stdout)
+    assert {"p", "q", "checks", "verdict"} <= set(record)
+    keys = {"id", "claim", "source", "predicted", "measured", "tolerance", "verdict", "certificate"}
+    assert all(keys <= set(check) for check in record["checks"])
+    allowed = {"proved", "verified", "refuted", "inconclusive", "not-applicable"}
+    assert {check["verdict"] for check in record["checks"]} <= allowed
+
+
+def test_a_refutation_leaves_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{CLAIMS_OF}.flow_claims.basin", lambda p, q, e, w: "unigram")
+    assert run("--p", ".5", "--q", ".8", "--model", "reduced").return_value == 1
+
+
+def test_an_inconclusive_check_warns_and_is_an_error_only_when_strict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def claims(subject: Subject) -> Iterator[Claim]:
+        yield Claim("x", "x", 1.0, 1.0, 0.0, undecided="made up")
+
+    monkeypatch.setattr(f"{CLAIMS_OF}.flow_claims.basin_claims", claims)
+    result = run("--p", ".5", "--q", ".8", "--model", "reduced")
+    assert result.return_value == 0 and "Inconclusive" in result.stderr
+    assert run("--p", ".5", "--q", ".8", "--model", "reduced", "--strict").return_value == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--grid", "3", "--p", ".5"], "--grid takes the place of"),
+        (["--grid", "0"], "grid=0 is out of range"),
+        (["--p", "1.5", "--q", ".5"], "p"),
+        (["--p", ".5", "--q", ".8", "--w", "1", "--random-weights", "1"], "give one of them"),
+        (["--p", ".5", "--q", ".8", "--model", "gpt", "--w", "1"], "rank-one ansatz"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_computed(arguments: list[str], words: str) -> None:
+    result = run(*arguments)
+    assert result.exception is not None and words in str(result.exception)
