@@ -3,7 +3,7 @@
 # check    the lint and types of it
 # slow     the tests that take minutes
 # bench    compare with peers
-# figures  draw the figures from stored records
+# figures  draw the papers' figures, training what is missing
 # theorems go through every proof and write docs/theorems.md
 # presets  run the published experiments, quick, and write docs/presets.md (or: ARGS="depth lag-2")
 
@@ -34,7 +34,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 figures: $(STAMP)
-	$(BIN)/python -m figures $(ARGS)
+	$(BIN)/landscape figures $(ARGS)
 
 theorems: $(STAMP)
 	$(BIN)/python -m theory.export $(ARGS)

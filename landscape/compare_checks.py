@@ -10,9 +10,10 @@ from landscape.spectrum import Spectrum
 from theory.prediction import PredictedSpectrum
 
 Verdict = Literal["proved", "verified", "refuted", "inconclusive", "not-applicable"]
-"""proved: it follows from a proved theorem and exact inputs, and the measurement agrees. verified:
-the prediction has a measured input, and the measurement agrees. refuted: the measurement disagrees.
-inconclusive: it cannot tell. not-applicable: a hypothesis fails."""
+"""proved: it follows from a proved theorem and exact inputs, and the measurement, in floats,
+agrees. verified: the prediction has a measured input, or is of a size larger than those that the
+machine goes through, and the measurement agrees. refuted: the measurement disagrees. inconclusive:
+it cannot tell. not-applicable: a hypothesis fails."""
 
 WORST: tuple[Verdict, ...] = ("refuted", "inconclusive", "not-applicable", "verified", "proved")
 

@@ -43,6 +43,34 @@ CHECKS: Mapping[str, Callable[[dict[str, Any]], str | None]] = {
 }
 
 
+KEYS: Mapping[str, frozenset[str]] = {
+    "unigram": frozenset({"tying", "p", "q", "word", "status", "inertia"}),
+    "unigram-plane": frozenset({"tying", "box", "decided", "bands", "undecided"}),
+    "bigram-root": frozenset({"p", "q", "w", "e_sign", "unique_in", "root_in"}),
+}
+"""What a claim of each kind says, and all that it says."""
+
+BAND = frozenset({"lambda", "word", "inertia"})
+ALWAYS = frozenset({"kind", "claim", "theorems", "sha256"})
+
+
+def surplus(certificate: dict[str, Any]) -> str | None:
+    """What a record says beyond what is checked, or lacks: such a claim would pass unread."""
+    kind, claim = certificate["kind"], certificate["claim"]
+    inputs = frozenset() if kind == "bigram-root" else frozenset({"weights", "witness"})
+    parts = [(certificate, ALWAYS | inputs, "the record"), (claim, KEYS[kind], "its claim")]
+    if kind == "unigram-plane":
+        parts += [(band, BAND, "a band of its claim") for band in claim["bands"]]
+    for part, keys, name in parts:
+        if set(part) != keys:
+            return f"{name} has the keys {sorted(map(str, part))}, not {sorted(keys)}"
+    for part, _, name in parts:
+        counts = part.get("inertia")
+        if counts is not None and any(type(count) is not int for count in counts):
+            return f"the inertia in {name} is not made of integers"
+    return None
+
+
 def check(certificate: object) -> CheckResult:
     """Whether a certificate, as parsed from JSON, proves what it claims.
 
@@ -62,7 +90,7 @@ def check(certificate: object) -> CheckResult:
             return CheckResult(False, "refused: not a JSON object with a kind that is known")
         if certificate.get("sha256") != digest(certificate):
             return CheckResult(False, "refused: the record is not what its sha256 says")
-        objection = CHECKS[certificate["kind"]](certificate)
+        objection = surplus(certificate) or CHECKS[certificate["kind"]](certificate)
     except Malformed as error:
         return CheckResult(False, f"refused: {error}")
     except _ODD as error:

@@ -62,7 +62,10 @@ def read_number(text: object) -> Fraction:
     """
     if isinstance(text, str):
         if _HEXADECIMAL.fullmatch(text):
-            return Fraction(float.fromhex(text))
+            value = float.fromhex(text)
+            if value.hex() != text:  # it was rounded, or underflowed
+                raise Malformed(f"{text[:40]!r} is not what float.hex writes")
+            return Fraction(value)
         if _RATIONAL.fullmatch(text) and Fraction(text.partition("/")[2] or 1):
             return Fraction(text)
     raise Malformed(f"{str(text)[:40]!r} is not an exact number")

@@ -1,9 +1,9 @@
 """The ansatz at e = 0 with positions 0: one-sided curvatures of the full model at its relu kink.
 
 With e = 0 and p_n = 0 every pre-activation of the hidden units is 0. Moving the embedding along
-+alpha turns them on at x = 1, along -alpha it leaves them off (and the other way round at the
-mirror branch), while the positions stay: so the loss has two second derivatives there and no
-Hessian. The reduced model, whose positions move with e, has their mean.
++alpha turns them on at x = 1, along -alpha it leaves them off, while the positions stay: so the
+loss has two second derivatives there and no Hessian. The reduced model, whose positions move with
+e, has their mean.
 """
 
 from __future__ import annotations

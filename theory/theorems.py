@@ -53,7 +53,7 @@ def theorem(name: str) -> Theorem:
     if name not in _HOME:
         from difflib import get_close_matches
 
-        near = get_close_matches(name, THEOREM_IDS, n=1)
+        near = get_close_matches(name, THEOREM_IDS, n=1, cutoff=0.75)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(
             f"theorem = {name!r} is not in the registry: {hint}choose one of "

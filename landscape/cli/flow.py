@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from landscape.compare_flow import ReducedFlow
 
 
-def _finite(_: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is refused: give a finite number, such as 0.5 or -2")
-    return value
-
-
 def _duration(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
     if value is not None and not (math.isfinite(value) and value > 0):
         raise click.BadParameter(f"{value} is refused: give a positive number, such as 1000")
@@ -28,12 +22,16 @@ def _duration(_: click.Context, __: click.Parameter, value: float | None) -> flo
 @click.command("flow")
 @click.option("--p", required=True, help="P(1|0), a decimal in (0, 1).")
 @click.option("--q", required=True, help="P(0|1), a decimal in (0, 1).")
-@click.option("--e", type=float, required=True, callback=_finite, help="Embedding at the start.")
-@click.option("--w", type=float, required=True, callback=_finite, help="Feed-forward weight there.")
+@click.option(
+    "--e", type=float, required=True, callback=options.finite, help="Embedding at the start."
+)
+@click.option(
+    "--w", type=float, required=True, callback=options.finite, help="Feed-forward weight there."
+)
 @click.option(
     "--b",
     type=float,
-    callback=_finite,
+    callback=options.finite,
     help="Bias there: it flows too.  [default: kept at its best value]",
 )
 @click.option(

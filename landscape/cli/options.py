@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -60,6 +61,14 @@ descent = _all(
     click.option("--lr", type=float, default=2e-3, show_default=True, help="Peak learning rate."),
 )
 
+
+def finite(_: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse nan and infinities before anything is computed."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is refused: give a finite number, such as 0.5 or -2")
+    return value
+
+
 point = _all(
     click.option(
         "--at",
@@ -75,7 +84,12 @@ point = _all(
         show_default=True,
         help="Standard deviation of the weights that are free at the point; 0: all zero.",
     ),
-    click.option("--w", type=float, help="Reduced feed-forward coordinate of the rank-one ansatz."),
+    click.option(
+        "--w",
+        type=float,
+        callback=finite,
+        help="Reduced feed-forward coordinate of the rank-one ansatz.",
+    ),
 )
 
 training = _all(

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Standard deviation of the weights that are free at the points; 0: all zero.",
 )
-@click.option("--w", type=float, help="Reduced coordinate of the unigram point's weights.")
+@click.option(
+    "--w",
+    type=float,
+    callback=options.finite,
+    help="Reduced coordinate of the unigram point's weights.",
+)
 @click.option(
     "--grid",
     type=int,
@@ -46,7 +51,7 @@ def command(
 
     \b
     proved          it follows from a theorem whose proof the machine accepts, and is measured so
-    verified        it is measured as predicted, from inputs that are measured too
+    verified        measured as predicted, from measured inputs or beyond the sizes proved
     refuted         the measurement disagrees: exit code 1
     inconclusive    the measurement cannot tell
     not-applicable  a hypothesis fails; the note says which

@@ -51,7 +51,7 @@ def _console() -> Any:
 def print_point(record: dict[str, Any]) -> None:
     """One row a check; what is not applicable is listed below with its reason."""
     console = _console()
-    where = "" if record["p"] is None else f" at p = {record['p']:g}, q = {record['q']:g}"
+    where = "" if record["p"] is None else f" at p = {record['p']!r}, q = {record['q']!r}"
     console.print(f"[bold]{record['verdict']}[/bold]: {record['model']}{where}")
     table = _table("theorem", "claim", "verdict", "predicted", "measured", "error")
     silent = []

@@ -20,7 +20,9 @@ from theory.reduced import ansatz_bigram
 
 __all__ = ["attention_claims"]
 
-LENGTH = 6
+LENGTH = 2
+"""At which the machine sums the curvature."""
+
 WIDTH = 2
 
 POINT = (0.8, -0.4, 0.5, 0.2)

@@ -15,8 +15,8 @@ from theory.spectra import chain
 
 __all__ = ["entropy_claims", "memory_claims"]
 
-MEMORY_LENGTH = 6
-"""Context length at which the chain's lag-2 twin is enumerated."""
+MEMORY_LENGTH, FLOOR_LENGTH = 6, 3
+"""Symbols of the lag-2 twin of the chain that are enumerated: sizes of the proof."""
 
 
 def entropy_claims(subject: Subject) -> Iterator[Claim]:
@@ -56,16 +56,16 @@ def memory_claims(subject: Subject) -> Iterator[Claim]:
         COVARIANCE_TOLERANCE,
     )
     H_u, H_b = entropies(*subject.chances)
-    floor = H_b + (H_u - H_b) / MEMORY_LENGTH
+    floor = H_b + (H_u - H_b) / FLOOR_LENGTH
     least = 0.0
-    for n in range(1, MEMORY_LENGTH + 1):
+    for n in range(1, FLOOR_LENGTH + 1):
         following = source.next_law(n)
         rows = source.context_law(n)[:, None] * following
-        least -= float((rows * np.log(following)).sum()) / MEMORY_LENGTH
+        least -= float((rows * np.log(following)).sum()) / FLOOR_LENGTH
     yield Claim(
         "floor",
-        f"its least loss over {MEMORY_LENGTH} positions is H_b + (H_u - H_b)/{MEMORY_LENGTH}",
+        f"its least loss over {FLOOR_LENGTH} positions is H_b + (H_u - H_b)/{FLOOR_LENGTH}",
         floor,
         least,
-        LOSS_TOLERANCE * MEMORY_LENGTH,
+        LOSS_TOLERANCE * FLOOR_LENGTH,
     )

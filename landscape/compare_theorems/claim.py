@@ -28,9 +28,10 @@ class Claim:
         text: the claim in words.
         predicted, measured: numbers, counts or names.
         tolerance: how far two numbers may differ; None where the two must be equal.
-        exact: whether the prediction has no measured input.
+        exact: whether it is a case of what is proved, from exact inputs.
         certificate: what vouches for a sign, beside the proof.
         undecided: why the measurement cannot tell, if it cannot.
+        beyond: why the claim is more than what is proved, where it is not `exact`.
     """
 
     what: str
@@ -41,6 +42,7 @@ class Claim:
     exact: bool = True
     certificate: Mapping[str, Any] | None = None
     undecided: str = ""
+    beyond: str = "the prediction has measured inputs"
 
     @property
     def error(self) -> float | None:
@@ -70,7 +72,7 @@ def judge(theorem: Theorem, claim: Claim, digest: str | None) -> Check:
     else:
         verdict = "proved" if claim.exact else "verified"
         if not claim.exact:
-            note = "the prediction has measured inputs"
+            note = claim.beyond
     proof = None if digest is None else {"theorem": theorem.id, "proof": digest}
     return Check(
         id=f"{theorem.id}/{claim.what}",

@@ -14,6 +14,7 @@ from landscape.compare_theorems.claim import Claim
 from landscape.compare_theorems.subject import Subject
 from landscape.models import ReducedModel
 from landscape.models.ansatz import ansatz
+from landscape.points import log_ratio
 from theory import symbols
 from theory.degenerate import leading_term, offset
 from theory.numeric import function
@@ -39,7 +40,8 @@ def degenerate_claims(subject: Subject) -> Iterator[Claim]:
     flat = max(abs(_loss(subject, e, EDGE) - H_u) for e in (0.2, 0.5, 1.0))
     claim = "along w = -1/sqrt2 the loss at the best bias is H_u, largest error"
     yield Claim("flat", claim, 0.0, flat, 1e-14)
-    below, above = (_loss(subject, 0.3, EDGE + v) - H_u for v in (-0.1, 0.1))
+    e = 0.3 * _scale(subject)  # so that the gap stays far below s*, where the loss turns
+    below, above = (_loss(subject, e, EDGE + v) - H_u for v in (-0.1, 0.1))
     yield Claim(
         "signs",
         "beside w = -1/sqrt2 the loss is lower on one side and higher on the other",
@@ -56,7 +58,7 @@ def _ratio(subject: Subject, line: str, w: float | None) -> Claim:
     term = function(names, leading_term(line), mpmath)
     ratios, least = [], math.inf
     for k in range(1, 5):
-        step = k * STEP
+        step = k * STEP * (_scale(subject) if line == "w=-1/sqrt2" else 1.0)
         e, v = math.sqrt(step), step if w is None else 0.0
         at = EDGE + v if w is None else w
         expected = float(term(*subject.chances, e, at, -1 if at < 0 else 1, v))
@@ -64,11 +66,11 @@ def _ratio(subject: Subject, line: str, w: float | None) -> Claim:
         found = _loss(subject, e, at) - H_u
         if line == "w=-1/sqrt2":
             found = (found - (_loss(subject, e, EDGE - v) - H_u)) / 2
-        ratios.append(found / expected)
+        ratios.append(found / expected if expected else math.nan)
         least = min(least, abs(expected))
     value = 4 * ratios[0] - 6 * ratios[1] + 4 * ratios[2] - ratios[3]
     # 24 h^4 of the cubic, times a derivative of order 100; 15 roundings of a loss over the term
-    tolerance = 24 * STEP**4 * 100 + 30 * EPS / least
+    tolerance = 24 * STEP**4 * 100 + (30 * EPS / least if least else math.inf)
     return Claim(
         f"order-{line}",
         f"on the line {line} the loss over its leading term tends to 1"
@@ -79,6 +81,12 @@ def _ratio(subject: Subject, line: str, w: float | None) -> Claim:
         tolerance,
         undecided="" if tolerance < 0.1 else "the leading term is below round-off",
     )
+
+
+def _scale(subject: Subject) -> float:
+    """sqrt(min(1, |s*|)), s* = ln[(1-p)(1-q)/(pq)]: the size of e at which s is of order s*."""
+    p, q = subject.chances
+    return math.sqrt(min(1.0, abs(log_ratio((1 - p) * (1 - q), p * q))))
 
 
 def _loss(subject: Subject, e: float, w: float) -> float:

@@ -105,6 +105,7 @@ class Subject:
 
         Raises NotApplicable for models without the rank-one ansatz.
         """
+        self.binary  # noqa: B018  # raises for another source
         if not isinstance(self.model, (SingleLayer, ReducedModel)):
             raise NotApplicable(
                 f"{type(self.model).__name__} has no bigram point in closed form: train and refine "

@@ -10,14 +10,18 @@ import numpy as np
 from landscape.compare import SPECTRUM_TOLERANCE, Report
 from landscape.compare_theorems.claim import Claim, NotApplicable
 from landscape.compare_theorems.subject import Subject
-from landscape.models import ReducedModel, SingleLayer
+from landscape.compare_unigram import source_numbers
+from landscape.models import GPT, ReducedModel, SingleLayer
+from landscape.objective import ExactLoss
 from landscape.points import unigram_point
+from landscape.sources import BinaryMarkov
 from landscape.spectrum import Spectrum, hessian_spectrum
 from theory.certify import certify_unigram
 from theory.critical_points import classify
 from theory.kink import one_sided_curvatures
 from theory.spectra import first_lag_criterion
 from theory.unigram_law import Tying
+from theory.unigram_states import contrasts
 
 __all__ = [
     "condition_claims",
@@ -30,6 +34,9 @@ __all__ = [
 
 ROUND_OFF = 1e-10
 """Of a curvature extrapolated to the kink: eps/h of second derivatives near 1."""
+
+STATES_WIDTH, STATES_LENGTH = 2, 2
+"""Of the network without weights in which the S-state criterion is measured."""
 
 STEP = 2.0**-10
 """Of that extrapolation."""
@@ -137,18 +144,41 @@ def kink_claims(subject: Subject) -> Iterator[Claim]:
 def states_claims(subject: Subject) -> Iterator[Claim]:
     """The word of the S-state criterion beside the signs of a network without weights."""
     source = subject.objective.source
-    covariance = getattr(source, "lag_covariance", None)
-    if covariance is None or not source.starts_stationary:
+    numbers = source_numbers(source, STATES_LENGTH)
+    if numbers is None:
         raise NotApplicable("it is about a stationary source with lag covariances")
-    model, objective = subject.model, subject.objective
-    if not isinstance(model, SingleLayer) or model.tying != "tied":
-        raise NotApplicable("it is about J = I and tied embeddings: the single layer at W = 0")
+    C_1 = np.asarray(numbers.covariance[1])
+    model: SingleLayer | GPT
+    if source.states == 2:
+        model = SingleLayer(width=STATES_WIDTH, length=STATES_LENGTH)
+    else:
+        model = GPT(
+            width=STATES_WIDTH, length=STATES_LENGTH, states=source.states, layer_norm=False
+        )
+    objective = ExactLoss(source, STATES_LENGTH)
     zeros = {name: 0 * value.detach() for name, value in model.named_parameters()}
     point = unigram_point(model, objective, free=zeros)
-    signs = hessian_spectrum(model, objective, point.params).inertia
-    word = first_lag_criterion(np.asarray(covariance(1)))
-    measured = "undecided" if source.degenerate else word_of(signs)
-    yield Claim("criterion", "the sign of M = sym C_1 names the point at W = 0", word, measured)
+    negative, _, positive = hessian_spectrum(model, objective, point.params).inertia
+    all_positive = (source.states - 1) * (1 + STATES_WIDTH)
+    measured = (
+        "saddle" if negative else "local minimum" if positive == all_positive else "undecided"
+    )
+    if isinstance(source, BinaryMarkov):
+        word = classify(source.p, source.q, 0.0)
+        word = "undecided" if word == "degenerate" else word
+    else:
+        word = first_lag_criterion(C_1)
+    Q = contrasts(source.states)
+    least = float(np.abs(np.linalg.eigvalsh(Q.T @ (C_1 + C_1.T) @ Q / 2)).min())
+    yield Claim(
+        "criterion",
+        "the sign of M = sym C_1 names the point of a network without weights",
+        word,
+        measured,
+        undecided=""
+        if word == measured or least > SPECTRUM_TOLERANCE
+        else "an eigenvalue is too small for float64",
+    )
 
 
 def spectrum_claims(report: Report, spectrum: Spectrum, *, exact: bool) -> Iterator[Claim]:

@@ -31,7 +31,7 @@ CORNERS = 61
 
 def valley_claims(subject: Subject) -> Iterator[Claim]:
     """The path of `landscape.valley`, from the chosen model's unigram point to its bigram."""
-    model = subject.model
+    model, _ = subject.model, subject.binary
     if not isinstance(model, (SingleLayer, ReducedModel)):
         raise NotApplicable(
             f"the path is through the rank-one ansatz, and the model is {type(model).__name__}"

@@ -14,6 +14,7 @@ from landscape import (
     GPT,
     BinaryMarkov,
     ExactLoss,
+    LagMarkov,
     ReducedModel,
     SingleLayer,
     SwitchingMarkov,
@@ -95,7 +96,7 @@ def test_the_kink_is_not_applicable_with_the_right_one_sided_curvatures() -> Non
     found = by_id(found_at("0.5", "0.8", "universal-law", "tied-condition", "relu-kink", w=-2.0))
     for name in ("universal-law", "tied-condition"):
         assert found[name].verdict == "not-applicable"
-        assert "-2.13018 and +0.142012" in found[name].note
+        assert "+0.142012 and -2.13018" in found[name].note
     assert found["relu-kink/lower"].measured == pytest.approx(-2.130, abs=5e-4)
     assert found["relu-kink/upper"].measured == pytest.approx(0.142, abs=5e-4)
     assert found["relu-kink/lower"].verdict == found["relu-kink/upper"].verdict == "proved"
@@ -186,7 +187,8 @@ def test_the_grid_counts_every_point() -> None:
     words = {s.id: dict(s.counts) for s in plane.summary()}
     # (1/3, 2/3) and (2/3, 1/3) are written with four decimals: p + q is 1 exactly
     assert words["entropies/gap"] == {"proved": 4}
-    assert sum(words["tied-unigram/classification"].values()) == 4
+    assert words["tied-unigram/classification"] == {"proved": 2}
+    assert words["tied-unigram"] == {"not-applicable": 2}
 
 
 def run(*arguments: str) -> Any:
@@ -234,3 +236,31 @@ def test_an_inconclusive_check_warns_and_is_an_error_only_when_strict(
 def test_bad_input_is_refused_before_anything_is_computed(arguments: list[str], words: str) -> None:
     result = run(*arguments)
     assert result.exception is not None and words in str(result.exception)
+
+
+@pytest.mark.parametrize(("p", "q"), [("0.2", "0.80001"), ("0.2", "0.7999999999999999")])
+def test_next_to_the_degenerate_line_nothing_is_refuted(p: str, q: str) -> None:
+    names = ("degenerate-lines", "s-states", "global-minimum", "tied-unigram")
+    found = found_at(p, q, *names)
+    assert [check.id for check in found.checks if check.verdict == "refuted"] == []
+
+
+@pytest.mark.parametrize(("p", "q"), [("0.999999", "0.999999"), ("0.000001", "0.999999")])
+def test_at_the_corners_of_the_plane_nothing_is_refuted(p: str, q: str) -> None:
+    model = ReducedModel()
+    names = ("global-minimum", "critical-points", "s-states", "best-bias")
+    found = verify(model, ExactLoss(BinaryMarkov(p, q), 1), theorems=names)
+    assert [check.id for check in found.checks if check.verdict == "refuted"] == []
+
+
+def test_three_symbols_and_a_lag_source_have_their_own_criterion() -> None:
+    model = GPT(width=2, length=2, states=3)
+    for switch, word in (("0.8", "local minimum"), ("0.5", "saddle")):
+        objective = ExactLoss(SwitchingMarkov(3, switch), 2)
+        (check,) = verify(model, objective, theorems=("s-states",)).checks
+        assert (check.predicted, check.measured, check.verdict) == (word, word, "proved")
+    lag = ExactLoss(LagMarkov(BinaryMarkov("0.5", "0.8"), 2), 3)
+    found = by_id(verify(SingleLayer(width=2, length=3), lag, theorems=THEOREM_IDS))
+    assert found["s-states/criterion"].measured == "undecided"
+    assert found["universal-law/spectrum"].verdict == "proved"
+    assert found["global-minimum"].verdict == found["valley"].verdict == "not-applicable"

@@ -27,7 +27,8 @@ CHAINS = [
     (0.5, 0.8, -1.2),
 ]
 # width, hidden, length, W_O = I
-SHAPES = [(2, 3, 3, True), (1, 2, 4, True), (3, 2, 1, True), (2, 3, 2, False), (2, 1, 1, False)]
+SHAPES = [(2, 3, 3, True), (1, 2, 4, True), (2, 1, 2, True), (3, 2, 1, True)]
+SHAPES += [(2, 3, 2, False), (2, 1, 1, False)]
 
 
 def hessian_and_score(
@@ -132,6 +133,19 @@ def test_rank_and_parameters_are_the_published_ones(tying: Tying) -> None:
     assert not agrees("bigram_rank", blind.inertia[2])
 
 
+def test_unless_told_otherwise_attention_is_uniform_and_goes_on_to_the_head() -> None:
+    point: dict[str, Any] = {"p": 0.2, "q": 0.4, "w": 0.5, "tying": "tied"}
+    point |= {"width": 2, "hidden": 2, "length": 4}
+
+    def values(**given: Any) -> list[float]:
+        found: list[float] = bigram_spectrum(**point, **given).eigenvalues.tolist()
+        return found
+
+    assert values() == values(attention_score=0.0, output=True, e_sign=1)
+    for other in ({"attention_score": 1.0}, {"output": False}, {"e_sign": -1}):
+        assert values() != values(**other)
+
+
 @pytest.mark.parametrize("length", [1, 2, 5, 40])
 def test_the_small_matrix_has_exactly_the_stated_rank(length: int) -> None:
     for output, expected in ((True, length + 2 if length > 1 else 2), (False, length + 1)):
@@ -148,6 +162,35 @@ def test_the_small_matrix_has_exactly_the_stated_rank(length: int) -> None:
         values = np.linalg.eigvalsh(moment)
         # a backward-stable solver: zeros below size * eps * norm
         assert int((values > len(values) * 2.0**-52 * values[-1]).sum()) == expected
+
+
+@pytest.mark.parametrize("tying", ["tied", "untied"])
+@pytest.mark.parametrize("e", [1.3, -0.8])
+def test_the_small_matrix_is_a_mean_over_all_contexts(e: float, tying: Tying) -> None:
+    """Entry by entry in the stated order, context by context, the softmax written out."""
+    p, q, w, N, score = 0.2, 0.4, -0.6, 3, 0.7
+    before = 1 if tying == "tied" else 2
+    expected = np.zeros((before + N + 4, before + N + 4))
+    for path in itertools.product((0, 1), repeat=N):
+        for n in range(N):
+            t, seen = path[n] - 0.5, np.array(path[: n + 1]) - 0.5
+            attention = np.exp(e**2 * t * seen * score)
+            m = float(attention @ seen / attention.sum())
+            F = float(e * t > 0)
+            K = 1 + 4 * w * abs(w) * F
+            g = np.zeros(len(expected))
+            g[0], g[1] = 1, path[n] * e * K
+            g[before] += e * t * K
+            g[before + 1 + n] = e * K
+            g[-3:] = e**2 * K * m, 2 * abs(w) * e**2 * t * F, 2 * w * e**2 * t * F
+            r = (p, 1 - q)[path[n]]
+            expected += float(probability(path, p, q)) * r * (1 - r) * np.outer(g, g) / N
+    given: dict[str, Any] = {"p": p, "q": q, "e": e, "w": w, "length": N, "tying": tying}
+    moment = second_moment(**given, attention_score=score, output=True)
+    assert moment.shape == expected.shape
+    assert np.abs(moment - expected).max() < 1e-15
+    other = second_moment(**given, attention_score=-score, output=True)
+    assert np.abs(other - expected).max() > 1e-3
 
 
 @pytest.mark.parametrize("length", range(1, 6))

@@ -175,3 +175,31 @@ def test_the_checker_loads_nothing_of_what_it_checks() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_number_that_underflows_as_a_float_is_refused(records: dict[str, Record]) -> None:
+    record = copy.deepcopy(records["unigram"])
+    huge, tiny = str(-3 * 2**1080), "0x1.0p-1080"
+    for name, text in (("hidden_in", huge), ("hidden_out", tiny)):
+        record["weights"][name][0][0] = text
+    assert "is not what float.hex writes" in check(sealed(record)).reason
+
+
+@pytest.mark.parametrize("kind", ["unigram", "unigram-plane", "bigram-root"])
+def test_what_a_claim_says_beyond_what_is_checked_is_refused(
+    records: dict[str, Record], kind: str
+) -> None:
+    record = copy.deepcopy(next(r for r in records.values() if r["kind"] == kind))
+    assert check(record)
+    record["claim"]["note"] = "also a global minimum"
+    assert "has the keys" in check(sealed(record)).reason
+    del record["claim"]["note"]
+    record["note"] = "also a global minimum"
+    assert "has the keys" in check(sealed(record)).reason
+
+
+def test_counts_of_signs_are_integers(records: dict[str, Record]) -> None:
+    record = copy.deepcopy(records["unigram"])
+    inertia = record["claim"]["inertia"]
+    record["claim"]["inertia"] = [bool(inertia[0]), *map(float, inertia[1:])]
+    assert "not made of integers" in check(sealed(record)).reason

@@ -127,6 +127,14 @@ def test_independence_is_decided_on_the_numbers_as_written(
     assert bool(found.covariance[1:].any()) is not degenerate
 
 
+def test_a_row_counts_by_its_proportions() -> None:
+    counts, shares = chain([[1, 1], [4, 1]], length=3), chain([[0.5, 0.5], [0.8, 0.2]], length=3)
+    assert np.array_equal(counts.covariance, shares.covariance)
+    assert counts.unigram_loss == shares.unigram_loss
+    # the control: other proportions are another chain
+    assert not np.array_equal(chain([[1, 1], [3, 1]], length=3).covariance, shares.covariance)
+
+
 def test_periodic_and_partly_transient_chains_have_their_one_law() -> None:
     cycle: Chain = chain([[0, 1, 0], [0, 0, 1], [0.5, 0.5, 0]], length=1)
     assert np.abs(cycle.stationary - [0.2, 0.4, 0.4]).max() < ROUNDED
@@ -140,7 +148,11 @@ def test_periodic_and_partly_transient_chains_have_their_one_law() -> None:
         ([[1, 0], [0, 1]], 1, "kernel has more than one stationary law"),
         ([[0.5, 0.5]] * 3, 1, r"kernel has 3 rows of \[2\] numbers: give S\^k rows of S numbers"),
         ([[1.0]], 1, r"kernel has 1 rows of \[1\] numbers"),
+        ([[1.0], [1.0]], 1, r"kernel has 2 rows of \[1\] numbers"),
+        ([[0.5, 0.5], [0.2, 0.3, 0.5]], 1, r"kernel has 2 rows of \[2, 3\] numbers"),
+        ([], 1, r"kernel has 0 rows of \[\] numbers"),
         ([[1.5, -0.5], [0.5, 0.5]], 1, "kernel has a negative entry"),
+        ([[0.5, 0.5], [0, 0]], 1, "kernel has a negative entry or an empty row"),
         ([[0.5, 0.5]] * 4, 2, "lag = 2 with a kernel of 4 rows: give the 2 x 2 kernel"),
         ([[math.nan, 0.5], [0.5, 0.5]], 1, "kernel = nan is not a finite number"),
     ],

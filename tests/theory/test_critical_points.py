@@ -8,6 +8,7 @@ import mpmath
 import pytest
 import sympy as sp
 
+from theory import critical_points
 from theory.critical_points import (
     bigram_hessian,
     bigram_set,
@@ -110,6 +111,39 @@ def test_gradient_vanishes_on_the_bigram_set(e_sign: int, up: str, down: str, w_
     assert max(abs(component.evalf(30)) for component in other) > 1e-3
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        1,  # e = 0 and another e
+        (2 - tau) * (tau + 1),  # another e for w > 0 alone
+        (1 - tau) * (tau + 2),  # another e for w < 0 alone
+    ],
+)
+def test_another_zero_of_the_gradient_of_the_gap_would_be_noticed(
+    beside: sp.Expr | int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rho = sp.Symbol("rho1", real=True)
+
+    def planted(value: sp.Expr | int) -> None:
+        parts = rho * e * (e - value), rho * e**2 * (e - value)
+        monkeypatch.setattr(critical_points, "factored_gradient", lambda e_sign: parts)
+
+    planted(beside)
+    with pytest.raises(ArithmeticError, match="not e = 0 alone"):
+        unigram_set.__wrapped__()
+    planted(0)
+    assert unigram_set.__wrapped__().e_squared == 0
+
+
+def test_a_gradient_of_the_gap_without_its_zero_would_be_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rho = sp.Symbol("rho1", real=True)
+    monkeypatch.setattr(critical_points, "factored_gradient", lambda e_sign: (rho * w, rho * w))
+    with pytest.raises(ArithmeticError, match="not e = 0 alone"):
+        unigram_set.__wrapped__()
+
+
 def test_bigram_set_has_the_published_form() -> None:
     star = sp.log((1 - p) * (1 - q) / (p * q))
     for e_sign, bias in ((1, e**2 / 2 + sp.log(p / (1 - p))), (-1, sp.log((1 - q) / q) - e**2 / 2)):
@@ -182,6 +216,24 @@ def test_hessians_are_second_differences_of_the_naive_loss(
         assert largest(evaluated(unigram_hessian(e_sign), values) - unigram) < 1e-14
         values[w] = W + mpmath.mpf("1e-6")
         assert largest(evaluated(unigram_hessian(e_sign), values) - unigram) > 1e-8
+
+
+@pytest.mark.parametrize("e_sign", BRANCHES)
+def test_hessians_hold_the_sign_of_w_once_and_never_its_square(e_sign: int) -> None:
+    """tau^2 is 1: left in, a number with both forms would be rounded twice."""
+    powers = {entry.as_poly(tau).degree() if entry.has(tau) else 0
+              for H in (unigram_hessian(e_sign), bigram_hessian(e_sign))
+              for entry in (sp.numer(sp.together(x)) for x in H)}  # fmt: skip
+    assert powers == {0, 1}
+    # the control: the square of a gradient has it
+    slope = sp.diff(reduced_logit(e_sign)[(1 + e_sign) // 2], e)
+    assert sp.expand(slope**2).as_poly(tau).degree() == 2
+
+
+def test_without_a_sign_the_branch_is_that_of_positive_e() -> None:
+    for form in (gradient, factored_gradient, unigram_set, unigram_hessian, bigram_set):
+        assert form() == form(1)
+    assert bigram_hessian() == bigram_hessian(1) != bigram_hessian(-1)
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_separatrix_is_the_level_of_the_saddle(at: float) -> None:
     assert abs(height - root) <= 1e-15 * max(1, abs(root))
 
 
-@pytest.mark.parametrize("at", [-0.3, -0.7, -2.0])
+@pytest.mark.parametrize("at", [-0.3, -0.7, -0.72, -0.9, -2.0])
 @pytest.mark.parametrize("chain", [(0.9, 0.9), (0.1, 0.1)])
 def test_the_basins_on_either_side_of_the_separatrix(chain: tuple[float, float], at: float) -> None:
     """The two floats next to e_sep, one on each side, are told apart."""
@@ -210,18 +210,52 @@ def test_the_basins_on_either_side_of_the_separatrix(chain: tuple[float, float],
     assert (energy_over_saddle(below, at) < 0) and (energy_over_saddle(above, at) > 0)
 
 
+@pytest.mark.parametrize("size", [1e25, 1e150])
+def test_where_the_squares_cancel_the_logarithm_is_left(size: float) -> None:
+    """e = -w: the energy over the saddle's is ln|w| + (1 + ln 2)/2, beside squares of 1e50."""
+    left = math.log(size) + (1 + math.log(2)) / 2
+    assert float(energy_over_saddle(size, -size)) == pytest.approx(left, rel=1e-15)
+    assert basin(0.9, 0.9, size, -size) == "bigram"
+    assert basin(0.1, 0.1, size, -size) == "bigram"
+    below = math.nextafter(size, 0)
+    assert float(energy_over_saddle(below, -size)) < -1e15  # the control
+
+
+def test_next_to_the_saddle_itself_the_sides_are_told_apart() -> None:
+    """Squares of 1e-33 that agree in 16 digits: 50 digits of numbers of order 1 are not enough."""
+    turn = -math.sqrt(0.5)
+    for at in (turn, math.nextafter(turn, 0), math.nextafter(turn, -1)):
+        height = separatrix(at)
+        assert height is not None and 0 < height < 1e-15
+        for near in (math.nextafter(height, 0), height, math.nextafter(height, 1)):
+            with mpmath.workdps(150):
+                y = mpmath.mpf(at)
+                over = mpmath.mpf(near) ** 2 - y**2 + mpmath.log(-y) + (1 + mpmath.log(2)) / 2
+                assert abs(energy_over_saddle(near, at) / over - 1) < 1e-14
+            if 2 * Fraction(at) ** 2 < 1:
+                assert basin(0.9, 0.9, near, at) == ("bigram" if over > 0 else "unigram")
+
+
 def test_the_edges_of_the_basins() -> None:
     for chain in ((0.9, 0.9), (0.1, 0.1), (0.5, 0.8)):
         assert {basin(*chain, 0.0, at) for at in (-3.0, -0.3, 0.0, 2.0)} == {"unigram"}
         expected = "unigram" if sum(chain) > 1 else "bigram"
-        assert {basin(*chain, 1.5, at) for at in (0.0, 1e-9, 3.0)} == {expected}
-        assert {basin(*chain, -9.0, at) for at in (0.0, 1e-9, 3.0)} == {expected}
+        assert {basin(*chain, 1.5, at) for at in (0.0, 1e-9, 0.8, 3.0)} == {expected}
+        assert {basin(*chain, -9.0, at) for at in (0.0, 1e-9, 0.8, 3.0)} == {expected}
     turn = -math.sqrt(0.5)
     for near in (turn, math.nextafter(turn, 0), math.nextafter(turn, -1)):
         # at the turn the separatrix is at e = 0: whatever e, the flow ends at the bigram
         assert basin(0.9, 0.9, 1e-3, near) == basin(0.1, 0.1, 1e-3, near) == "bigram"
     assert basin(0.2, 0.8, 1.0, -1.0) is basin(Fraction(2, 10), 0.8, 0.0, -1.0) is None
     assert basin(0.7, 0.2 + 0.1, 1.0, -1.0) == "bigram"  # 0.30000000000000004 as it is written
+
+
+def test_without_a_sign_the_branch_is_that_of_positive_e() -> None:
+    for form in (flow.vector_field, flow.jacobian, flow.free_vector_field, flow.free_jacobian):
+        assert form() == form(1)
+    assert flow.gap() == flow.gap(1)
+    assert flow.free_vector_field() != flow.free_vector_field(-1)
+    assert rate(e, 1) == rate(e, 1, 1)
 
 
 def test_no_flow_crosses_the_axes() -> None:
@@ -269,6 +303,8 @@ def test_what_is_refused() -> None:
         basin(0.5, 0.8, 1.0, 1.0, resolution=-1.0)
     with pytest.raises(ValueError, match=r"w = 0\.5 has no separatrix: it lies in w < 0"):
         energy_over_saddle(1.0, 0.5)
+    with pytest.raises(ValueError, match=r"w = 0\.0 has no separatrix: it lies in w < 0"):
+        energy_over_saddle(1.0, 0.0)
     with pytest.raises(ValueError, match=r"e = 0\.0 is a unigram point"):
         energy_over_saddle(0.0, -0.5)
     with pytest.raises(ValueError, match="w_sign = 0 is not a branch"):

@@ -186,11 +186,21 @@ def test_torch_functions_differentiate_and_keep_float32() -> None:
 def test_maximum_and_sign_are_supplied() -> None:
     values: Any = function([f], [sp.Max(0, f, 2 * f), sp.sign(f)], np)(np.array([-2.0, 0.0, 3.0]))
     assert [v.tolist() for v in values] == [[0, 0, 6], [-1, 0, 1]]
+    # each argument is the largest once
+    largest = function([f], sp.Max(-f, 1, 2 * f), np)(np.array([-2.0, 0.0, 3.0]))
+    assert largest.tolist() == [2, 1, 6]
 
 
 def test_a_logarithm_of_something_of_unknown_sign_is_left_alone() -> None:
     assert stable(sp.log(1 - p)) == sp.log(1 - p)
     assert stable(sp.log(p + q)) != sp.log(p + q)
+
+
+def test_a_positive_sum_with_a_negative_term_is_not_split() -> None:
+    difference = 2 - sp.sqrt(2)
+    assert difference.is_positive
+    value = function([f], f + sp.log(difference), np)(1.0)
+    assert abs(value - (1 + math.log(2 - math.sqrt(2)))) < 2 * EPS
 
 
 def test_bad_requests_are_refused() -> None:

@@ -18,6 +18,18 @@ def test_signs_are_counted_within_the_backward_error() -> None:
     assert count_signs(np.array([-1.0, -4e-16, 0.0, 4e-16, 1.0]), 7) == (1, 5, 1)
     assert count_signs(np.array([-1.0, -4e-15, 0.0, 4e-15, 1.0]), 7) == (2, 3, 2)
     assert count_signs(np.array([]), 3) == (0, 3, 0)
+    assert count_signs(np.zeros(2), 3) == (0, 3, 0)
+
+
+def test_the_unit_of_the_parameters_has_no_say_in_the_signs() -> None:
+    values = np.array([-1.0, -1e-3, 1e-20, 2.0])
+    for unit in (2.0**-200, 1.0, 2.0**200):
+        assert count_signs(unit * values, 6) == (2, 3, 1)
+
+
+def test_a_block_may_be_the_whole_hessian() -> None:
+    spectrum = PredictedSpectrum(np.array([-1.0, 2.0]), 2, 0, (1, 0, 1), "saddle", "")
+    assert spectrum.full().tolist() == [-1.0, 2.0]
 
 
 def test_contradictory_records_are_refused() -> None:

@@ -79,6 +79,20 @@ def test_reduced_unigram_spectrum_has_the_published_signs(
     assert up + down == 1 or np.abs(spectrum.full() - np.sort(wrong)).max() > 1e-2
 
 
+@pytest.mark.parametrize(("p", "q", "side"), [(0.2, 0.3, 1), (0.5, 0.8, -1)])
+def test_bigram_points_end_where_the_logits_no_longer_rise_with_e(
+    p: float, q: float, side: int
+) -> None:
+    turn = -math.sqrt(0.5)
+    for near in (1e-3, 1e-9, 0.1):
+        e, w, _ = ansatz_bigram(p, q, turn + side * near)
+        gap = math.log((1 - p) * (1 - q) / (p * q))
+        # 1 + 2w|w| has lost what its size is below 1
+        assert abs(e**2 * (1 + 2 * w * abs(w)) / gap - 1) < 1e-15 / near
+        with pytest.raises(ValueError, match="has no bigram point at"):
+            ansatz_bigram(p, q, turn - side * near)
+
+
 def test_nothing_is_lost_near_independence() -> None:
     p, q = Decimal("0.3"), Decimal("0.69999999999999999999")
     e, _, _ = ansatz_bigram(p, q, 0.0)
@@ -90,3 +104,13 @@ def test_nothing_is_lost_near_independence() -> None:
     assert float(p) + float(q) == 1
     with pytest.raises(ValueError, match=r"have p \+ q = 1"):
         ansatz_bigram(float(p), float(q), 0.0)
+
+
+def test_without_a_sign_the_branch_is_that_of_positive_e() -> None:
+    assert ansatz_bigram(0.2, 0.3, 0.5) == ansatz_bigram(0.2, 0.3, 0.5, 1)
+    assert ansatz_bigram(0.2, 0.3, 0.5) != ansatz_bigram(0.2, 0.3, 0.5, -1)
+    default, positive, negative = (
+        reduced_bigram_spectrum(0.2, 0.3, 0.5, *sign).eigenvalues.tolist()
+        for sign in ((), (1,), (-1,))
+    )
+    assert default == positive != negative

@@ -120,6 +120,27 @@ def test_attention_logit_is_that_of_a_naive_transformer(e_value: float, strength
     assert np.abs(naive - mutated).max() > 0.1
 
 
+def test_explicit_matrices_of_any_value_are_those_of_a_naive_transformer() -> None:
+    """Rational weights, queries and keys among them, width 2."""
+    rng = np.random.default_rng(5)
+    drawn = {name: rng.integers(-9, 10, size=shape) for name, shape in {
+        "embedding": (2, 1), "positions": (3, 2), "query": (2, 2), "key": (2, 2), "value": (2, 2),
+        "output": (2, 2), "hidden_in": (4, 2), "hidden_out": (2, 4), "bias": (1, 1),
+    }.items()}  # fmt: skip
+    tenths = {name: values / 10 for name, values in drawn.items()}
+    naive = logits(
+        tenths | {"embedding": tenths["embedding"][:, 0], "bias": tenths["bias"][0, 0]}, (1, 0, 1)
+    )
+    exact = {
+        name: sp.Matrix(*values.shape, [sp.Rational(int(x), 10) for x in values.reshape(-1)])
+        for name, values in drawn.items()
+    }
+    derived = [float(logit) for logit in forward(exact, (1, 0, 1))]
+    assert np.abs(np.array(derived) - np.array(naive, dtype=float)).max() < 1e-14
+    other = [float(logit) for logit in forward(exact | {"key": 2 * exact["key"]}, (1, 0, 1))]
+    assert np.abs(np.array(other) - derived).max() > 1e-3
+
+
 def test_relu_is_left_open_where_its_sign_is_unknown() -> None:
     u = sp.Symbol("u", real=True)
     gain = sp.Symbol("g", nonnegative=True)
@@ -139,6 +160,14 @@ def test_a_vector_off_alpha_is_refused() -> None:
 def test_an_unknown_branch_is_refused(e_sign: int) -> None:
     with pytest.raises(ValueError, match=f"e_sign = {e_sign} is not a branch: choose 1"):
         reduced_logit(e_sign)
+
+
+def test_without_a_sign_the_branch_is_that_of_positive_e() -> None:
+    assert reduced_logit() == reduced_logit(1) != reduced_logit(-1)
+    assert attention_logit() == attention_logit(1) != attention_logit(-1)
+    default = ansatz([1], hidden=1, length=1)
+    assert default == ansatz([1], hidden=1, length=1, e_sign=1)
+    assert default != ansatz([1], hidden=1, length=1, e_sign=-1)
 
 
 def test_bad_explicit_input_is_refused() -> None:

@@ -15,7 +15,7 @@ KERNEL = np.array([[0.2, 0.7, 0.1], [0.5, 0.1, 0.4], [0.25, 0.15, 0.6]])
 
 
 def stationary(P: np.ndarray) -> np.ndarray:
-    return np.linalg.matrix_power(P, 400)[0]
+    return np.asarray(np.linalg.matrix_power(P, 400)[0])
 
 
 def chain_values(P: np.ndarray, length: int) -> dict[sp.Symbol, float]:

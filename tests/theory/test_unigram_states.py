@@ -285,6 +285,25 @@ def test_the_symmetries_of_layer_norm_are_exact_zeros(tying: Tying, gain: str) -
         spectrum_of(network, weights, redundant=np.vstack([[[0.5]], wrong]))
 
 
+@pytest.mark.parametrize("size", [1.0, 1e6])
+def test_what_vanishes_is_judged_by_the_size_of_what_does_not(size: float) -> None:
+    """The second direction is silent and redundant but for a share of the first."""
+    C = chain(kernel(2).tolist(), length=2).covariance
+    unit, both = np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [1.0]])
+
+    def free(moves: float, varies: float) -> int:
+        z = size * np.array([[1.0, 0.0], [2.0, varies]])
+        J = size * np.einsum("ni,jk->nijk", np.eye(2), np.diag([1.0, moves]))
+        found = states_spectrum(z, J, C, tying="untied", parameters=20, silent=unit, redundant=both)
+        return len(found.eigenvalues)
+
+    assert free(0.0, 0.0) == free(1e-10, 1e-10) == 3  # of 5 for one contrast: b, A and E
+    with pytest.raises(ValueError, match="silent has a direction along which z moves"):
+        free(1e-7, 0.0)
+    with pytest.raises(ValueError, match="redundant has"):
+        free(0.0, 1e-7)
+
+
 def test_one_logit_and_two_logits_differ_by_a_factor_of_two() -> None:
     """With logits (l_0, l_1) only their difference counts: E_1 - E_0 is twice as far as e."""
     rng = np.random.default_rng(1)
@@ -398,6 +417,13 @@ def test_bad_input_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> 
     C = chain(kernel(3).tolist(), length=2).covariance
     with pytest.raises(ValueError, match=r"covariance has a row or column that sums to 1\.0e-01"):
         states_spectrum(z, J, C + 0.1 / 3, tying="tied", parameters=20)
+    # one row, or one column, of one lag
+    rowless = C.copy()
+    rowless[1] += np.array([[0.1, -0.1, 0.0], [-0.1, 0.1, 0.0], [0.1, -0.1, 0.0]])
+    assert np.abs(rowless.sum(axis=2)).max() < 1e-15
+    for wrong in (rowless, rowless.transpose(0, 2, 1)):
+        with pytest.raises(ValueError, match=r"covariance has a row or column that sums to 1\.0e"):
+            states_spectrum(z, J, wrong, tying="tied", parameters=20)
     with pytest.raises(ValueError, match="has 2 lags, but length 2 needs 3"):
         states_spectrum(z, J, C[:-1], tying="tied", parameters=20)
     with pytest.raises(ValueError, match="tying = 'both' is not known: choose 'tied' or 'untied'"):

@@ -109,7 +109,8 @@ def _unigram() -> tuple[Step, ...]:
             sp.Matrix([eigenvalue * (t - pi1) for t in (0, 1)]),
         ),
         Identity(
-            "Cov(x_n, xbar_n) = c kappa_n, kappa_n the mean of lambda^k over k < n: n = 1..4",
+            "Cov(x_n, xbar_n) = c kappa_n, kappa_n the mean of lambda^k over k < n, which is "
+            "(1 - lambda^n)/(n (1 - lambda)), in (0, 1] since |lambda| < 1: n = 1..4",
             sp.Matrix([_covariance(n) for n in (1, 2, 3, 4)]),
             sp.Matrix([c * memory(n) for n in (1, 2, 3, 4)]),
         ),
@@ -240,11 +241,13 @@ THEOREM = Theorem(
         "= pi0 pi1, h = -2 lambda mean_n Cov(x_n, g_n) with logit_n = e^2 g_n + b, taken from "
         "one side of e = 0. For w = 0 it is 2c (p+q-1)(1 + a kappa), where kappa in (0, 1] is "
         "the mean over n of (1/n) sum_{k<n} lambda^k: attention with a > -1/kappa changes the "
-        "size of the curvature and not its sign. For |a| <= 1 and any w, h is affine in a and "
-        "w|w|, and its values from e > 0 and e < 0 differ by 8 c lambda w|w| a "
-        "(1-kappa)(pi0-pi1). For p + q = 1, h = 0. For N >= 2 and a >= -1 the bigram set has a "
-        "= 0; there the Hessian is a Gauss-Newton matrix whose (e, w, b) block is that without "
-        "attention, and attention adds exactly one positive eigenvalue: rank 3, one zero."
+        "size of the curvature and not its sign. For |a| <= 1 and any w, h is affine in a for "
+        "each w and in w|w| for each a, and its values from e > 0 and e < 0 differ by 8 c "
+        "lambda w|w| a (1-kappa)(pi0-pi1). For p + q = 1, h = 0. For p + q != 1, N >= 2 and a "
+        ">= -1 the bigram set has a = 0; there the Hessian is a Gauss-Newton matrix whose (e, "
+        "w, b) block is that without attention, and attention adds exactly one positive "
+        "eigenvalue: rank 3, one zero. The machine sums h for N = 1 and 2, and Cov(x_n, xbar_n) "
+        "for n up to 4."
     ),
     latex=(
         r"With uniform attention and $W_V = a\,\alpha\alpha^T$ the ansatz has "
@@ -257,11 +260,12 @@ THEOREM = Theorem(
         r"0$ it is $2c (p+q-1)(1 + a \kappa)$, where $\kappa \in (0, 1]$ is the mean over $n$ "
         r"of $(1/n) \sum_{k<n} \lambda^k$: attention with $a > -1/\kappa$ changes the size of "
         r"the curvature and not its sign. For $|a| \le 1$ and any $w$, $h$ is affine in $a$ "
-        r"and $w|w|$, and its values from $e > 0$ and $e < 0$ differ by $8 c \lambda w|w| a "
-        r"(1-\kappa)(\pi_0-\pi_1)$. For $p + q = 1$, $h = 0$. For $N \ge 2$ and $a \ge -1$ the "
-        r"bigram set has $a = 0$; there the Hessian is a Gauss-Newton matrix whose $(e, w, b)$ "
-        r"block is that without attention, and attention adds exactly one positive eigenvalue: "
-        r"rank $3$, one zero."
+        r"for each $w$ and in $w|w|$ for each $a$, and its values from $e > 0$ and $e < 0$ "
+        r"differ by $8 c \lambda w|w| a (1-\kappa)(\pi_0-\pi_1)$. For $p + q = 1$, $h = 0$. "
+        r"For $p + q \ne 1$, $N \ge 2$ and $a \ge -1$ the bigram set has $a = 0$; there the "
+        r"Hessian is a Gauss-Newton matrix whose $(e, w, b)$ block is that without attention, "
+        r"and attention adds exactly one positive eigenvalue: rank $3$, one zero. The machine "
+        r"sums $h$ for $N = 1$ and $2$, and $\mathrm{Cov}(x_n, \bar x_n)$ for $n$ up to $4$."
     ),
     hypotheses=(ANY_CHAIN,),
     source="this project",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from theory.critical_points import bigram_hessian, bigram_set, logit_gradients, residuals
-from theory.domain import EVERYWHERE, Domain, t, y
+from theory.domain import EVERYWHERE, UPWARD, Domain, t, y
 from theory.least_loss import BRANCHES, HALVES, half
 from theory.loss import population_loss, reduced_loss
 from theory.proof import Identity, Sign, Step
@@ -170,7 +170,7 @@ def control() -> Control:
             "T is the same for e > 0 and e < 0",
             trace(1).subs(values),
             trace(-1).subs(values),
-            half(1),
+            {**half(1), **UPWARD},
         ),
     )
 

@@ -25,6 +25,9 @@ _logits = sp.symbols("f0 f1", real=True)
 _rho = sp.symbols("rho0 rho1", real=True)
 
 
+_embedding = sp.Symbol("E", positive=True)  # e > 0
+
+
 def composed(sign: int) -> list[sp.Expr]:
     """(rho0, rho1) as functions of (e, w, b)."""
     at = dict(zip(_logits, reduced_logit(sign), strict=True))
@@ -105,7 +108,7 @@ def control() -> Control:
     best = e**2 / 2 + unigram_set().b  # the gap is 0 there
     return Control(
         "where w = -1/sqrt2, every e > 0 has a critical point, since dL/de vanishes with dL/db",
-        Identity("grad L = 0", gradient(1).subs(b, best), sp.zeros(3, 1), turn),
+        Identity("grad L = 0", gradient(1).subs(b, best).subs(e, _embedding), sp.zeros(3, 1), turn),
     )
 
 

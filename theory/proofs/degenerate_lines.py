@@ -114,27 +114,29 @@ THEOREM = Theorem(
     id="degenerate-lines",
     title="The degenerate lines at higher order",
     statement=(
-        "Let l(s) be the reduced loss at the best bias, a function of the gap s = e^2 (1 + 2w|w|), "
-        "and c = pi0 pi1. Then l'(0) = c(p+q-1), l''(0) = c^2 and l'''(0) = c^2 (pi0 - pi1)^2. For "
-        "p + q = 1 every unigram point is a global minimum, as is every point with s = 0, and the "
-        "loss at the best bias rises from it as c^2 (1 + 2w|w|)^2 e^4/2: at order 4 in e. For p + "
-        "q != 1 and w = -1/sqrt2 + v the leading term is 2 sqrt2 c (p+q-1) e^2 v, of order 3 and "
-        "of both signs: the unigram point at v = 0 is neither a local minimum nor a local maximum, "
-        "although its Hessian is not indefinite; along v = 0 the loss at the best bias is H_u for "
-        "every e. Where both lines meet the leading term is 4 c^2 e^4 v^2, of order 6, and the "
-        "global minima are the cross of e = 0 and w = -1/sqrt2."
+        "Let l(s) be the reduced loss at the best bias, a function of the gap s = e^2 (1 + "
+        "2w|w|), and c = pi0 pi1. Then l'(0) = c(p+q-1), l''(0) = c^2 and l'''(0) = c^2 (pi0 - "
+        "pi1)^2. For p + q = 1 every unigram point is a global minimum, as is every point with "
+        "s = 0, and the loss at the best bias rises from it as c^2 (1 + 2w|w|)^2 e^4/2: at "
+        "order 4 in e where w != -1/sqrt2. For p + q != 1 and w = -1/sqrt2 + v the leading term "
+        "is 2 sqrt2 c (p+q-1) e^2 v, of order 3 and of both signs: the unigram point at v = 0 "
+        "is neither a local minimum nor a local maximum, although its Hessian is not "
+        "indefinite; along v = 0 the loss at the best bias is H_u for every e. Where both lines "
+        "meet the leading term is 4 c^2 e^4 v^2, of order 6, and the global minima are the "
+        "cross of e = 0 and w = -1/sqrt2."
     ),
     latex=(
         r"Let $l(s)$ be the reduced loss at the best bias, a function of the gap $s = e^2 (1 + "
-        r"2w|w|)$, and $c = \pi_0 \pi_1$. Then $l'(0) = c(p+q-1)$, $l''(0) = c^2$ and $l'''(0) = "
-        r"c^2 (\pi_0 - \pi_1)^2$. For $p + q = 1$ every unigram point is a global minimum, as is "
-        r"every point with $s = 0$, and the loss at the best bias rises from it as $c^2 (1 + "
-        r"2w|w|)^2 e^4/2$: at order $4$ in $e$. For $p + q \ne 1$ and $w = -1/\sqrt2 + v$ the "
-        r"leading term is $2\sqrt2\, c\, (p+q-1)\, e^2 v$, of order $3$ and of both signs: the "
-        r"unigram point at $v = 0$ is neither a local minimum nor a local maximum, although its "
-        r"Hessian is not indefinite; along $v = 0$ the loss at the best bias is $H_u$ for every "
-        r"$e$. Where both lines meet the leading term is $4 c^2 e^4 v^2$, of order $6$, and the "
-        r"global minima are the cross of $e = 0$ and $w = -1/\sqrt2$."
+        r"2w|w|)$, and $c = \pi_0 \pi_1$. Then $l'(0) = c(p+q-1)$, $l''(0) = c^2$ and $l'''(0) "
+        r"= c^2 (\pi_0 - \pi_1)^2$. For $p + q = 1$ every unigram point is a global minimum, "
+        r"as is every point with $s = 0$, and the loss at the best bias rises from it as $c^2 "
+        r"(1 + 2w|w|)^2 e^4/2$: at order $4$ in $e$ where $w \ne -1/\sqrt2$. For $p + q \ne 1$ "
+        r"and $w = -1/\sqrt2 + v$ the leading term is $2\sqrt2\, c\, (p+q-1)\, e^2 v$, of "
+        r"order $3$ and of both signs: the unigram point at $v = 0$ is neither a local minimum "
+        r"nor a local maximum, although its Hessian is not indefinite; along $v = 0$ the loss "
+        r"at the best bias is $H_u$ for every $e$. Where both lines meet the leading term is "
+        r"$4 c^2 e^4 v^2$, of order $6$, and the global minima are the cross of $e = 0$ and $w "
+        r"= -1/\sqrt2$."
     ),
     hypotheses=(ANY_CHAIN,),
     source="this project",

@@ -1,4 +1,4 @@
-"""The bigram point of the full single-layer transformer: a global minimum of Hessian rank N + 2."""
+"""The bigram point of the single-layer transformer: a global minimum, and its Hessian's rank."""
 
 from __future__ import annotations
 
@@ -8,191 +8,212 @@ from functools import cache
 import sympy as sp
 
 from theory.critical_points import bigram_set
-from theory.explicit import ansatz, forward
-from theory.loss import population_loss
+from theory.explicit import ansatz, forward, in_coordinates
+from theory.gradient_span import (
+    attended,
+    basis,
+    carried,
+    chosen,
+    contexts,
+    determinant,
+    from_basis,
+    slopes,
+    to_basis,
+    without_value,
+)
+from theory.least_loss import BRANCHES
+from theory.logit_slopes import Slopes
 from theory.proof import Identity, Lemma, Sign, Step
-from theory.source import entropy_rate
-from theory.symbols import a, tau
-from theory.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Theorem
-from theory.transformer import absolute_w, sign_symbol
+from theory.source import entropy_rate, kernel, stationary_law
+from theory.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Theorem
+from theory.transformer import absolute_w, reduced_logit
+from theory.unigram_law import Tying
 
-__all__ = ["THEOREM", "logit_gradients"]
+__all__ = ["THEOREM"]
 
-LENGTHS = (2, 3)
-"""N at which the forward pass is differentiated, context by context."""
+SPANNED, RANKED = (2, 3), (2, 3, 4)
+"""Lengths at which the span is found, and the determinant of its basis."""
 
-_logit, _rate = sp.Symbol("f", real=True), sp.Symbol("r", positive=True)
-_size = sp.Symbol("W", positive=True)  # |w|, where it is not 0
+TYINGS: tuple[Tying, ...] = ("tied", "untied")
 
-
-def point(length: int) -> dict[str, sp.Matrix]:
-    """The ansatz of width 1 with one hidden unit, e > 0, attention switched off."""
-    weights = ansatz([1], hidden=1, length=length)
-    return {name: value.subs(a, 0) for name, value in weights.items()}
+_f = sp.Symbol("f", real=True)
+_first, _last = sp.symbols("score_1 score_2", real=True)
 
 
-@cache
-def logit_gradients(length: int, *, output: int = 1) -> tuple[sp.Matrix, list[tuple[int, ...]]]:
-    """d logit_n/d(every parameter), a row for each context of lengths 1..N, at the ansatz.
-
-    Every entry of every weight is a parameter: embedding, positions, query, key, value, output,
-    hidden_in, hidden_out and bias, in this order. A relu is what it is next to the point: its
-    argument where that is positive at the point, else 0. `output` is the value of W_O, 1 or 0.
-    """
-    base = point(length)
-    base["output"] = sp.eye(1) * output
-    free: dict[str, sp.Matrix] = {}
-    values: dict[sp.Symbol, sp.Expr] = {}
-    for name, weight in base.items():
-        symbols = sp.Matrix(
-            weight.rows,
-            weight.cols,
-            lambda i, j, name=name: sp.Symbol(f"{name}_{i}{j}", real=True),
-        )
-        free[name] = symbols
-        values |= dict(zip(symbols, weight, strict=True))
-    rows, contexts = [], []
-    for n in range(1, length + 1):
-        for context in itertools.product((0, 1), repeat=n):
-            logit = forward(free, context)[-1].replace(
-                sp.Max, lambda *terms: sum(terms) * int(_fires(sum(terms), values))
+def predicting() -> tuple[Step, ...]:
+    """The prediction, the residuals, and the two terms of the Hessian."""
+    found: list[Step] = []
+    for sign, words in BRANCHES:
+        weights = ansatz((1, -1), hidden=2, length=2, e_sign=sign)
+        found_in = Slopes((1, -1), 2, 2, sign, "untied")
+        passed = [in_coordinates(forward(weights, c)[-1]) for c in contexts(2)]
+        held = [in_coordinates(found_in.logit(found_in.weights, c)) for c in contexts(2)]
+        found.append(
+            Identity(
+                f"{words}: the forward pass at the ansatz, d = r = N = 2, has logits of x_n alone, "
+                "those of the reduced model",
+                sp.Matrix(passed),
+                sp.Matrix([reduced_logit(sign)[c[-1]] for c in contexts(2)]),
             )
-            rows.append([sp.diff(logit, symbol).subs(values) for symbol in values])
-            contexts.append(context)
-    return sp.Matrix(rows).applyfunc(sp.expand), contexts
-
-
-def _fires(argument: sp.Expr, values: dict[sp.Symbol, sp.Expr]) -> bool:
-    """Whether a relu is on next to the point; where w = 0 both weights of its unit are 0."""
-    at = sp.factor(sp.expand(argument.subs(values)).subs(absolute_w, sp.Dummy(positive=True)))
-    if at.is_positive is None:
-        raise ArithmeticError(f"the sign of the pre-activation {at} is not decided")
-    return bool(at.is_positive)
-
-
-def factors(
-    contexts: list[tuple[int, ...]], length: int
-) -> tuple[sp.Matrix, sp.Matrix, list[tuple[int, ...]]]:
-    """Phi with a row (x_n, [n=1] K, .., [n=N] K, K m_n) for each context, and N + 2 of its rows.
-
-    K = 1 + 4w|w| x_n and m_n the mean of x_i - 1/2. The chosen rows are those of the contexts
-    (0..0) of every length, of (1), and of (0, 1).
-    """
-    rows = []
-    for context in contexts:
-        n, x = len(context), context[-1]
-        K = 1 + 4 * tau * absolute_w**2 * x
-        mean = sum(sp.Integer(token) - sp.S.Half for token in context) / n
-        rows.append([x, *(K * int(j == n) for j in range(1, length + 1)), K * mean])
-    chosen = [(0,) * n for n in range(1, length + 1)] + [(1,), (1, 0)]
-    Phi = sp.Matrix(rows)
-    minor = sp.Matrix([rows[contexts.index(context)] for context in chosen])
-    return Phi, minor, chosen
-
-
-def coefficients(length: int, output: int = 1) -> sp.Matrix:
-    """B, [N+2, D]: the gradients as combinations of the columns of Phi, at e > 0.
-
-    With 1 = sum_n [n=j] K - 4w|w| x_n. Rows: x_n, the N positions, the attended mean.
-    """
-    E, m = sign_symbol(1), absolute_w
-    ww = tau * m**2
-    one = sp.Matrix([-4 * ww, *([1] * length), 0])
-    unit = sp.eye(length + 2)
-    x = unit[:, 0]
-    K = one + 4 * ww * x  # the sum of the [n=j] K
-    half = sp.S.Half
-    zero = sp.zeros(length + 2, 1)
-    columns = [
-        E * (1 + 4 * ww) * x + E * ((1 + 4 * ww) * x - half * K),  # embedding, and readout: t K
-        *(E * unit[:, 1 + j] for j in range(length)),  # positions
-        zero,  # query
-        zero,  # key
-        output * E**2 * unit[:, length + 1],  # value
-        zero,  # output
-        2 * tau * m * E**2 * half * x,  # hidden_in
-        2 * m * E**2 * half * x,  # hidden_out
-        one,  # bias
-    ]
-    return sp.Matrix.hstack(*columns)
-
-
-def steps() -> tuple[Step, ...]:
-    target = bigram_set().logits
-    softplus = sp.log(1 + sp.exp(_logit)) - _rate * _logit
-    odds = sp.log(_rate / (1 - _rate))
-    found: list[Step] = [
+        )
+        found.append(
+            Identity(
+                f"{words}: with any W_Q, W_K and W_O too, for W_V = 0, and with each relu held as "
+                "it is there",
+                sp.Matrix(held),
+                sp.Matrix(passed),
+            )
+        )
+    chance = 1 / (1 + sp.exp(-_f))
+    term = sp.log(1 + sp.exp(_f))
+    logits = bigram_set().logits
+    rows = [kernel()[x, 1] for x in (0, 1)]
+    pi = stationary_law()
+    return (
+        *found,
         Identity(
-            "at the bigram set the logits are those of the kernel, and the loss is H_b",
-            population_loss(*target),
+            "at a bigram point they are those of the kernel: after any context the prediction is "
+            "r(x_n), the law of the next token",
+            sp.Matrix([chance.subs(_f, logit) for logit in logits]),
+            sp.Matrix(rows),
+        ),
+        Identity(
+            "so the loss is H_b",
+            sum(pi[x] * (term.subs(_f, logits[x]) - rows[x] * logits[x]) for x in (0, 1)),
             entropy_rate(),
         ),
-        Identity(
-            "a term of the loss has at logit ln(r/(1-r)) the slope 0 and the curvature r(1-r): the "
-            "gradient is 0, and the Hessian is the Gauss-Newton matrix E[r(1-r) g g^T]",
-            sp.Matrix([sp.diff(softplus, _logit, k) for k in (1, 2)]).subs(_logit, odds),
-            sp.Matrix([0, _rate * (1 - _rate)]),
-        ),
         Lemma(
-            "no prediction has a loss below H_b",
+            "and no prediction from the past has lower loss: a global minimum",
             "Gibbs' inequality",
             "Cover and Thomas, Elements of Information Theory, Theorem 2.6.3",
         ),
+        Identity(
+            "a term of the loss has the slope sigma(f) - r in its logit, which is 0 there, and "
+            "the curvature r(1-r)",
+            sp.Matrix(
+                [
+                    entry.subs(_f, logits[x])
+                    for x in (0, 1)
+                    for entry in (sp.diff(term, _f) - rows[x], sp.diff(term, _f, 2))
+                ]
+            ),
+            sp.Matrix([entry for r in rows for entry in (0, r * (1 - r))]),
+        ),
+        Lemma(
+            "so the gradient is 0, second derivatives of the logit drop out, and the Hessian is "
+            "(1/N) sum_n E[r(1-r) g g^T], g the gradient of the logit: positive semidefinite",
+            "Gauss-Newton form of the Hessian at zero residuals",
+            "Nocedal and Wright, Numerical Optimization, Section 10.2",
+        ),
+        *(
+            Sign(f"r(1-r) > 0 after {x}, and every context has a chance", r * (1 - r), "positive")
+            for x, r in enumerate(rows)
+        ),
+        Lemma(
+            "so its rank is the dimension of the span of the g of all contexts, which is that of "
+            "the span of the components of g as functions of the context",
+            "the rank of A^T D A, D positive definite, is that of A, and row rank is column rank",
+            "Horn and Johnson, Matrix Analysis, 0.4.6",
+        ),
+    )
+
+
+def gradients() -> tuple[Step, ...]:
+    """Every derivative of the logit."""
+    sizes: list[tuple[Slopes, list[tuple[int, ...]]]] = [
+        (slopes(2, sign, tying), contexts(2)) for sign, _ in BRANCHES for tying in TYINGS
     ]
-    for length in LENGTHS:
-        gradients, contexts = logit_gradients(length)
-        Phi, minor, _ = factors(contexts, length)
-        B = coefficients(length)
-        # columns of the positions, of W_V, and of hidden_out: x_n where w != 0
-        places = list(range(1, 1 + length))
-        value, hidden = 1 + length + 2, 1 + length + 5
+    sizes.append((slopes(3, 1, "tied"), contexts(3)))
+    sizes.append((Slopes((1, -1), 2, 2, 1, "untied"), [(0, 1)]))  # tied adds two of these
+    return tuple(
+        Identity(
+            f"{'e > 0' if s.e_sign > 0 else 'e < 0'}, {s.tying}, d = {len(s.signs)}, r = "
+            f"{s.hidden}, N = {s.length}: g has the components 1, x_n e K, e t K, [n=j] e K, e^2 K "
+            "m_n, 2|w| e^2 t F, 2w e^2 t F (b, embedding, readout, p_j, W_V, W_2, W_1), K = 1 + "
+            "4w|w|F, all others 0",
+            sp.Matrix.hstack(*(s.gradient(c) for c in at)),
+            sp.Matrix.hstack(*(s.carried(c) for c in at)),
+        )
+        for s, at in sizes
+    )
+
+
+def spans() -> tuple[Step, ...]:
+    """Components and basis span the same functions, and the basis is independent."""
+    found: list[Step] = []
+    for sign, words in BRANCHES:
+        for tying, N in itertools.product(TYINGS, SPANNED):
+            columns, rows = carried(N, sign, tying), basis(contexts(N), N, sign)
+            where = f"{words}, {tying}, N = {N}"
+            found += [
+                Identity(
+                    f"{where}: every component is a combination of 1, x_n, [n=j] K (j < N) and "
+                    "K m_n",
+                    columns,
+                    rows * from_basis(N, sign, tying),
+                ),
+                Identity(
+                    f"{where}, w != 0: and these are combinations of the components",
+                    rows,
+                    columns * to_basis(N, sign, tying, bent=True),
+                ),
+                Identity(
+                    f"{where}, w = 0: and so they are",
+                    rows.subs(absolute_w, 0),
+                    columns.subs(absolute_w, 0) * to_basis(N, sign, tying, bent=False),
+                ),
+            ]
+        share = attended(chosen(2, sign)[-1]) + sp.Rational(sign, 2)
         found += [
             Identity(
-                f"N = {length}: differentiated through every softmax and relu, g = Phi B for all "
-                "contexts, Phi of the N + 2 functions x_n, [n=j] K, K m_n, K = 1 + 4w|w| x_n: the "
-                "rank is at most N + 2",
-                gradients,
-                (Phi * B).applyfunc(sp.expand),
+                f"{words}, N = 2, 3, 4: on N equal tokens that fire nothing, n = 1..N, on the "
+                "other token, and on the two of them, the N + 2 functions have a determinant of "
+                "size |m + sign(e)/2|, m that of the last context",
+                sp.Matrix([determinant(N, sign) ** 2 for N in RANKED]),
+                sp.Matrix([share**2 for _ in RANKED]),
             ),
             Identity(
-                f"N = {length}: a minor of Phi of that size is +-1/2",
-                sp.expand(minor.det() ** 2),
-                sp.Rational(1, 4),
-            ),
-            Sign(
-                f"N = {length}: and a minor of B is e^(N+4) |w| != 0 (w != 0): the rank is N + 2",
-                B[:, [hidden, *places, value]].det().subs(absolute_w, _size),
-                "positive",
-            ),
-            Sign(
-                f"N = {length}: at w = 0 another is 2 e^(N+3): the rank is N + 2 too",
-                B[:, [0, *places, value]].subs(absolute_w, 0).det(),
-                "positive",
+                f"{words}: and without K m_n, as with W_O = 0, the N + 1 others one of size 1",
+                sp.Matrix([without_value(N, sign) ** 2 for N in RANKED]),
+                sp.ones(len(RANKED), 1),
             ),
         ]
-    length = LENGTHS[0]
-    gradients, contexts = logit_gradients(length, output=0)
-    Phi, _, _ = factors(contexts, length)
-    found.append(
-        Identity(
-            "W_O = 0: the column of W_V vanishes, and the rank is N + 1",
-            gradients,
-            (Phi * coefficients(length, 0)).applyfunc(sp.expand),
-        )
-    )
     return tuple(found)
 
 
-def control() -> Control:
-    length = LENGTHS[0]
-    gradients, contexts = logit_gradients(length)
-    Phi, _, _ = factors(contexts, length)
-    return Control(
-        "the gradients of the logits do not see earlier tokens: the rank is N + 1 with W_O = I",
+def share_of_first() -> sp.Expr:
+    """The attention that the first of two tokens gets."""
+    return sp.exp(_first) / (sp.exp(_first) + sp.exp(_last))
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    return (
+        *predicting(),
+        *gradients(),
+        *spans(),
         Identity(
-            "g = Phi B without the column of K m_n",
-            gradients,
-            (Phi * coefficients(length, 0)).applyfunc(sp.expand),
+            "m + 1/2 of the context 10 is the attention on its first token, as is 1/2 - m of 01",
+            sp.Matrix(
+                [
+                    share_of_first() / 2 - (1 - share_of_first()) / 2 + sp.S.Half,
+                    sp.S.Half + share_of_first() / 2 - (1 - share_of_first()) / 2,
+                ]
+            ),
+            sp.Matrix([share_of_first(), share_of_first()]),
+        ),
+        Sign("a softmax is positive: the rank is N + 2", share_of_first(), "positive"),
+    )
+
+
+def control() -> Control:
+    m = attended((1, 0))
+    return Control(
+        "the value matrix adds nothing: the rank is N + 1 with W_O = I as well",
+        Identity(
+            "the N + 2 functions have the determinant 0 at N = 2",
+            determinant(2, 1).subs(m, share_of_first() - sp.S.Half),
+            sp.S.Zero,
         ),
     )
 
@@ -201,31 +222,53 @@ THEOREM = Theorem(
     id="full-bigram",
     title="The bigram point of the transformer",
     statement=(
-        "In the single-layer transformer the rank-one ansatz at a bigram (e, w, b) of the "
-        "reduced model is a global minimum: the prediction is the kernel, the loss H_b and the "
-        "gradient 0. Its Hessian is the Gauss-Newton matrix (1/N) sum_n E[r(1-r) g_n g_n^T], "
-        "g_n the gradient of logit_n, positive semidefinite. The g_n span the N + 2 functions "
-        "x_n, [n=j] K (j = 1..N) and K m_n, K = 1 + 4w|w| x_n and m_n the attended mean of x_i "
-        "- 1/2: the rank is N + 2 for N >= 2 and W_O = I, and N + 1 for W_O = 0. The machine "
-        "differentiates the forward pass of width 1 with one hidden unit and W_Q = W_K = 0, "
-        "tied, e > 0, at N = 2 and 3; along alpha every width and hidden width has these "
-        "gradients."
+        "Let (e, w, b) with e != 0 be a bigram point of the reduced model. Put its rank-one "
+        "ansatz (W_V = 0; W_Q, W_K and W_O anything) into the single-layer transformer of N "
+        "tokens, tied or with a readout of its own of the same value. After every context the "
+        "prediction is the law of the next token, the loss is H_b, the least that any predictor "
+        "has, and the gradient is 0. The Hessian is (1/N) sum_n E[r(1-r) g_n g_n^T], positive "
+        "semidefinite, with g_n the gradient of logit_n; at w = 0, where the hidden units are "
+        "at their kink and nothing leaves them, this is the second-order term of the loss. Its "
+        "rank is N + 2 if N >= 2 and W_O^T alpha != 0, as for W_O = I, and N + 1 otherwise. For "
+        "the g_n as functions of the context span 1, x_n, [n=j] K for j < N and, in the first "
+        "case, K m_n, with K = 1 + 4w|w| where the hidden units are on and 1 elsewhere, and m_n "
+        "the attended mean of x_i - 1/2. The machine differentiates the logit at d = r = 1, N = "
+        "2 (tied, e > 0: N = 3 too) and at d = r = 2, N = 2 (untied, e > 0), and finds the span "
+        "at N = 2 and 3, its dimension at N = 2, 3, 4. At other d and r the derivatives are the "
+        "same multiples of alpha and of the vector of ones, and at other N the same contexts "
+        "are independent. For N = 1 there are two contexts only."
     ),
     latex=(
-        r"In the single-layer transformer the rank-one ansatz at a bigram $(e, w, b)$ of the "
-        r"reduced model is a global minimum: the prediction is the kernel, the loss $H_b$ and "
-        r"the gradient $0$. Its Hessian is the Gauss-Newton matrix \[\frac1N \sum_n E[r(1-r) "
-        r"g_n g_n^T],\] $g_n$ the gradient of $\mathrm{logit}_n$, positive semidefinite. The "
-        r"$g_n$ span the $N + 2$ functions $x_n$, $[n=j] K$ ($j = 1, \dots, N$) and $K m_n$, "
-        r"$K = 1 + 4w|w| x_n$ and $m_n$ the attended mean of $x_i - 1/2$: the rank is $N + 2$ "
-        r"for $N \ge 2$ and $W_O = I$, and $N + 1$ for $W_O = 0$. The machine differentiates "
-        r"the forward pass of width $1$ with one hidden unit and $W_Q = W_K = 0$, tied, $e > "
-        r"0$, at $N = 2$ and $3$; along $\alpha$ every width and hidden width has these "
-        r"gradients."
+        r"Let $(e, w, b)$ with $e \ne 0$ be a bigram point of the reduced model. Put its "
+        r"rank-one ansatz ($W_V = 0$; $W_Q$, $W_K$ and $W_O$ anything) into the single-layer "
+        r"transformer of $N$ tokens, tied or with a readout of its own of the same value. After "
+        r"every context the prediction is the law of the next token, the loss is $H_b$, the "
+        r"least that any predictor has, and the gradient is $0$. The Hessian is \[\frac1N \sum_n "
+        r"E[r(1-r)\, g_n g_n^T], \qquad g_n = \nabla\, \mathrm{logit}_n,\] positive "
+        r"semidefinite; at $w = 0$, where the hidden units are at their kink and nothing leaves "
+        r"them, this is the second-order term of the loss. Its rank is $N + 2$ if $N \ge 2$ and "
+        r"$W_O^T \alpha \ne 0$, as for $W_O = I$, and $N + 1$ otherwise. For the $g_n$ as "
+        r"functions of the context span $1$, $x_n$, $[n=j] K$ for $j < N$ and, in the first "
+        r"case, $K m_n$, with $K = 1 + 4w|w|$ where the hidden units are on and $1$ elsewhere, "
+        r"and $m_n$ the attended mean of $x_i - 1/2$. The machine differentiates the logit at $d "
+        r"= r = 1$, $N = 2$ (tied, $e > 0$: $N = 3$ too) and at $d = r = 2$, $N = 2$ (untied, $e "
+        r"> 0$), and finds the span at $N = 2$ and $3$, its dimension at $N = 2, 3, 4$. At other "
+        r"$d$ and $r$ the derivatives are the same multiples of $\alpha$ and of the vector of "
+        r"ones, and at other $N$ the same contexts are independent. For $N = 1$ there are two "
+        r"contexts only."
     ),
-    hypotheses=(ANY_CHAIN, NOT_INDEPENDENT),
-    source="Attention with Markov, global minimum; its spectrum this project",
+    hypotheses=(
+        ANY_CHAIN,
+        NOT_INDEPENDENT,
+        Hypothesis("the weights are the ansatz at a bigram point with e != 0, and W_V = 0"),
+    ),
+    source="Attention with Markov, global minimum; the rank: this project",
     steps=steps,
     control=control,
-    tests=("tests/theory/test_bigram.py",),
+    tests=(
+        "tests/theory/test_bigram.py::test_bigram_spectrum_is_that_of_the_enumerated_loss",
+        "tests/theory/test_bigram.py::test_rank_and_parameters_are_the_published_ones",
+        "tests/theory/test_bigram.py::test_the_small_matrix_has_exactly_the_stated_rank",
+        "tests/theory/test_bigram.py::test_the_ansatz_reaches_the_entropy_rate",
+    ),
 )

@@ -7,7 +7,7 @@ from functools import cache
 
 import sympy as sp
 
-from theory.proof import Identity, Step
+from theory.proof import Identity, Lemma, Step
 from theory.source import autocovariance, entropy_rate, kernel, stationary_law, unigram_entropy
 from theory.theorem import ANY_CHAIN, Control, Theorem
 from theory.unigram_jet import Unigram
@@ -47,7 +47,7 @@ def least_loss(lag: int, length: int) -> sp.Expr:
 @cache
 def steps() -> tuple[Step, ...]:
     found: list[Step] = []
-    for lag, length in ((2, 5), (3, 4)):
+    for lag, length in ((2, 6), (3, 7)):
         law = lag_words(lag, length)
         found.append(
             Identity(
@@ -86,7 +86,7 @@ def steps() -> tuple[Step, ...]:
             sp.expand(-2 * C_1),
         )
     )
-    for lag, length in ((1, 2), (2, 1), (2, 2), (2, 3), (3, 2)):
+    for lag, length in itertools.product((1, 2, 3), (1, 2, 3)):
         blind = min(lag - 1, length)
         found.append(
             Identity(
@@ -95,6 +95,14 @@ def steps() -> tuple[Step, ...]:
                 entropy_rate() + sp.Rational(blind, length) * (unigram_entropy() - entropy_rate()),
             )
         )
+    found.append(
+        Lemma(
+            "H_u - H_b is the relative entropy of the law of a pair to the product of its "
+            "marginals, positive for p + q != 1: so the least loss is above H_b for k >= 2",
+            "Gibbs' inequality",
+            "Cover and Thomas, Elements of Information Theory, Theorem 2.6.3",
+        )
+    )
     return tuple(found)
 
 
@@ -114,8 +122,9 @@ THEOREM = Theorem(
         "is that of the chain at j/k where k divides j, and 0 elsewhere; for k >= 2, C_1 = 0, "
         "and where each z_n = 0 moves with its own input alone the unigram point is undecided "
         "at second order. The least loss over N positions is H_b + min(k-1, N)/N (H_u - H_b), "
-        "above the entropy rate H_b: the first k-1 contexts are too short to help. Covariances "
-        "are proved for k = 2, 3 and j up to 4, least losses for k and N up to 3."
+        "for k >= 2 and p + q != 1 above the entropy rate H_b: the first k-1 contexts are too "
+        "short to help. Proved: covariances for k = 2, j <= 5 and k = 3, j <= 6, least losses for "
+        "k <= 3 and N <= 3."
     ),
     latex=(
         r"For any stationary source the universal law holds with the source's own lag "
@@ -123,9 +132,9 @@ THEOREM = Theorem(
         r"then $C_j$ is that of the chain at $j/k$ where $k$ divides $j$, and $0$ elsewhere; "
         r"for $k \ge 2$, $C_1 = 0$, and where each $z_n = 0$ moves with its own input alone "
         r"the unigram point is undecided at second order. The least loss over $N$ positions is "
-        r"\[H_b + \frac{\min(k-1, N)}{N} (H_u - H_b),\] above the entropy rate $H_b$: the "
-        r"first $k-1$ contexts are too short to help. Covariances are proved for $k = 2, 3$ "
-        r"and $j$ up to $4$, least losses for $k$ and $N$ up to $3$."
+        r"\[H_b + \frac{\min(k-1, N)}{N} (H_u - H_b),\] for $k \ge 2$ and $p + q \ne 1$ above the "
+        r"entropy rate $H_b$: the first $k-1$ contexts are too short to help. Proved: covariances "
+        r"for $k = 2$, $j \le 5$ and $k = 3$, $j \le 6$, least losses for $k \le 3$ and $N \le 3$."
     ),
     hypotheses=(ANY_CHAIN,),
     source="this project",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sympy as sp
 
 from theory.critical_points import unigram_hessian
-from theory.domain import ABOVE, DEEP
+from theory.domain import ABOVE, BELOW, Domain, y
+from theory.explicit import ansatz, forward, in_coordinates
 from theory.kink import kink_logits, one_sided_curvature
 from theory.proof import Identity, Sign, Step
 from theory.source import stationary_law
@@ -13,6 +14,19 @@ from theory.symbols import b, e, p, q, tau, w
 from theory.theorem import ANY_CHAIN, Control, Hypothesis, Theorem
 
 __all__ = ["THEOREM"]
+
+
+BENT: Domain = {w: -(1 + y) / 2, tau: sp.S.NegativeOne}
+"""w < -1/2."""
+
+CONTEXTS = ((0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1))
+
+
+def wide_logits(e_sign: int) -> sp.Matrix:
+    """The last logit after every context, d = r = N = 2, positions 0."""
+    weights = ansatz((1, -1), hidden=2, length=2, e_sign=e_sign)
+    weights["positions"] = sp.zeros(2, 2)
+    return sp.Matrix([in_coordinates(forward(weights, c)[-1]) for c in CONTEXTS])
 
 
 def steps() -> tuple[Step, ...]:
@@ -29,6 +43,14 @@ def steps() -> tuple[Step, ...]:
             "along -alpha they stay off: f(x) = e^2 x + b",
             sp.Matrix(kink_logits(-1)),
             sp.Matrix([b, e**2 + b]),
+        ),
+        *(
+            Identity(
+                f"the same with d = r = N = 2 along {side}, whatever came before",
+                wide_logits(sign),
+                sp.Matrix([kink_logits(sign)[c[-1]] for c in CONTEXTS]),
+            )
+            for sign, side in ((1, "+alpha"), (-1, "-alpha"))
         ),
         Identity(
             "the curvature of the loss along +alpha is 2c(p+q-1)(1+4w|w|)",
@@ -49,16 +71,30 @@ def steps() -> tuple[Step, ...]:
             unigram_hessian()[0, 0],
         ),
         Sign(
-            "for p + q > 1 and w < -1/sqrt2 the loss falls along +alpha",
+            "for p + q > 1 the loss falls along +alpha at every w < -1/2 already",
             one_sided_curvature(1),
             "negative",
-            {**ABOVE, **DEEP},
+            {**ABOVE, **BENT},
         ),
         Sign(
-            "although it rises along -alpha: a saddle with a minimum on one side",
+            "although it rises along -alpha",
             one_sided_curvature(-1),
             "positive",
-            {**ABOVE, **DEEP},
+            ABOVE,
+        ),
+        Sign(
+            "for p + q < 1 it falls along -alpha, at every w",
+            one_sided_curvature(-1),
+            "negative",
+            BELOW,
+        ),
+        Identity(
+            "at p = 1/2, q = 4/5, w = -2: -360/169 = -2.130, 24/169 = .142, and for the reduced "
+            "model -168/169 = -.994",
+            sp.Matrix(
+                [one_sided_curvature(1), one_sided_curvature(-1), unigram_hessian()[0, 0]]
+            ).subs({p: sp.Rational(1, 2), q: sp.Rational(4, 5), w: -2, tau: -1}),
+            sp.Matrix([-360, 24, -168]) / 169,
         ),
     )
 
@@ -70,6 +106,7 @@ def control() -> Control:
             "the curvature along +alpha is 2c(p+q-1)(1+2w|w|)",
             one_sided_curvature(1),
             unigram_hessian()[0, 0],
+            {**ABOVE, **BENT},
         ),
     )
 
@@ -79,23 +116,32 @@ THEOREM = Theorem(
     title="The relu kink of the ansatz",
     statement=(
         "In the tied single-layer transformer at the ansatz with e = 0, b = ln(p/q) and "
-        "positions 0, every pre-activation is 0. Along +alpha and -alpha of the embedding the "
-        "loss has the one-sided second derivatives 2c(p+q-1)(1 + 4w|w|) and 2c(p+q-1), c = pi0 "
-        "pi1. For w != 0 and p + q != 1 they differ: there is no Hessian, whatever automatic "
-        "differentiation returns. Their mean 2c(p+q-1)(1 + 2w|w|) is the curvature of the "
-        "reduced model."
+        "positions 0, every pre-activation is 0. Along +alpha and -alpha of the embedding, the "
+        "positions held at 0, the loss has the one-sided second derivatives 2c(p+q-1)(1 + "
+        "4w|w|) and 2c(p+q-1), c = pi0 pi1. For w != 0 and p + q != 1 they differ: there is no "
+        "Hessian, whatever automatic differentiation returns. Their mean 2c(p+q-1)(1 + 2w|w|) "
+        "is the curvature of the reduced model, whose positions move with e. For p + q > 1 the "
+        "loss falls along +alpha as soon as w < -1/2, where the reduced model still has a local "
+        "minimum down to w = -1/sqrt2; for p + q < 1 it falls along -alpha at every w."
     ),
     latex=(
         r"In the tied single-layer transformer at the ansatz with $e = 0$, $b = \ln(p/q)$ and "
         r"positions $0$, every pre-activation is $0$. Along $+\alpha$ and $-\alpha$ of the "
-        r"embedding the loss has the one-sided second derivatives $2c(p+q-1)(1 + 4w|w|)$ and "
-        r"$2c(p+q-1)$, $c = \pi_0 \pi_1$. For $w \ne 0$ and $p + q \ne 1$ they differ: there "
-        r"is no Hessian, whatever automatic differentiation returns. Their mean $2c(p+q-1)(1 + "
-        r"2w|w|)$ is the curvature of the reduced model."
+        r"embedding, the positions held at $0$, the loss has the one-sided second derivatives "
+        r"$2c(p+q-1)(1 + 4w|w|)$ and $2c(p+q-1)$, $c = \pi_0 \pi_1$. For $w \ne 0$ and $p + q "
+        r"\ne 1$ they differ: there is no Hessian, whatever automatic differentiation returns. "
+        r"Their mean $2c(p+q-1)(1 + 2w|w|)$ is the curvature of the reduced model, whose "
+        r"positions move with $e$. For $p + q > 1$ the loss falls along $+\alpha$ as soon as $w "
+        r"< -1/2$, where the reduced model still has a local minimum down to $w = -1/\sqrt2$; "
+        r"for $p + q < 1$ it falls along $-\alpha$ at every $w$."
     ),
     hypotheses=(ANY_CHAIN, Hypothesis("tied embeddings, w != 0")),
     source="this project",
     steps=steps,
     control=control,
-    tests=("tests/landscape/test_kinks.py", "tests/theory/test_check_values.py"),
+    tests=(
+        "tests/landscape/test_kinks.py",
+        "tests/theory/test_unigram.py::"
+        "test_kink_the_full_curvature_differs_from_the_reduced_one_and_between_sides",
+    ),
 )

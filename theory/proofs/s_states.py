@@ -9,7 +9,7 @@ from theory.proof import Identity, Lemma, Sign, Step
 from theory.source import autocovariance, kernel, stationary_law
 from theory.symbols import p, q
 from theory.theorem import ANY_CHAIN, Control, Hypothesis, Theorem
-from theory.unigram_jet import Unigram
+from theory.unigram_jet import Unigram, marginal, stationary_words
 
 __all__ = ["THEOREM"]
 
@@ -29,6 +29,23 @@ def switching_eigenvalue() -> sp.Expr:
     """
     others = -_v
     return sp.factor(((1 - _switch) * _v + _switch / _others * others) / _v)
+
+
+def generic_law() -> tuple[sp.Matrix, sp.Matrix, sp.Matrix]:
+    """pi, G and C_1 of any stationary law of pairs on three symbols."""
+    pairs = stationary_words(SIZE, 2)
+    pi = sp.Matrix([marginal(pairs, (0,), (t,)) for t in range(SIZE)])
+    C_1 = sp.Matrix(SIZE, SIZE, lambda t, s: pairs[t, s]) - pi * pi.T
+    return pi, sp.diag(*pi) - pi * pi.T, C_1
+
+
+def switching(states: int) -> tuple[sp.Matrix, sp.Matrix]:
+    """C_1 of the switching chain written out, and (1 - pS/(S-1))/S on the contrasts."""
+    equal = sp.ones(states, states) / states
+    off = _switch / (states - 1)
+    P = (1 - _switch - off) * sp.eye(states) + off * sp.ones(states, states)
+    stated = (1 - _switch * states / (states - 1)) / states * (sp.eye(states) - equal)
+    return P / states - equal / states, stated
 
 
 def block() -> tuple[sp.Matrix, sp.Matrix, sp.Matrix]:
@@ -57,6 +74,8 @@ def universal_block() -> tuple[sp.Matrix, sp.Matrix]:
 
 def steps() -> tuple[Step, ...]:
     H, G, C = block()
+    pi, G_law, C_law = generic_law()
+    v = sp.Matrix(sp.symbols("v_0:3", real=True))
     shear = sp.eye(2 * SIZE)
     shear[:SIZE, SIZE:] = -sp.Symbol("z", real=True) * sp.eye(SIZE)
     law = sp.Matrix([stationary_law()])
@@ -73,6 +92,17 @@ def steps() -> tuple[Step, ...]:
             "a congruence that takes z E from b leaves G and -2M, M = (C_1 + C_1^T)/2",
             shear.T * H * shear,
             sp.diag(G, -C - C.T),
+        ),
+        Identity(
+            "v^T G v = sum over s < t of pi_s pi_t (v_s - v_t)^2: G is positive on the vectors "
+            "that sum to 0, so the loss rises along b",
+            (v.T * G_law * v)[0],
+            sum(pi[s] * pi[t] * (v[s] - v[t]) ** 2 for s in range(SIZE) for t in range(s)),
+        ),
+        Identity(
+            "C_1 1 = C_1^T 1 = 0: on equal entries the form is 0, a symmetry of the softmax",
+            sp.Matrix.hstack(C_law * sp.ones(SIZE, 1), C_law.T * sp.ones(SIZE, 1)),
+            sp.zeros(SIZE, 2),
         ),
         Lemma(
             "with d components the second is -2M (x) I_d: on the vectors that sum to 0 the point "
@@ -98,8 +128,16 @@ def steps() -> tuple[Step, ...]:
         ),
         Sign("negative for p + q > 1", -2 * pi0 * pi1 * (p + q - 1), "negative", ABOVE),
         Sign("positive for p + q < 1", -2 * pi0 * pi1 * (p + q - 1), "positive", BELOW),
+        *(
+            Identity(
+                f"switching chain written out, S = {states}: C_1 is (1 - pS/(S-1))/S on the "
+                "vectors that sum to 0",
+                *switching(states),
+            )
+            for states in (2, 3, 4, 5)
+        ),
         Identity(
-            "switching chain, S = m + 1: on vectors that sum to 0 the kernel is 1 - pS/(S-1), and "
+            "any S = m + 1: on vectors that sum to 0 the kernel is 1 - pS/(S-1), and with pi = 1/S "
             "C_1 = diag(pi) P - pi pi^T is that over S",
             switching_eigenvalue(),
             1 - _switch * (_others + 1) / _others,

@@ -8,7 +8,7 @@ from functools import cache
 import sympy as sp
 
 from theory.domain import EVERYWHERE
-from theory.proof import Identity, Lemma, Step
+from theory.proof import Identity, Lemma, Sign, Step
 from theory.source import autocovariance, kernel, second_eigenvalue, stationary_law
 from theory.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Theorem
 from theory.unigram_jet import Unigram, one_symbol_law
@@ -51,6 +51,17 @@ def condition_matrix(unigram: Unigram) -> sp.Matrix:
     return total
 
 
+def without_weights(unigram: Unigram) -> dict[sp.Symbol, sp.Expr]:
+    """J_{n,i} = [n = i] I, and every z_n the same."""
+    N, d = unigram.length, unigram.width
+    values: dict[sp.Symbol, sp.Expr] = {}
+    for n in range(1, N + 1):
+        values |= dict(zip(unigram.z(n), unigram.z(1), strict=True))
+        for i in range(1, n + 1):
+            values |= dict(zip(unigram.J(n, i), sp.eye(d) * int(n == i), strict=True))
+    return values
+
+
 @cache
 def steps() -> tuple[Step, ...]:
     unigram = Unigram(2, SIZE, SIZE, "tied", "logit")
@@ -88,19 +99,28 @@ def steps() -> tuple[Step, ...]:
             c * sp.diag(1, condition_matrix(unigram)),
             EVERYWHERE,
         ),
+        Sign("c > 0: the loss rises along b, and the signs along e are those of M", c, "positive"),
+        Identity(
+            "without weights and with equal positions M = 2(p+q-1) I",
+            condition_matrix(unigram).subs(without_weights(unigram)),
+            -2 * second_eigenvalue() * sp.eye(SIZE),
+        ),
         Lemma(
             "a congruence keeps the numbers of negative, zero and positive eigenvalues",
             "Sylvester's law of inertia",
             "Horn and Johnson, Matrix Analysis, Theorem 4.5.8",
         ),
         Lemma(
-            "the critical manifold has the dimension of the other parameters: where the block is "
-            "positive definite it is nondegenerate, the point a local minimum, strict across it",
-            "Morse-Bott lemma",
-            "Banyaga and Hurtubise, A proof of the Morse-Bott lemma, Expo. Math. 22 (2004)",
+            "at all values theta of the other parameters nearby, L - H_u is half the form of the "
+            "block at theta, plus o(|v|^2) in v = (b - ln(p/q), e), uniformly; the block is "
+            "continuous in theta: where it is positive definite L > H_u for all small v != 0, a "
+            "local minimum, strict across the critical manifold v = 0",
+            "Taylor's theorem in several variables",
+            "Dieudonne, Foundations of Modern Analysis, 8.14",
         ),
         Lemma(
-            "a negative eigenvalue at a critical point makes lower points next to it",
+            "a negative eigenvalue at a critical point makes lower points next to it, beside the "
+            "higher ones along b",
             "second-order necessary condition",
             "Nocedal and Wright, Numerical Optimization, Theorem 2.3",
         ),

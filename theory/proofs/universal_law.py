@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 
 import sympy as sp
 
 from theory.proof import Identity, Lemma, Step
 from theory.theorem import Control, Hypothesis, Theorem
-from theory.unigram_jet import Unigram
+from theory.unigram_jet import Unigram, marginal, one_symbol_law, stationary_words
 from theory.unigram_law import Tying
 
 __all__ = ["THEOREM"]
@@ -30,6 +31,39 @@ class Transposed(Unigram):
     def covariance(self, lag: int, t: int, s: int) -> sp.Expr:
         """C_k[s, t] in the place of C_k[t, s]."""
         return super().covariance(lag, s, t)
+
+
+def upper(matrix: sp.Matrix) -> sp.Matrix:
+    """The entries of a symmetric matrix on and above its diagonal."""
+    size = range(matrix.rows)
+    return sp.Matrix([matrix[j, k] for j in size for k in size if j <= k])
+
+
+def pair_steps() -> tuple[Step, ...]:
+    """One pair of positions, at any lag: the law of two symbols with the same marginals."""
+    pairs, three = stationary_words(3, 2), range(3)
+    law = [marginal(pairs, (0,), (t,)) for t in three]
+    residual = sp.Matrix(
+        3,
+        3,
+        lambda t, s: sum(
+            weight * int(x == t) * (law[s] - int(y == s)) for (x, y), weight in pairs.items()
+        ),
+    )
+    covariance = sp.Matrix(3, 3, lambda t, s: pairs[t, s] - law[t] * law[s])
+    return (
+        Identity(
+            "E[1{x_i = t} (pi_s - 1{x_{n+1} = s})] = -C_{n+1-i}[t, s], at any lag: the law of a "
+            "pair is any law with equal marginals",
+            residual.applyfunc(sp.expand),
+            (-covariance).applyfunc(sp.expand),
+        ),
+        Identity(
+            "and E[pi_s - 1{x_{n+1} = s}] = 0, so terms without a symbol drop out",
+            sp.Matrix([sum(residual[t, s] for t in three) for s in three]).applyfunc(sp.expand),
+            sp.zeros(3, 1),
+        ),
+    )
 
 
 @cache
@@ -58,6 +92,7 @@ def steps() -> tuple[Step, ...]:
             "Dieudonne, Foundations of Modern Analysis, 8.12 and 8.14",
         ),
     ]
+    found += pair_steps()
     for states, width, length, tying in SIZES:
         unigram = Unigram(states, width, length, tying, "softmax")
         gradient, hessian = unigram.derivatives()
@@ -71,11 +106,22 @@ def steps() -> tuple[Step, ...]:
             Identity(
                 f"{size}: the Hessian is the closed form; the row of theta, any other parameter, "
                 "is 0, and the second derivatives of the network have dropped out",
-                hessian,
-                unigram.closed_form(),
+                upper(hessian),
+                upper(unigram.closed_form()),
             ),
         ]
     return tuple(found)
+
+
+def turning() -> dict[sp.Symbol, sp.Expr]:
+    """The law of three symbols of a chain that turns 0, 1, 2, 0 with probability 4/5."""
+    third = sp.Rational(1, 3)
+    values: dict[sp.Symbol, sp.Expr] = dict.fromkeys(one_symbol_law(3)[:2], third)
+    for word in itertools.product(range(3), repeat=3):
+        turns = sum((later - earlier) % 3 == 1 for earlier, later in itertools.pairwise(word))
+        weight = third * sp.Rational(4, 5) ** turns * sp.Rational(1, 10) ** (2 - turns)
+        values[sp.Symbol("P_" + "".join(map(str, word)), positive=True)] = weight
+    return values
 
 
 def control() -> Control:
@@ -83,9 +129,9 @@ def control() -> Control:
     return Control(
         "C_k may be replaced by its transpose, as for a reversible chain",
         Identity(
-            "the Hessian with C_k[s, t] in the place of C_k[t, s], S = 3",
-            hessian,
-            Transposed(3, 1, 2, "untied", "softmax").closed_form(),
+            "the Hessian with C_k[s, t] in the place of C_k[t, s], a turning chain on 3 symbols",
+            hessian.subs(turning()),
+            Transposed(3, 1, 2, "untied", "softmax").closed_form().subs(turning()),
         ),
     )
 

@@ -103,6 +103,7 @@ def steps() -> tuple[Step, ...]:
             -(_beta**2) * (_A + 2) / (1 + _A) ** 2,
         ),
         Sign("it is negative", -(_beta**2) * (_A + 2) / (1 + _A) ** 2, "negative"),
+        Sign("c > 0: the loss rises along b", pi0 * pi1, "positive"),
         Lemma(
             "where B != 0 there are a and e with a^T B e > 0: the Hessian has a negative "
             "eigenvalue, and lower points lie next to the unigram",
@@ -119,8 +120,9 @@ def steps() -> tuple[Step, ...]:
 
 
 def control() -> Control:
-    bare = without_weights()
-    c, C_1 = sp.symbols("C_0 C_1", real=True)
+    c, C_1 = sp.Rational(40, 169), -sp.Rational(12, 169)  # the chain p = 1/2, q = 4/5
+    chain = dict(zip(sp.symbols("C_0 C_1", real=True), (c, C_1), strict=True))
+    bare = without_weights().subs(chain)
     return Control(
         "without weights the eigenvalues are those of the tied model",
         Identity(
