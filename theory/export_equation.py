@@ -102,7 +102,7 @@ def _lines(side: sp.Expr | sp.MatrixBase) -> Iterator[str]:
         else:
             lines[-1] = f"{lines[-1]} {text}".strip()
     if len(lines) > LINES or any(width(line) > 1.5 * LINE for line in lines):
-        lines = [rf"\bigl[\text{{{size(side)}}}\bigr]"]
+        lines = [rf"\bigl[\text{{{size(side)}}}\bigr]".replace("_", "")]
     yield from lines
 
 

@@ -13,7 +13,18 @@ import sys
 
 import click
 
-COMMANDS = ("scan", "verify", "theory", "spectrum", "slice", "flow", "train", "status")
+COMMANDS = (
+    "scan",
+    "verify",
+    "theory",
+    "spectrum",
+    "slice",
+    "flow",
+    "train",
+    "figures",
+    "report",
+    "status",
+)
 
 
 class _Commands(click.Group):

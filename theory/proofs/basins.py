@@ -183,9 +183,9 @@ THEOREM = Theorem(
         r"start, goes on for all time and converges to a point of the unigram set or of the "
         r"bigram set. Points with $e = 0$ stay where they are. Let $e_{\mathrm{sep}}(w)^2 = w^2 - "
         r"\ln|w| - (1 + \ln 2)/2$ for $w < 0$. From $e \ne 0$: if $p + q < 1$, it ends at the "
-        r"unigram on \[\left\{w < -1/\sqrt2,\ |e| \le e_{\mathrm{sep}}(w)\right\}\] and at the "
+        r"unigram on \[\left\{w < -1/\sqrt2, |e| \le e_{\mathrm{sep}}(w)\right\}\] and at the "
         r"bigram everywhere else; if $p + q > 1$, it ends at the unigram on \[\left\{w \ge "
-        r"0\right\} \cup \left\{-1/\sqrt2 < w < 0,\ |e| \le e_{\mathrm{sep}}(w)\right\}\] and at "
+        r"0\right\} \cup \left\{-1/\sqrt2 < w < 0, |e| \le e_{\mathrm{sep}}(w)\right\}\] and at "
         r"the bigram everywhere else. From $|e| = e_{\mathrm{sep}}(w)$ in these regions it ends "
         r"at the saddle $(0, -1/\sqrt2)$."
     ),

@@ -133,7 +133,7 @@ THEOREM = Theorem(
     latex=(
         r"Let the escape radius of a point be the infimum of the Euclidean distances from it to "
         r"points of lower loss. In the reduced model that of $(0, w, \ln(p/q))$, in $(e, w, b)$, "
-        r"is \[R = \max\left(0,\ \operatorname{sign}(p+q-1) \left(w + "
+        r"is \[R = \max\left(0,\quad \operatorname{sign}(p+q-1) \left(w + "
         r"\frac{1}{\sqrt2}\right)\right), \qquad p + q \ne 1,\] and no point of lower loss is at "
         r"that distance; for $p + q = 1$ there is none, and $R = \infty$. In the tied transformer "
         r"of one layer, for $p + q > 1$, that of the unigram point at which all weights and "

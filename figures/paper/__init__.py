@@ -1,0 +1,4 @@
+"""One script per figure: `load(inputs)`, `draw(figure, record)`, `numbers(record)`.
+
+`figures/catalogue.toml` names them; `figures.build` runs them.
+"""

@@ -1,0 +1,45 @@
+"""The single layer without its attention at (.5,.8): what keeps the tied model is not attention."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from figures.inputs import Inputs
+from figures.loss_panel import Curve, draw_losses, legend_handles
+from figures.runs import published_losses, runs_of
+from figures.style import TEXT_WIDTH
+
+__all__ = ["draw", "load", "numbers"]
+
+
+def load(inputs: Inputs) -> tuple[Curve, ...]:
+    """A curve for each tying."""
+    store = inputs.scan("no-attention")
+    return tuple(
+        Curve(
+            f"{tying}, no attention",
+            runs_of(store, {"model.tying": tying}),
+            style,
+            published_losses("no-attention", store, {"model.tying": tying}),
+        )
+        for style, tying in enumerate(("tied", "untied"))
+    )
+
+
+def draw(figure: Figure, record: tuple[Curve, ...]) -> None:
+    """Both on one panel."""
+    figure.set_size_inches(0.65 * TEXT_WIDTH, 2.1)
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots()
+    draw_losses(axes, record)
+    axes.set_ylabel("population loss (nats)")
+    axes.legend(
+        handles=legend_handles(axes), loc="center right", bbox_to_anchor=(1, 0.45), handlelength=2.4
+    )
+
+
+def numbers(record: tuple[Curve, ...]) -> dict[str, str]:
+    """Final mean losses."""
+    return {
+        name: f"{c.runs.mean[-1]:.4f}" for name, c in zip(("Tied", "Untied"), record, strict=True)
+    }

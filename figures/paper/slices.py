@@ -1,0 +1,27 @@
+"""Loss surfaces through a saddle and a local minimum, with the contours that theory predicts."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from figures import slice_plot
+from figures.inputs import Inputs
+from figures.slice_record import SliceRecord
+
+__all__ = ["draw", "load", "numbers"]
+
+
+def load(inputs: Inputs) -> tuple[SliceRecord, ...]:
+    """The slices of the demonstration: unigram and bigram, p+q < 1 and p+q > 1."""
+    return slice_plot.load(inputs.scan("demo"))
+
+
+def draw(figure: Figure, record: tuple[SliceRecord, ...]) -> None:
+    """Two columns of surfaces."""
+    slice_plot.draw(figure, record)
+
+
+def numbers(record: tuple[SliceRecord, ...]) -> dict[str, str]:
+    """How many surfaces there are, and the least measured loss above H_b on all of them."""
+    least = min(float(each.loss.min()) - each.bigram_loss for each in record)
+    return {"Surfaces": str(len(record)), "LeastExcess": f"{least:.1e}"}

@@ -1,0 +1,66 @@
+"""The switching chain of 5 symbols, tied and untied, at four switching probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from figures.inputs import Inputs
+from figures.loss_panel import Curve, draw_losses, legend_handles
+from figures.runs import published_losses, runs_of
+from figures.style import TEXT_WIDTH
+
+__all__ = ["Panel", "draw", "load", "numbers"]
+
+WORDS = {0.1: "Tenth", 0.3: "ThreeTenths", 0.6: "SixTenths", 0.9: "NineTenths"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The runs at one switching probability p, tied and untied."""
+
+    p: float
+    curves: tuple[Curve, Curve]
+
+
+def load(inputs: Inputs) -> tuple[Panel, ...]:
+    """A panel for each p."""
+    store, panels = inputs.scan("switching-5"), []
+    for p in WORDS:
+        curves = []
+        for style, tying in enumerate(("tied", "untied")):
+            select = {"source.p": p, "model.tying": tying}
+            published = published_losses("switching-5", store, select)
+            curves.append(Curve(tying, runs_of(store, select), style, published))
+        panels.append(Panel(p, (curves[0], curves[1])))
+    return tuple(panels)
+
+
+def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
+    """Four panels, each on its own scale between its two entropies."""
+    figure.set_size_inches(TEXT_WIDTH, 3.4)
+    figure.set_layout_engine("constrained")
+    for axes, panel in zip(figure.subplots(2, 2).ravel(), record, strict=True):
+        draw_losses(axes, panel.curves)
+        runs = panel.curves[0].runs
+        gap = runs.unigram_loss - runs.bigram_loss
+        axes.set_ylim(runs.bigram_loss - 0.12 * gap, runs.unigram_loss + 0.3 * gap)
+        above = panel.p > 0.8  # (S-1)/S
+        axes.set_title(f"$p = {panel.p}$ (theory, tied: {'local minimum' if above else 'saddle'})")
+    for axes in figure.axes[:2]:
+        axes.set_xlabel("")
+    for axes in figure.axes[::2]:
+        axes.set_ylabel("population loss (nats)")
+    handles = legend_handles(figure.axes[0])
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=2.4)
+
+
+def numbers(record: tuple[Panel, ...]) -> dict[str, str]:
+    """Final mean losses by p and tying, and the entropy rates."""
+    found = {}
+    for panel in record:
+        found[f"{WORDS[panel.p]}Rate"] = f"{panel.curves[0].runs.bigram_loss:.4f}"
+        for curve in panel.curves:
+            found[f"{WORDS[panel.p]}{curve.label.capitalize()}"] = f"{curve.runs.mean[-1]:.4f}"
+    return found
