@@ -85,8 +85,8 @@ def draw(figure: Figure, record: Path) -> None:
     if np.isfinite(record.turn):
         foot = record.t[record.walks][-1]
         places = (
-            (record.turn / 2, "local minimum", "top"),
-            ((record.turn + foot) / 2, "saddle", "bottom"),
+            (record.turn / 2, "local minimum", "bottom"),
+            ((record.turn + foot) / 2, "saddle", "top"),
         )
         for at, word, side in places:
             gap = 3 if side == "bottom" else -3

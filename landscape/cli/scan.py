@@ -51,6 +51,7 @@ def _list_presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option(
     "--out", type=click.Path(file_okay=False), help="Folder.  [default: runs/<name>-<hash>]"
 )
+@click.option("--no-report", is_flag=True, help="Leave out the page of the results.")
 @click.option("--strict", is_flag=True, help="Exit 1 if a check is inconclusive.")
 @options.allow_code
 @options.output
@@ -61,6 +62,7 @@ def command(
     set_: tuple[str, ...],
     axis: tuple[str, ...],
     out: str | None,
+    no_report: bool,
     strict: bool,
     allow_code: bool,
     as_json: bool,
@@ -69,7 +71,8 @@ def command(
     """Train, measure and compare over a grid: the CONFIG file's, or the built-in demonstration's.
 
     With --preset it is a published experiment, whose numbers are compared with what is expected.
-    Results go to a folder as they are finished. The same command on the same folder resumes.
+    Results go to a folder as they are finished. The same command on the same folder resumes. It
+    ends by writing the results as one page for a browser.
     """
     from landscape.config import ScanConfig
     from landscape.presets import load
@@ -95,6 +98,7 @@ def command(
     with ScanProgress() as progress:
         result = scan(settings, out=out, device=device, allow_code=allow_code, watcher=progress)
     pictures, missing, unwritten = _draw(result)
+    report, trouble = (None, "") if no_report else _report(result)
     findings, note = ((), "") if chosen is None else _findings(chosen, size, result)
     refuted, inconclusive = result.refuted(), result.inconclusive()
     faults, not_finite = result.slice_faults(), result.not_finite()
@@ -112,6 +116,7 @@ def command(
         "not_finite": [{**c.coordinates, "point": k, "losses": n} for c, k, n in not_finite],
         "absent": [{**c.coordinates, "point": k, "reason": why} for c, k, why in result.absent()],
         "pictures": pictures,
+        "report": report,
         "expectations": [as_record(finding) for finding in findings],
         "table": rows(result),
     }
@@ -123,9 +128,11 @@ def command(
         click.echo(f"Results   {result.path}")
         for picture in pictures:
             click.echo(f"Picture   {picture}")
+        if report:
+            click.echo(f"Report    {report}")
 
     emit(record, as_json, terminal)
-    for line in (*missing, *([note] if note else [])):
+    for line in filter(None, (*missing, trouble, note)):
         click.echo(line, err=True)
     for cell, kind, why in result.absent():
         click.echo(f"No {kind} point at {place_of(cell)}: {why}", err=True)
@@ -146,7 +153,8 @@ def command(
         click.echo(f"Cell {key[:8]} failed: {text}", err=True)
     if inconclusive:
         click.echo(f"Inconclusive at {len(inconclusive)} points: too near p+q = 1", err=True)
-    return int(bool(refuted or faults or unwritten or result.failed or (strict and inconclusive)))
+    wrong = refuted or faults or result.failed or (strict and inconclusive)
+    return int(bool(wrong or unwritten or trouble))
 
 
 def _findings(
@@ -172,3 +180,15 @@ def _draw(result: ScanResult) -> tuple[list[str], list[str], bool]:
     except OSError as error:
         return [], [f"the pictures could not be written: {error}"], True
     return list(map(str, paths)), missing, False
+
+
+def _report(result: ScanResult) -> tuple[str | None, str]:
+    """Write the page of the results; the file, or why there is none."""
+    from landscape.cli.report import write
+    from landscape.store import ScanStore
+
+    click.echo("Writing the report (the first goes through every proof: half a minute)", err=True)
+    try:
+        return str(write(ScanStore(result.path))["report"]), ""
+    except OSError as error:
+        return None, f"the report could not be written: {error}"

@@ -94,7 +94,7 @@ def test_a_kink_at_a_trained_point_is_not_applicable_either(
         '[measure]\npoints = ["trained"]\n'
     )
     out = tmp_path / "out"
-    record(capsys, "scan", str(config), "--out", str(out))
+    record(capsys, "scan", str(config), "--out", str(out), "--no-report")
     (cell,) = out.glob("cells/*.json")
     (run_,) = json.loads(cell.read_text())["scalars"]["points"]["trained"]["runs"]
     assert run_["classification"] == "not-applicable" and run_["inertia"] is None
@@ -232,7 +232,7 @@ def test_plots_are_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
 
 SCAN = [
     "--set", "model.width=2", "--set", "model.length=3", "--set", "train.steps=5",
-    "--set", "train.seeds=2", "--axis", "source.p=.2,.5", "--axis", "source.q=.8",
+    "--set", "train.seeds=2", "--axis", "source.p=.2,.5", "--axis", "source.q=.8", "--no-report",
 ]  # fmt: skip
 
 
@@ -251,6 +251,47 @@ def test_scan_and_status(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     code, out, err = run(capsys, "scan", *SCAN, "--out", folder)
     assert code == 0 and "4 of 4 cells are there already" in err
     assert folder in out.replace("\n", "") and "saddle" in out
+
+
+@pytest.fixture
+def one_theorem(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The registry cut down to one: going through all the proofs is tested elsewhere."""
+    from theory import theorems
+
+    kept = theorems.theorem("entropies")
+    monkeypatch.setattr(theorems, "theorems", lambda: (kept,))
+    return kept.title
+
+
+def test_a_scan_ends_by_writing_its_page(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, one_theorem: str
+) -> None:
+    folder = tmp_path / "scan"
+    words = [word for word in SCAN if word != "--no-report"]
+    result = record(capsys, "scan", *words, "--out", str(folder))
+    assert result["report"] == str(folder / "report.html")
+    page = Path(result["report"]).read_text("utf-8")
+    assert one_theorem in page and "http-equiv" in page
+    Path(result["report"]).unlink()
+    code, out, _ = run(capsys, "scan", *words, "--out", str(folder))
+    assert code == 0 and f"Report    {folder / 'report.html'}" in out.splitlines()
+    assert Path(result["report"]).exists()
+    Path(result["report"]).unlink()
+    assert record(capsys, "scan", *SCAN, "--out", str(folder))["report"] is None  # asked for none
+    assert not Path(result["report"]).exists()
+
+
+def test_a_page_that_cannot_be_written_exits_with_1_and_loses_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, one_theorem: str
+) -> None:
+    folder = tmp_path / "scan"
+    record(capsys, "scan", *SCAN, "--out", str(folder))
+    (folder / "report.html").mkdir()  # in the way
+    code, out, err = run(
+        capsys, "scan", *(word for word in SCAN if word != "--no-report"), "--out", str(folder)
+    )
+    assert code == 1 and "the report could not be written" in err and "Traceback" not in err
+    assert "Results" in out and len(list(folder.glob("cells/*.json"))) == 4
 
 
 def test_a_refuted_prediction_exits_with_1(

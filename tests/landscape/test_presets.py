@@ -190,7 +190,7 @@ def test_a_changed_preset_runs_and_is_not_compared(
     options = [word for text in small for word in ("--set", text)]
     code, out, err = run(
         capsys, "scan", "--preset", "no-attention", *options, "--axis", "model.tying=tied",
-        "--out", str(tmp_path / "scan"), "--json",
+        "--out", str(tmp_path / "scan"), "--json", "--no-report",
     )  # fmt: skip
     record = json.loads(out)
     assert code == 0 and (record["cells"], record["done"]) == (1, 1)
@@ -207,7 +207,7 @@ def test_an_unchanged_preset_is_compared_in_words_and_in_json(
     for cell in config.cells():
         tree = planted(cell, end=0.6663, checkpoints=False)  # right for tied weights alone
         store.write_cell(cell, tree, scalars_of(cell), {})
-    words = ["scan", "--preset", "no-attention", "--out", str(tmp_path / "scan")]
+    words = ["scan", "--preset", "no-attention", "--out", str(tmp_path / "scan"), "--no-report"]
     code, out, err = run(capsys, *words, "--json")
     assert code == 0, err
     found = {row["what"]: row for row in json.loads(out)["expectations"]}

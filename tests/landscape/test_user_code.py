@@ -186,7 +186,7 @@ def configured(kind: str, *, model: str = "", points: str = '["unigram", "traine
 
 def test_a_model_of_one_s_own_is_scanned_from_the_shell(mine: str, tmp_path: Path) -> None:
     config = configured(f"{mine}:Named")
-    words = ["scan", config, "--allow-code", "--out", "out", "--json"]
+    words = ["scan", config, "--allow-code", "--out", "out", "--no-report", "--json"]
     # a console script does not have the current folder among the places of modules: the file does
     program = "import sys; sys.path.pop(0); from landscape.cli import main; main(sys.argv[1:])"
     found = subprocess.run(
@@ -214,7 +214,9 @@ def test_a_point_that_cannot_be_built_is_absent_with_its_reason_and_the_cell_is_
     mine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = configured(f"{mine}:Bare")
-    code, out, err = run(capsys, "scan", config, "--allow-code", "--out", "out", "--json")
+    code, out, err = run(
+        capsys, "scan", config, "--allow-code", "--out", "out", "--no-report", "--json"
+    )
     assert code == 0
     record = json.loads(out)
     assert (record["done"], record["failed"], record["refuted"]) == (1, [], [])
@@ -360,7 +362,7 @@ def test_a_name_that_cannot_be_loaded_is_refused_before_anything_is_written(
 ) -> None:
     for kind in ("nowhere_at_all:Model", f"{mine}:Bear", f"{mine}:text"):
         config = configured(kind, points='["trained"]')
-        assert run(capsys, "scan", config, "--allow-code", "--out", "out")[0] == 2
+        assert run(capsys, "scan", config, "--allow-code", "--out", "out", "--no-report")[0] == 2
         assert not Path("out").exists()
 
 
@@ -377,7 +379,9 @@ def test_a_module_that_cannot_be_imported_says_why(
     mine: str, body: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path(f"{mine}.py").write_text(body)
-    code, out, err = run(capsys, "scan", configured(f"{mine}:Bare"), "--allow-code", "--out", "out")
+    code, out, err = run(
+        capsys, "scan", configured(f"{mine}:Bare"), "--allow-code", "--out", "out", "--no-report"
+    )
     assert (code, out) == (2, "") and "Traceback" not in err
     assert f"model.kind = '{mine}:Bare' cannot be loaded: {reason}" in err
 
@@ -387,7 +391,7 @@ def test_a_setting_that_was_written_and_is_not_taken_is_refused(
 ) -> None:
     kind = f"{mine}:Bare"
     config = configured(kind, model="layers = 2", points='["trained"]')
-    code, _, err = run(capsys, "scan", config, "--allow-code", "--out", "out")
+    code, _, err = run(capsys, "scan", config, "--allow-code", "--out", "out", "--no-report")
     assert code == 2
     assert (
         f"model.layers is refused: {kind} takes no argument of that name (it takes states, width, "
