@@ -164,7 +164,7 @@ def reduced_flow(
 
 
 def _drift(orbit: Orbit, level: float, w_sign: int) -> float:
-    e, w = orbit.points[orbit.points[:, 1] * w_sign > 1e-290, :2].T  # below it, w is cut off
+    e, w = orbit.points[orbit.points[:, 1] * w_sign > 1e-290, :2].T  # below it, w loses digits
     return float(np.abs(closed("energy", 1)(e, w, w_sign) - level).max(initial=0.0))
 
 

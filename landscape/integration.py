@@ -180,7 +180,7 @@ def follow(
             atol=ACCURACY,
             events=remaining if stop else None,
         )
-    points = chart.out(found.y.T)
+    points = chart.shown(found.y.T)
     if found.status < 0 or not np.isfinite(points).all():
         raise ArithmeticError(
             f"the flow could not be followed from {start.tolist()}: {found.message}"

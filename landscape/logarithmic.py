@@ -54,9 +54,21 @@ class Logarithmic:
     # What runs at every step of a flow, here and below, has plain annotations: checking shapes
     # there would take longer than the steps.
     def out(self, z: Any) -> Any:
-        """y(z), [n] or [K, n], between `TINY` and `HUGE` in size where it is a logarithm."""
+        """y(z) as a field is given it, [n] or [K, n]: from `TINY` to `HUGE` in size on a log."""
         size = np.clip(np.exp(np.where(self.log, z, 0.0)), TINY, HUGE)
         return np.where(self.log, self.sign * size, z)
+
+    def shown(self, z: Float[np.ndarray, "*K n"]) -> Float[np.ndarray, "*K n"]:
+        """y(z), [n] or [K, n], 0 where it is too small for a float.
+
+        >>> chart = Logarithmic.at(np.array([-1.0]), [True])
+        >>> chart.shown(np.array([[-700.0], [-1600.0]])).tolist()
+        [[-9.859676543759832e-305], [-0.0]]
+        """
+        y: Float[np.ndarray, "*K n"] = np.where(
+            self.log, self.sign * np.exp(np.where(self.log, z, 0.0)), z
+        )
+        return y
 
     def field(self, velocity: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The velocity z'(z), [n], from v(y)."""

@@ -82,7 +82,7 @@ def same_token_gaps(e_sign: int = 1, *, strong: bool = False) -> tuple[sp.Expr, 
 def logit_moments(e_sign: int) -> tuple[sp.Matrix, sp.Matrix]:
     """E[grad logit_n grad logit_n^T | x_n = x] over positions at a = 0, for x = 0 and 1."""
     found = []
-    m = sp.Symbol("m", real=True)
+    m = sp.Symbol("m")
     for token in (0, 1):
         logit = firing_logit().subs({x: token, firing: fires(token, e_sign)})
         rise = sp.Matrix([sp.diff(logit, v) for v in (e, w, a, b)])

@@ -85,9 +85,10 @@ def attention_derivatives(
             law = next_count(law, up, down)
         ones = np.arange(n + 1.0)
         context = (*point, 1.0 if point[1] >= 0 else -1.0, token, ones / n)
-        s = evaluate("score")(*context, 0.0)
-        occurs = (ones >= token) & (n - ones >= 1 - token)
-        kink = min(kink, float(np.abs(s[occurs]).min()))
+        # the score comes before the relu: it does not depend on whether that is on
+        s = evaluate("score")(*context, np.nan)
+        # ending in 0, with fewer ones than tokens; those that end in 1 mirror them
+        kink = min(kink, float(np.abs(s[0, :-1]).min()))
         f, rise, bend = (
             evaluate(name)(*context, (side * s > 0).astype(float))
             for name in ("logit", "gradient", "hessian")

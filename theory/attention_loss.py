@@ -61,7 +61,7 @@ def branch_logit(e_sign: int = 1) -> sp.Expr:
     sign_symbol(e_sign)
     on = firing_logit().coeff(firing)
     slope = sp.factor(on / score())
-    return firing_logit().subs(firing, 0) + slope * e_sign * sp.Max(0, e_sign * score())
+    return firing_logit().subs(firing, 0) + e_sign * (slope * sp.Max(0, e_sign * score()))
 
 
 @cache

@@ -22,7 +22,7 @@ from theory.attention_loss import branch_logit, firing, firing_logit
 from theory.critical_points import unigram_hessian
 from theory.running_mean import count_probabilities, require_count
 from theory.source import second_eigenvalue, stationary_law
-from theory.symbols import a, b, e, tau, w, x, xbar
+from theory.symbols import a, e, tau, w, x, xbar
 from theory.transformer import sign_symbol
 
 __all__ = [
@@ -42,7 +42,7 @@ kappa = sp.Symbol("kappa", positive=True)
 
 def fires(token: int, e_sign: int) -> int:
     """F where s_n has the sign of x_n - 1/2, as it has for all contexts if |a| <= 1."""
-    return int(e_sign * (2 * token - 1) > 0)
+    return int(e_sign == 2 * token - 1)
 
 
 @cache
@@ -85,7 +85,7 @@ def unigram_curvature_of(N: int, e_sign: int = 1) -> sp.Expr:
     2*p*q*(a + 1)*(p + q - 1)/(p + q)**2
     """
     require_count("N", N)
-    form = branch_logit(e_sign).subs({e: 1, b: 0})
+    form = branch_logit(e_sign).coeff(e, 2)
     pi1, total = stationary_law()[1], sp.S.Zero
     for n in range(1, N + 1):
         for (token, ones), weight in count_probabilities(n).items():
@@ -138,6 +138,6 @@ def degenerate_level(e_sign: int = 1) -> sp.Expr:
     >>> degenerate_level(1).subs(a, 0)
     -1/2
     """
-    level = sp.Symbol("W", real=True)
+    level = sp.Symbol("W")
     (solution,) = sp.solve(unigram_curvature(e_sign).subs(tau, level / w**2), level)
     return sp.factor(solution)

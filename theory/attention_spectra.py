@@ -26,7 +26,7 @@ from theory.prediction import PredictedSpectrum
 from theory.reduced import ansatz_bigram, embedding
 from theory.reduced import tau as sign
 from theory.running_mean import conditional_mean, conditional_square, memory, require_count
-from theory.symbols import a, b, e, length, p, q, tau, w, x, xbar
+from theory.symbols import a, e, length, p, q, tau, w, x, xbar
 
 __all__ = ["attention_bigram_spectrum", "running_moments", "unigram_curvatures"]
 
@@ -88,7 +88,7 @@ def shared(up: Fraction, down: Fraction, at_w: float, at_a: float, N: int, e_sig
     """mean_n Cov(x_n, g_n), where the logit on the branch is e^2 g_n + b."""
     token = np.array([[0.0], [1.0]])
     law = np.array([[float(down), 0.0], [0.0, float(up)]]) / float(up + down)
-    form, total = evaluate("form" if e_sign > 0 else "mirrored form"), 0.0
+    form, total = evaluate("form", e_sign), 0.0
     for n in range(1, N + 1):
         if n > 1:
             law = next_count(law, float(up), float(down))
@@ -116,7 +116,7 @@ def attention_bigram_spectrum(
     with mpmath.workdps(_DIGITS):
         at_e = embedding(*chances, number, e_sign)
         values = (*chances, number, sign(number), at_e, *exact_moments(up, down, N)[1:])
-        H = evaluate("hessian" if e_sign > 0 else "mirrored hessian")(*values)
+        H = evaluate("hessian", e_sign)(*values)
         rank = 3 if N >= 2 else 2
         eigenvalues = sorted(mpmath.eigsy(H, eigvals_only=True))[-rank:]
     return PredictedSpectrum(
@@ -131,9 +131,8 @@ def attention_bigram_spectrum(
 
 
 @cache
-def evaluate(name: str) -> Callable[..., Any]:
-    """A closed form as a function of mpmath numbers; the forms g_n, of arrays."""
-    e_sign = -1 if name.startswith("mirrored") else 1
+def evaluate(name: str, *e_sign: int) -> Callable[..., Any]:
+    """A closed form, of a branch where it has two, of mpmath numbers; the form g_n, of arrays."""
     if name == "moments":
         expressions = [memory(), *(conditional_mean(k) for k in (0, 1))]
         squares = [conditional_square(k) for k in (0, 1)]
@@ -141,8 +140,7 @@ def evaluate(name: str) -> Callable[..., Any]:
     if name == "curvatures":
         both = [unigram_curvature(side) for side in (1, -1)]
         return function([p, q, w, tau, a, kappa], both, mpmath)
-    if name.endswith("form"):
-        form = branch_logit(e_sign).subs({e: 1, b: 0})
-        return function([w, tau, a, x, xbar], form, np)
-    H = attention_bigram_hessian(e_sign)
+    if name == "form":
+        return function([w, tau, a, x, xbar], branch_logit(*e_sign).coeff(e, 2), np)
+    H = attention_bigram_hessian(*e_sign)
     return function([p, q, w, tau, e, *mean_m, *mean_m2], H, mpmath)

@@ -126,12 +126,12 @@ def leading_term(line: str) -> sp.Expr:
     independent = {q: 1 - p}
     if line == "p+q=1":
         return sp.factor(expansion(2).subs(independent).subs(s, gap()))
-    scale = sp.Dummy(positive=True)
+    scale = sp.Dummy()
     near = gap_near_saddle().subs({e: scale * e, offset: scale * offset})
     if line == "w=-1/sqrt2":
-        order, polynomial = 3, expansion(1)
+        order, polynomial = 3, expansion(3)
     elif line == "both":
-        order, polynomial = 6, expansion(2).subs(independent)
+        order, polynomial = 6, expansion(3).subs(independent)
     else:
         raise ValueError(f"line = {line!r} is not known: choose 'p+q=1', 'w=-1/sqrt2' or 'both'")
     term = sp.expand(sp.expand(polynomial.subs(s, near))).coeff(scale, order)

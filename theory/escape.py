@@ -46,7 +46,9 @@ __all__ = [
     "witness",
 ]
 
-_DIGITS = 50
+_DIGITS = 700
+"""The bias moves by the square of the slack, which has to show in its digits; the least float is
+5e-324, and 50 digits are left."""
 
 gain = sp.Symbol("k", positive=True)
 """The product of the two weights of the hidden unit of `full_model_bound`, with its sign turned."""
@@ -77,13 +79,13 @@ def escape_radius(p_value: Number, q_value: Number, w_value: Number | sp.Expr) -
     if kind != "local minimum":
         return 0.0
     number = w_value if isinstance(w_value, sp.Expr) else sp.Rational(w_value)
-    return float(sp.Abs(number + 1 / sp.sqrt(2)).evalf(20))
+    return float(sp.Abs(number + 1 / sp.sqrt(2)).evalf(_DIGITS))
 
 
 def witness(
     p_value: Number, q_value: Number, w_value: float, radius: float
 ) -> tuple[mpmath.mpf, mpmath.mpf, mpmath.mpf]:
-    """A point (e, w', b) of loss below H_u within `radius` of (0, w, ln(p/q)), 50 digits or more.
+    """A point (e, w', b) of loss below H_u within `radius` of (0, w, ln(p/q)), to 700 digits.
 
     With the slack D = min(radius - escape radius, 1): w' lies beyond -1/sqrt2 (or beyond w) by D/4,
     e <= D/4 and e^2 (1/2 + |1 + 2w'|w'||) <= D/4, |s| <= |s*|, b = b*. So the distance is at most
@@ -106,16 +108,13 @@ def witness(
             f"radius = {radius} is not above the escape radius {least}: no loss is lower there; "
             "give a larger finite radius"
         )
-    side = 1 if up + down > 1 else -1
-    # b moves by the square of the slack, which has to show in its digits
-    digits = _DIGITS + 2 * max(0, math.ceil(-math.log10(radius - least)))
-    with mpmath.workdps(digits):
+    side = math.copysign(1, up + down - 1)
+    with mpmath.workdps(_DIGITS):
         start, root = mpmath.mpf(w_value), -1 / mpmath.sqrt(2)
         distance = max(mpmath.mpf(0), side * (start - root))
         slack = min(radius - distance, mpmath.mpf(1))
-        edge = min(start, root) if side > 0 else max(start, root)
-        beyond = edge - side * slack / 4
-        sign = 1 if beyond >= 0 else -1
+        beyond = side * min(side * start, side * root) - side * slack / 4
+        sign = mpmath.sign(beyond)
         steepness = abs(evaluate("gap")(1, beyond, sign))
         odds = (1 - up) * (1 - down) / (up * down)
         bigram_gap = abs(mpmath.log(mpmath.mpf(odds.numerator) / odds.denominator))
@@ -156,13 +155,18 @@ def full_model_bound() -> float:
     return float(limit)
 
 
+def hidden_unit() -> tuple[sp.Expr, sp.Expr]:
+    """The weights of the hidden unit of `full_model_bound` along alpha, into it and out of it."""
+    return sp.sqrt(gain), -sp.sqrt(gain)
+
+
 def full_model_distance() -> sp.Expr:
     """sqrt(2k + N epsilon^2), from the origin to the parameters of `full_model_bound`.
 
     >>> full_model_distance()
     sqrt(N*epsilon**2 + 2*k)
     """
-    hidden_in, hidden_out = sp.sqrt(gain), -sp.sqrt(gain)
+    hidden_in, hidden_out = hidden_unit()
     return sp.sqrt(hidden_in**2 + hidden_out**2 + tokens * positions_scale**2)
 
 
@@ -177,7 +181,8 @@ def full_model_curvature() -> sp.Expr:
     """
     pi0, pi1 = stationary_law()
     c, eigenvalue = pi0 * pi1, 1 - p - q
-    jacobian = 1 + sp.sqrt(gain) * -sp.sqrt(gain)
+    hidden_in, hidden_out = hidden_unit()
+    jacobian = 1 + hidden_in * hidden_out
     z = jacobian * positions_scale
     block = c * (z**2 - 2 * eigenvalue * jacobian)
     return sp.factor(sp.expand(block - (c * z) ** 2 / c))

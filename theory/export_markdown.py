@@ -116,7 +116,7 @@ def _section(theorem: Theorem, record: ProofRecord) -> str:
     refusal = refusal[:1].upper() + refusal[1:]
     parts.append(f"**Control.** {_claim(control.step, control.claim)}")
     parts.append(f"{escaped(refusal)}.")
-    tests = ", ".join(f"`{test}`" for test in theorem.tests)
+    tests = ", ".join(f"`{test}`" for test in theorem.nodes)
     parts.append(f"`landscape theory {theorem.id}`; tests: {tests}")
     return "\n\n".join(parts) + "\n"
 

@@ -24,6 +24,7 @@ __all__ = [
     "contexts",
     "determinant",
     "from_basis",
+    "left",
     "slopes",
     "to_basis",
     "without_value",
@@ -125,6 +126,15 @@ def chosen(length: int, sign: int) -> list[Context]:
 def determinant(length: int, sign: int) -> sp.Expr:
     """Of the basis on those contexts."""
     return basis(chosen(length, sign), length, sign).det()
+
+
+def left(sign: int) -> sp.Matrix:
+    """1, x_n and K m_n on one equal token, the other, and the two of them, for any N."""
+    still = 0 if sign > 0 else 1
+    rows = []
+    for c in ((still,), (1 - still,), (1 - still, still)):
+        rows.append([sp.S.One, sp.Integer(c[-1]), gain(sign, c[-1]) * attended(c)])
+    return sp.Matrix(rows)
 
 
 def without_value(length: int, sign: int) -> sp.Expr:

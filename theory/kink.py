@@ -31,7 +31,7 @@ def kink_logits(e_sign: int = 1) -> tuple[sp.Expr, sp.Expr]:
     (b + 4*e**2*tau*w**2 + e**2, b + e**2)
     """
     weights = ansatz([1], hidden=1, length=1, e_sign=e_sign)
-    weights["positions"] = sp.zeros(1, 1)
+    weights["positions"] *= 0
     zero, one = (in_coordinates(forward(weights, [token])[0]) for token in (0, 1))
     return zero, one
 
@@ -57,6 +57,6 @@ def one_sided_curvatures(p_value: float, q_value: float, w_value: float) -> tupl
     >>> [round(x, 3) for x in one_sided_curvatures(0.5, 0.8, -2.0)]
     [0.142, -2.13]
     """
-    values = {p: p_value, q: q_value, w: w_value, tau: -1 if w_value < 0 else 1}
+    values = {p: p_value, q: q_value, w: w_value, tau: sp.sign(w_value)}
     minus, plus = (float(one_sided_curvature(sign).subs(values)) for sign in (-1, 1))
     return minus, plus

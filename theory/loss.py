@@ -65,26 +65,22 @@ def best_logit() -> sp.Expr:
     >>> best_logit().subs({s: 0, p: sp.Rational(1, 2), q: sp.Rational(4, 5)})
     log(5/8)
     """
-    y = sp.Symbol("y", positive=True)
+    y, f = sp.Symbol("y"), sp.Symbol("f")
     gap = sp.Symbol("S", positive=True)
-    f = sp.Symbol("f", real=True)
     slope = sp.diff(population_loss(f, f + s), f)
     condition = sp.expand_power_exp(slope).subs({sp.exp(f): y, sp.exp(s): gap})
     numerator, _ = sp.fraction(sp.factor(condition))
-    unknown = sp.Dummy("y")
     (quadratic,) = (
-        factor
-        for factor, _ in sp.factor_list(numerator.subs(y, unknown))[1]
-        if sp.degree(factor, unknown) == 2
+        factor for factor, _ in sp.factor_list(numerator)[1] if sp.degree(factor, y) == 2
     )
-    leading, middle, last = sp.Poly(quadratic, unknown).all_coeffs()
-    if not (last / leading).is_negative:
+    leading, middle, last = sp.Poly(quadratic, y).all_coeffs()
+    orientation = sp.sign(leading)
+    if sp.sign(last) != -orientation:
         raise ArithmeticError(f"the roots of {quadratic} do not have opposite signs")
     # completing (p-q)^2 keeps the discriminant a sum of terms that are never negative
     rest = sp.expand(middle**2 - 4 * leading * last - (p - q) ** 2)
-    orientation = sp.sign(leading / (q * gap))
-    root = (-orientation * middle + sp.sqrt((p - q) ** 2 + rest)) / (2 * orientation * leading)
-    if sp.expand(quadratic.subs(unknown, root)) != 0:
+    root = (-orientation * middle + sp.sqrt((p - q) ** 2 + rest)) / (orientation * (2 * leading))
+    if sp.expand(quadratic.subs(y, root)) != 0:
         raise ArithmeticError(f"{root} does not solve {quadratic}")
     return sp.log(sp.factor_terms(root).subs(gap, sp.exp(s)))
 
@@ -105,8 +101,9 @@ def best_bias(e_sign: int = 1) -> sp.Expr:
     """
     zero, one = reduced_logit(e_sign)
     gap = sp.factor(sp.expand(one - zero))
-    (bias,) = sp.solve(zero - sp.Symbol("f"), b)
-    return sp.expand(bias.subs(sp.Symbol("f"), 0)) + best_logit().subs(s, gap)
+    # f(0) moves with the bias one for one
+    (shift,) = sp.solve(zero, b)
+    return sp.expand(shift) + best_logit().subs(s, gap)
 
 
 @cache

@@ -27,7 +27,7 @@ __all__ = [
     "memory",
 ]
 
-_pi1, _lambda = sp.symbols("pi1 lambda", real=True)
+_pi1, _lambda = sp.symbols("pi1 lambda")
 
 
 @cache

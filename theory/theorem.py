@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import sympy as sp
 
@@ -18,7 +17,10 @@ from theory.symbols import p, q
 
 __all__ = ["ANY_CHAIN", "NOT_INDEPENDENT", "Control", "Hypothesis", "Proof", "Theorem", "prove"]
 
-Decides = Literal["chain", "model"]
+PROVED_IN = (
+    "tests/theory/test_theorems.py::test_a_theorem_is_proved_and_its_control_refuted_at_a_point"
+)
+"""Goes through the proof of each theorem, by its id."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Theorem:
         source: the paper and the claim by name, or "this project".
         steps: builds the steps of the proof, in order.
         control: builds the control.
-        tests: ids of tests that hold the statement to an independent channel.
+        tests: ids of tests, `file::name`, that hold the statement to an independent channel.
     """
 
     id: str
@@ -77,6 +79,11 @@ class Theorem:
     steps: Callable[[], tuple[Step, ...]]
     control: Callable[[], Control]
     tests: tuple[str, ...]
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The test that goes through the proof, and then the `tests`, as pytest names them."""
+        return (f"{PROVED_IN}[{self.id}]", *self.tests)
 
     def applies(self, p_value: Number, q_value: Number) -> bool:
         """Whether no hypothesis on p and q fails, decided on the numbers as written."""

@@ -17,8 +17,7 @@ from theory.symbols import a, alpha_sign, b, context, d, e, length, r, tau, w, x
 __all__ = ["absolute_w", "attention_logit", "reduced_logit", "relu", "sign_symbol"]
 
 _k = sp.Symbol("k", integer=True, nonnegative=True)
-_l = sp.Symbol("l", integer=True, nonnegative=True)
-_i = sp.Symbol("i", integer=True, positive=True)
+_i = sp.Symbol("i")
 absolute_w = sp.Symbol("m", nonnegative=True)
 """abs(w), so that w = tau m, while signs are being decided."""
 
@@ -68,17 +67,21 @@ def attend(embedding: sp.Expr) -> sp.Expr:
     value = a * along_alpha(input_vector(context[_i], embedding))
     total = sp.expand(attention * value)
     constant = total.subs(context[_i], 0)
-    slope = sp.expand(total - constant).coeff(context[_i])
+    slope = total.coeff(context[_i])
     # sum_i x_i = n xbar is the definition of xbar
     mean = slope * length * xbar + sp.summation(constant, (_i, 1, length))
     return sp.simplify(mean) * alpha(_k)
 
 
+def stream(embedding: sp.Expr) -> sp.Expr:
+    """y_n = u_n + attention, for the last token x."""
+    return input_vector(x, embedding) + attend(embedding)
+
+
 def feed_forward(y: sp.Expr) -> sp.Expr:
     """y + W_2 relu(W_1 y); the r hidden units are equal, so their sum is r times one."""
-    j = sp.Symbol("j", integer=True, nonnegative=True)
     hidden = 2 * absolute_w / sp.sqrt(r) * along_alpha(y)
-    output = sp.summation(2 * tau * absolute_w / sp.sqrt(r) * relu(hidden), (j, 0, r - 1))
+    output = r * (2 * tau * absolute_w / sp.sqrt(r) * relu(hidden))
     return y + output * alpha(_k)
 
 
@@ -116,7 +119,7 @@ def reduced_logit(e_sign: int = 1) -> tuple[sp.Expr, sp.Expr]:
     """
     embedding = sign_symbol(e_sign)
     # a = 0 switches the value matrix off
-    y = input_vector(x, embedding) + attend(embedding).subs(a, 0)
+    y = stream(embedding).subs(a, 0)
     zero, one = (head(feed_forward(y.subs(x, token)), embedding) for token in (0, 1))
     return zero, one
 
@@ -135,4 +138,4 @@ def attention_logit(e_sign: int = 1) -> sp.Expr:
     True
     """
     embedding = sign_symbol(e_sign)
-    return head(feed_forward(input_vector(x, embedding) + attend(embedding)), embedding)
+    return head(feed_forward(stream(embedding)), embedding)

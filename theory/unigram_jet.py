@@ -193,7 +193,7 @@ class Unigram:
                     for powers, value in sp.Poly(logit, *self.coordinates).terms():
                         places = [k for k, power in enumerate(powers) for _ in range(power)]
                         if len(places) == 1:
-                            slopes[s, places[0]] += value
+                            slopes[s, places[0]] = value
                             gradient[places[0]] += residual * value
                         elif len(places) == 2:
                             one, other = places

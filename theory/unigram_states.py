@@ -174,10 +174,10 @@ def _across(
     bound = np.zeros((1 + width, 0)) if redundant is None else _orthonormal(redundant)
     constant = np.column_stack([np.ones(len(z)), z])
     moved = np.abs(J @ still).max(initial=0.0)
-    if moved > CLAIMED * np.abs(J).max(initial=1.0):
+    if moved > CLAIMED * np.abs(J).max():
         raise ValueError(f"silent has a direction along which z moves by {moved:.1e}: leave it out")
     varied = np.abs(constant @ bound).max(initial=0.0)
-    if varied > CLAIMED * np.abs(constant).max(initial=1.0):
+    if varied > CLAIMED * np.abs(constant).max():
         raise ValueError(f"redundant has (beta, w) with beta + <w, z_n> = {varied:.1e}, not 0")
     if tying == "tied":
         # a combination of redundant ones whose w is silent too

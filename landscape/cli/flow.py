@@ -59,10 +59,12 @@ def command(
     than theory says, or loses the energy.
     """
     from landscape.cli.emit import emit
+    from landscape.cli.typed import naming_options
     from landscape.compare_flow import allowed_drift, reduced_flow
     from landscape.sections import Source
 
-    chain = Source(p=p, q=q)  # type: ignore[arg-type]  # pydantic reads the text as a decimal
+    with naming_options():
+        chain = Source(p=p, q=q)  # type: ignore[arg-type]  # pydantic reads the text as a decimal
     assert chain.p is not None and chain.q is not None  # a binary source has both
     try:
         found = reduced_flow(chain.p, chain.q, e, w, b, time=time)
@@ -105,7 +107,7 @@ def command(
 def _record(found: ReducedFlow) -> dict[str, Any]:
     """The JSON contract of the command."""
     return {
-        "endpoint": dict(zip(("e", "w", "b"), found.endpoint, strict=True)),
+        "endpoint": {n: x + 0.0 for n, x in zip(("e", "w", "b"), found.endpoint, strict=True)},
         "loss": found.loss,
         "basin": found.basin,
         "energy_start": found.energy,

@@ -159,8 +159,10 @@ def cell_of(
     """The one cell that a command's options describe; bad values raise ConfigError.
 
     What is None was not given, and takes its default; what `--set` names overrides the options.
+    What is refused is named as it was typed.
     """
     from landscape.cell import CellConfig
+    from landscape.cli.typed import naming_options
     from landscape.names import check_setting, put
     from landscape.overrides import read_value, split_option
     from landscape.sections import Measure, Model, Source, Train
@@ -179,8 +181,10 @@ def cell_of(
     }
     for name, table in tables.items():
         tables[name] = {key: value for key, value in table.items() if value is not None}
+    by_name = []
     for text in set_:
         name, value = split_option("--set", text)
+        by_name.append(name)
         check_setting("--set", name)
         if name == "name":
             raise click.UsageError("--set name is for a scan; a single measurement has no name")
@@ -193,7 +197,8 @@ def cell_of(
     if states is not None and "kind" not in tables["source"]:
         raise click.UsageError("--states goes with --switch, or with --set source.kind=...")
     kinds = {"source": Source, "model": Model, "train": Train, "measure": Measure}
-    cell = CellConfig(**{name: kind(**tables[name]) for name, kind in kinds.items()})
+    with naming_options(switch=switch is not None, by_name=by_name):
+        cell = CellConfig(**{name: kind(**tables[name]) for name, kind in kinds.items()})
     if ":" in cell.model.kind:  # what is wrong so far is refused before torch is loaded
         from landscape.user_code import refuse_code
 

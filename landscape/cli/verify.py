@@ -67,7 +67,10 @@ def command(
 
     if w is not None and random_weights:
         raise click.UsageError("--w and --random-weights both set the weights; give one of them")
-    axis = None if grid is None else grid_values(grid)
+    try:
+        axis = None if grid is None else grid_values(grid)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--grid") from None
     if axis is not None:
         if any(setting[name] is not None for name in ("p", "q", "switch", "states")):
             raise click.UsageError("--grid takes the place of --p, --q, --switch and --states")

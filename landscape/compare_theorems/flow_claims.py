@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 
-from landscape.compare_flow import allowed_drift, closed, reduced_flow
+from landscape.compare_flow import ReducedFlow, allowed_drift, closed, reduced_flow
 from landscape.compare_theorems.claim import Claim, NotApplicable
 from landscape.compare_theorems.subject import Subject
 from theory.basins import basin, separatrix
@@ -23,13 +25,19 @@ BISECTION = 1e-5
 """Width in e to which the separatrix is bisected."""
 
 
+@lru_cache(maxsize=1)
+def _flows(p: Decimal, q: Decimal) -> tuple[ReducedFlow, ...]:
+    """The flows from `STARTS`, which three theorems speak about, followed once a chain."""
+    return tuple(reduced_flow(p, q, e, w, time=LONGEST) for e, w in STARTS)
+
+
 def field_claims(subject: Subject) -> Iterator[Claim]:
     """The loss falls and the gap nears s* at every step, and no flow crosses e = 0 or w = 0."""
     p, q = subject.chances
     star = float(closed("star", 1)(float(p), float(q)))
     rise, away, crossed = 0.0, 0.0, 0
-    for e, w in STARTS:
-        points = reduced_flow(p, q, e, w, time=LONGEST).orbit.points
+    for (e, w), flow in zip(STARTS, _flows(p, q), strict=True):
+        points = flow.orbit.points
         w_sign, e_sign = (-1 if w < 0 else 1), (-1 if e < 0 else 1)
         gap = closed("gap", e_sign)(points[:, 0], points[:, 1], w_sign)
         bias = closed("bias", e_sign)(float(p), float(q), points[:, 0], points[:, 1], w_sign)
@@ -46,7 +54,7 @@ def field_claims(subject: Subject) -> Iterator[Claim]:
 def energy_claims(subject: Subject) -> Iterator[Claim]:
     """The energy at every step of the integrated flows."""
     p, q = subject.chances
-    drifts = [reduced_flow(p, q, e, w, time=LONGEST).energy_drift for e, w in STARTS]
+    drifts = [flow.energy_drift for flow in _flows(p, q)]
     worst = max(drift for drift in drifts if drift is not None)  # none at w = 0, which is not there
     allowed = min(allowed_drift(e, w) for e, w in STARTS)
     claim = f"the largest drift of the energy along {len(STARTS)} flows"
@@ -78,8 +86,7 @@ def separatrix_claims(subject: Subject) -> Iterator[Claim]:
 def basin_claims(subject: Subject) -> Iterator[Claim]:
     """Where theory says that flows end, beside where they ended."""
     p, q = subject.chances
-    for number, (e, w) in enumerate(STARTS):
-        found = reduced_flow(p, q, e, w, time=LONGEST)
+    for number, ((e, w), found) in enumerate(zip(STARTS, _flows(p, q), strict=True)):
         yield Claim(
             f"end-{number + 1}",
             f"the flow from (e, w) = ({e:g}, {w:g}) ends at the",

@@ -318,15 +318,15 @@ def test_inconclusive_warns_and_is_an_error_only_when_strict(
 
 
 BAD: dict[str, tuple[list[str], str]] = {
-    "p=0": (["spectrum", "--p", "0", "--q", ".5", "--at", "unigram"], "p = '?0'?.*between 0"),
+    "p=0": (["spectrum", "--p", "0", "--q", ".5", "--at", "unigram"], "--p 0 is.*between 0"),
     "p=1.2": (["spectrum", "--p", "1.2", "--q", ".5", "--at", "unigram"], "1.2.*between 0 and 1"),
     "nan": (["train", "--p", "nan", "--q", ".5"], "(?i)nan.*between 0 and 1"),
     "text": (["train", "--p", "half", "--q", ".5"], "half.*between 0 and 1"),
     "length": (["train", *CHAIN, "--length", "40"], "2\\^40.*SampledLoss"),
-    "width": (["train", *CHAIN, "--width", "0"], "model.width = 0.*at least 1"),
+    "width": (["train", *CHAIN, "--width", "0"], "--width 0 is refused.*at least 1"),
     "model": (["train", *CHAIN, "--model", "single-lager"], "did you mean single-layer"),
     "tying": (["train", *CHAIN, "--tying", "ties"], "'tied', 'untied'"),
-    "lr": (["train", *CHAIN, "--lr", "-1"], "train.lr"),
+    "lr": (["train", *CHAIN, "--lr", "-1"], "--lr -1.0 is refused"),
     "device": (["train", *CHAIN, "--steps", "0", "--device", "abacus"], "device='abacus'.*cpu"),
     "w sign": (["spectrum", *CHAIN, "--at", "bigram", "--w", "1"], "w=1.0.*w < -1/sqrt"),
     "refine": (["spectrum", *CHAIN, "--at", "bigram", "--refine"], "trained"),
@@ -341,7 +341,7 @@ BAD: dict[str, tuple[list[str], str]] = {
         "too large for a dense Hessian.* GB.*smaller width",
     ),
     "huge": (["train", *CHAIN, "--width", "100000"], "width=100000.*parameters"),
-    "seed": (["train", *CHAIN, "--seed", str(10**22)], "train.seed.*2\\^31"),
+    "seed": (["train", *CHAIN, "--seed", str(10**22)], "--seed 1.*2\\^31"),
     "meta": (["train", *CHAIN, "--device", "meta"], "device='meta'"),
     "diverged": (
         ["spectrum", *CHAIN, "--at", "trained", "--steps", "9", "--lr", "1e99", "--length", "2"],

@@ -206,7 +206,7 @@ def test_a_coordinate_too_small_for_floats_grows_again() -> None:
     """From b = -1e5, e falls to exp(-8e4) before b is back, and then leaves the saddle."""
     far, near = (reduced_flow(0.9, 0.9, 1.0, -1.0, b) for b in (-1e5, -200.0))
     assert far.basin == near.basin == "bigram"
-    assert np.abs(far.orbit.points[:, 0]).min() == 1e-300  # cut off where it is shown
+    assert np.abs(far.orbit.points[:, 0]).min() == 0.0  # exp(-8e4) is less than any float
     assert 1e-100 < np.abs(near.orbit.points[:, 0]).min() < 1e-80
     # both leave the line e = 0 where the bias was back, which is nearly the same point
     assert np.abs(np.array(far.endpoint) - near.endpoint).max() < 1e-5
@@ -281,7 +281,24 @@ def test_the_chart_of_logarithms_moves_the_field_as_the_chain_rule_says() -> Non
     assert np.abs(slope(y) - expected).max() > 0.1  # the control: the chart left out
     still = Logarithmic.at(np.array([0.0, 2.0]), [True, True])
     assert still.log.tolist() == [False, True]  # a coordinate at 0 has no logarithm
-    assert chart.out(np.array([-1e4, 0.0, 0.0]))[0] == 1e-300
+    far = np.array([-1e4, 0.0, 0.0])
+    assert abs(chart.out(far)[0]) == 1e-300 and chart.shown(far)[0] == 0.0
+    assert (chart.shown(z) == chart.out(z)).all()
+
+
+def test_a_weight_smaller_than_any_float_ends_at_0_and_not_where_it_is_cut_off(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From e = 40 the conserved energy leaves ln w = e^2 - w^2 - 1600.44 = -1598.2 at e = e*."""
+    code, out, _ = run(capsys, "--p .2 --q .3 --e 40 --w .5")
+    assert code == 0 and "w = 0, b" in out
+    found = reduced_flow(0.2, 0.3, 40.0, 0.5)
+    e, w, _ = found.endpoint
+    assert found.energy is not None and w == 0.0 and found.basin == "bigram"
+    assert math.exp(-700) > 0.0 and e**2 - found.energy < -745  # less than the least float
+    near = reduced_flow(0.2, 0.3, 20.0, 0.5)  # the control: one that a float holds is kept
+    assert near.energy is not None
+    assert abs(math.log(near.endpoint[1]) - (near.endpoint[0] ** 2 - near.energy)) < 1e-8
 
 
 def test_what_the_integrator_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,10 +361,10 @@ def test_what_is_null(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("--p 1.2 --q .8 --e 1 --w 1", "source.p = '1.2' is refused: it must be a number strictly"),
-        ("--p .2 --q nan --e 1 --w 1", "source.q = 'nan' is refused"),
-        ("--p .2 --q 0 --e 1 --w 1", "source.q = '0' is refused"),
-        ("--p .2 --q x --e 1 --w 1", "source.q = 'x' is refused"),
+        ("--p 1.2 --q .8 --e 1 --w 1", "Error: --p 1.2 is refused: it must be a number strictly"),
+        ("--p .2 --q nan --e 1 --w 1", "Error: --q nan is refused"),
+        ("--p .2 --q 0 --e 1 --w 1", "Error: --q 0 is refused"),
+        ("--p .2 --q x --e 1 --w 1", "Error: --q x is refused"),
         ("--p .2 --q .3 --e 1", "Missing option '--w'"),
         ("--q .3 --e 1 --w 1", "Missing option '--p'"),
         ("--p .2 --q .3 --e nan --w 1", "'--e': nan is refused: give a finite number"),

@@ -20,16 +20,20 @@ from landscape import (
     SwitchingMarkov,
     verify,
 )
+from landscape.cli import main
+from landscape.cli.typed import in_options, naming_options
 from landscape.cli.verify import command
 from landscape.compare_checks import Check
-from landscape.compare_flow import closed
+from landscape.compare_flow import ReducedFlow, closed, reduced_flow
 from landscape.compare_theorems.claim import Claim, judge
+from landscape.compare_theorems.flow_claims import STARTS
 from landscape.compare_theorems.plane import grid_values, verify_plane
 from landscape.compare_theorems.subject import Subject
 from landscape.compare_theorems.verification import CLAIMS, Verification
 from landscape.models.initial import gaussian
 from theory.certify import certify_unigram
 from theory.certify import check as check_certificate
+from theory.exact import Number
 from theory.proof_cache import proof_record
 from theory.theorems import THEOREM_IDS, theorem
 
@@ -227,8 +231,12 @@ def test_an_inconclusive_check_warns_and_is_an_error_only_when_strict(
     ("arguments", "words"),
     [
         (["--grid", "3", "--p", ".5"], "--grid takes the place of"),
-        (["--grid", "0"], "grid=0 is out of range"),
-        (["--p", "1.5", "--q", ".5"], "p"),
+        (["--grid", "0"], "grid=0 is out of range: give 1 to 99 values"),
+        (["--p", "1.2", "--q", ".5"], "--p 1.2 is refused: it must be a number strictly between"),
+        (["--p", ".5", "--q", "nan"], "--q nan is refused: it must be a number strictly between"),
+        (["--p", ".5", "--q", ".8", "--width", "0"], "--width 0 is refused: it must be a whole"),
+        (["--p", ".5", "--q", ".8", "--length", "0"], "--length 0 is refused: it must be a whole"),
+        (["--grid", "--length", "17"], "16: take a shorter length"),
         (["--p", ".5", "--q", ".8", "--w", "1", "--random-weights", "1"], "give one of them"),
         (["--p", ".5", "--q", ".8", "--model", "gpt", "--w", "1"], "rank-one ansatz"),
     ],
@@ -236,6 +244,64 @@ def test_an_inconclusive_check_warns_and_is_an_error_only_when_strict(
 def test_bad_input_is_refused_before_anything_is_computed(arguments: list[str], words: str) -> None:
     result = run(*arguments)
     assert result.exception is not None and words in str(result.exception)
+
+
+def test_a_command_that_cannot_sample_is_not_told_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the user typed is named, with the value, the range and the remedy, and nothing else."""
+    size = "--length 17 is refused: the exact loss enumerates 2^17 contexts"
+    remedies = {"verify": "take a shorter length\n"}
+    remedies["spectrum"], remedies["slice"] = remedies["verify"], remedies["verify"]
+    remedies["train"] = "take a shorter length, or --data sampled (SampledLoss)\n"
+    for name, remedy in remedies.items():
+        at = ["--at", "unigram"] if name in ("spectrum", "slice") else []
+        with pytest.raises(SystemExit) as left:
+            main([name, "--p", ".5", "--q", ".8", "--length", "17", *at])
+        err = capsys.readouterr().err
+        assert left.value.code == 2 and err.endswith(remedy) and "Traceback" not in err
+        told = size.replace("the exact loss", "--data exact") if name == "train" else size
+        assert err.startswith(f"Error: {told}") and "between 1 and 16" in err
+        for setting in ("source.", "model.", "train.", "measure."):
+            assert setting not in err
+
+
+def test_only_whole_names_of_options_are_put_in() -> None:
+    options = {"source.p": "--p", "model.width": "--width", "train.data": "--data"}
+    kept = "source.pi = 3, resource.p = 4 and --set model.widht are refused"
+    assert in_options(kept, options) == kept
+    both = in_options(
+        "model.width = 3 does not go with train.data = 'exact'; drop source.p", options
+    )
+    assert both == "--width 3 does not go with --data exact; drop --p"
+    assert in_options("source.p = '' is refused", options) == "--p '' is refused"
+    assert in_options("source.p = 2", {}) == "source.p = 2"  # the control: no options, no change
+
+
+def test_outside_a_command_a_refusal_keeps_its_words() -> None:
+    with pytest.raises(ValueError, match=r"^source.p = 2$"), naming_options():
+        raise ValueError("source.p = 2")
+
+
+def test_on_the_degenerate_line_the_spectrum_of_the_bigram_is_not_applicable() -> None:
+    """The statement is about e != 0; where p + q = 1 rounding decided what the verdict was."""
+    for p, q in (("0.8333", "0.1667"), ("0.1667", "0.8333"), ("0.5", "0.5")):
+        (check,) = found_at(p, q, "bigram-spectrum").checks
+        assert check.verdict == "not-applicable" and "e = 0" in check.note
+    found = found_at("0.8333", "0.1668", "bigram-spectrum")  # the control: next to it
+    assert [check.verdict for check in found.checks] == ["proved"] * 5
+
+
+def test_three_theorems_share_the_flows_of_a_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    followed: list[tuple[float, float]] = []
+
+    def counted(p: Number, q: Number, e: float, w: float, **how: Any) -> ReducedFlow:
+        followed.append((e, w))
+        return reduced_flow(p, q, e, w, **how)
+
+    monkeypatch.setattr(f"{CLAIMS_OF}.flow_claims.reduced_flow", counted)
+    found_at("0.31", "0.42", "gradient-flow", "conserved-energy", "basins")
+    assert followed == list(STARTS)
+    found_at("0.31", "0.43", "basins")  # the control: another chain has its own
+    assert followed == [*STARTS, *STARTS]
 
 
 @pytest.mark.parametrize(("p", "q"), [("0.2", "0.80001"), ("0.2", "0.7999999999999999")])

@@ -163,14 +163,14 @@ BAD: dict[str, tuple[list[str], str]] = {
         "Missing option '--p' and '--q' (or --states and --switch, or a source by --set "
         "source.kind=...)",
     ),
-    "no q": (["train", "--p", ".5"], "source.q is missing: it must be a number strictly between"),
+    "no q": (["train", "--p", ".5"], "--q is missing: it must be a number strictly between"),
     "no p": (
         ["spectrum", "--q", ".5", "--at", "unigram"],
-        "source.p is missing: it must be a number strictly between 0 and 1",
+        "Error: --p is missing: it must be a number strictly between 0 and 1",
     ),
     "no states": (
         ["train", "--switch", ".5", "--model", "gpt"],
-        "source.states is missing: it must be a number of symbols",
+        "--states is missing: it must be a number of symbols",
     ),
     "states alone": (
         ["train", "--states", "3", "--model", "gpt"],
@@ -186,21 +186,20 @@ BAD: dict[str, tuple[list[str], str]] = {
     ),
     "single layer": (
         ["train", "--states", "3", "--switch", ".5"],
-        "model.kind = 'single-layer' is refused for a source of 3 symbols: it is for 2; take "
-        "model.kind = 'gpt'",
+        "--model single-layer is refused for a source of 3 symbols: it is for 2; take --model gpt",
     ),
     "switch": (
         ["train", "--states", "3", "--switch", "1.5", "--model", "gpt"],
-        "source.p = '1.5' is refused: it must be a number strictly between 0 and 1",
+        "--switch 1.5 is refused: it must be a number strictly between 0 and 1",
     ),
     "layers": (
         ["train", *CHAIN, "--layers", "2"],
-        "model.layers = 2 is refused: a model of kind 'single-layer' does not read it; set "
-        "model.kind = 'gpt' or leave it out",
+        "--layers 2 is refused: a model of kind 'single-layer' does not read it; set --model gpt "
+        "or leave it out",
     ),
     "heads": (
         ["train", *CHAIN, "--model", "gpt", "--heads", "3"],
-        "model.heads = 3 is refused: it must divide model.width = 2",
+        "--heads 3 is refused: it must divide --width 2",
     ),
     "relative": (
         ["train", *CHAIN, "--model", "gpt", "--set", "model.attention=false", "--set",
@@ -209,7 +208,11 @@ BAD: dict[str, tuple[list[str], str]] = {
     ),
     "length": (
         ["train", *TERNARY, "--length", "11"],
-        "train.data = 'exact' enumerates 3^11 contexts",
+        "--length 11 is refused: --data exact enumerates 3^11 contexts",
+    ),
+    "by its name": (
+        ["train", *CHAIN, "--set", "source.p=1.5"],
+        "Error: source.p = 1.5 is refused: it must be a number strictly between 0 and 1",
     ),
     "setting": (
         ["train", *CHAIN, "--set", "model.widht=3"],
@@ -255,7 +258,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     ),
     "basin": (
         ["train", *CHAIN, "--model", "gpt", "--init", "basin"],
-        "model.init = 'basin' is refused: the rank-one ansatz is for relu without LayerNorm",
+        "--init basin is refused: the rank-one ansatz is for relu without LayerNorm",
     ),
 }  # fmt: skip
 

@@ -185,6 +185,11 @@ def test_where_both_lines_meet_the_loss_is_of_order_six(chain: str) -> None:
             assert measured > 0
 
 
+def test_an_offset_has_both_signs() -> None:
+    assert offset.is_real
+    assert offset.is_positive is None
+
+
 def test_leading_terms_have_their_closed_forms() -> None:
     c = p * q / (p + q) ** 2
     on = p**2 * (1 - p) ** 2

@@ -4,7 +4,7 @@ import mpmath
 import pytest
 
 from tests.check_values import agrees
-from theory.kink import one_sided_curvatures
+from theory.kink import kink_logits, one_sided_curvature, one_sided_curvatures
 
 
 def curvature(p: str, q: str, w: float, side: int) -> mpmath.mpf:
@@ -34,6 +34,26 @@ def test_the_curvatures_are_those_of_the_forward_pass(p: str, q: str, w: float) 
     assert minus == pytest.approx(float(curvature(p, q, w, -1)), rel=1e-12)
     assert plus == pytest.approx(float(curvature(p, q, w, 1)), rel=1e-12)
     assert plus != pytest.approx(float(curvature(p, q, w, -1)), rel=1e-3)
+
+
+@pytest.mark.parametrize("w", [0.7, -0.3, 0.0])
+def test_the_logits_of_a_side_are_those_of_its_relu(w: float) -> None:
+    sign = -1 if w < 0 else 1
+    for e_sign in (1, -1):
+        values = {"e": 0.9 * e_sign, "w": w, "tau": sign, "b": 0.3}
+        found = [f.subs({x: values[x.name] for x in f.free_symbols}) for f in kink_logits(e_sign)]
+        on = 1 + 4 * w * abs(w) * (e_sign > 0)
+        # five roundings of numbers of order 1
+        assert found == pytest.approx([0.3, 0.81 * on + 0.3], abs=1e-15)
+    minus, plus = one_sided_curvatures(0.5, 0.8, w)
+    c = 0.4 / 1.69
+    assert (minus, plus) == pytest.approx((0.6 * c, 0.6 * c * (1 + 4 * w * abs(w))), rel=1e-14)
+    assert (minus == plus) == (w == 0)
+
+
+def test_without_a_sign_the_side_is_that_of_positive_e() -> None:
+    assert kink_logits() == kink_logits(1) != kink_logits(-1)
+    assert one_sided_curvature() == one_sided_curvature(1) != one_sided_curvature(-1)
 
 
 def test_the_values_of_the_kink_at_50_80() -> None:

@@ -8,7 +8,7 @@ import pytest
 import sympy as sp
 
 from theory.proofs.universal_law import Transposed
-from theory.unigram_jet import Unigram, lag_covariance, stationary_words
+from theory.unigram_jet import Unigram, lag_covariance, marginal, one_symbol_law, stationary_words
 from theory.unigram_law import Tying, universal_block
 
 KERNEL = np.array([[0.2, 0.7, 0.1], [0.5, 0.1, 0.4], [0.25, 0.15, 0.6]])
@@ -105,3 +105,33 @@ def test_the_words_are_stationary_and_not_markov() -> None:
     assert sp.expand(lag_covariance(law, 1, 0, 1) - lag_covariance(law, 1, 1, 0)) == 0
     law = stationary_words(3, 2)
     assert sp.expand(lag_covariance(law, 1, 0, 1) - lag_covariance(law, 1, 1, 0)) != 0
+
+
+@pytest.mark.parametrize(("states", "length"), [(2, 1), (2, 3), (3, 2)])
+def test_the_words_of_a_chain_solve_the_conditions(states: int, length: int) -> None:
+    P = KERNEL if states == 3 else np.array([[0.5, 0.5], [0.8, 0.2]])
+    law, values = stationary_words(states, length), chain_values(P, length)
+    free = set().union(*(sp.sympify(chance).free_symbols for chance in law.values()))
+    assert all(symbol.is_positive for symbol in free)
+    for word, chance in law.items():
+        symbol = sp.Symbol("P_" + "".join(map(str, word)), positive=True)
+        # pi is a power of P, rounded in each of its products
+        assert abs(chance.subs(values) - values[symbol]) < 1e-14
+    pi = [float(chance.subs(values)) for chance in one_symbol_law(states)]
+    assert np.abs(pi - stationary(P)).max() < 1e-14
+    assert np.abs(pi - stationary(P)[::-1]).max() > 1e-2
+
+
+def test_marginals_and_covariances_are_sums_over_words() -> None:
+    """Of words whose law is not stationary, so that no place stands for another."""
+    rng = np.random.default_rng(8)
+    drawn = [sp.Integer(int(x)) for x in rng.integers(1, 50, size=27)]
+    words = itertools.product(range(3), repeat=3)
+    law = {word: x / sum(drawn) for word, x in zip(words, drawn, strict=True)}
+    for places, values in (((0,), (1,)), ((2,), (2,)), ((0, 2), (1, 1)), ((1, 2), (2, 0))):
+        chosen = [w for w in law if tuple(w[place] for place in places) == values]
+        assert marginal(law, places, values) == sum(law[w] for w in chosen) != 1
+    first = [sum(law[w] for w in law if w[0] == t) for t in range(3)]
+    for lag, t, s in itertools.product(range(3), repeat=3):
+        both = sum(law[w] for w in law if w[0] == t and w[lag] == s)
+        assert lag_covariance(law, lag, t, s) == both - first[t] * first[s]

@@ -27,6 +27,7 @@ from theory.spectra import (
     universal_block,
 )
 from theory.unigram_law import Tying
+from theory.unigram_states import CLAIMED
 
 STEP_ERROR = 2e-11  # see brute_force.hessian; slopes reach 10
 
@@ -285,14 +286,15 @@ def test_the_symmetries_of_layer_norm_are_exact_zeros(tying: Tying, gain: str) -
         spectrum_of(network, weights, redundant=np.vstack([[[0.5]], wrong]))
 
 
-@pytest.mark.parametrize("size", [1.0, 1e6])
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e6])
 def test_what_vanishes_is_judged_by_the_size_of_what_does_not(size: float) -> None:
     """The second direction is silent and redundant but for a share of the first."""
     C = chain(kernel(2).tolist(), length=2).covariance
     unit, both = np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [1.0]])
 
     def free(moves: float, varies: float) -> int:
-        z = size * np.array([[1.0, 0.0], [2.0, varies]])
+        # the 1 beside z is the bias's, of a size of its own
+        z = max(size, 1.0) * np.array([[1.0, 0.0], [2.0, varies]])
         J = size * np.einsum("ni,jk->nijk", np.eye(2), np.diag([1.0, moves]))
         found = states_spectrum(z, J, C, tying="untied", parameters=20, silent=unit, redundant=both)
         return len(found.eigenvalues)
@@ -302,6 +304,31 @@ def test_what_vanishes_is_judged_by_the_size_of_what_does_not(size: float) -> No
         free(1e-7, 0.0)
     with pytest.raises(ValueError, match="redundant has"):
         free(0.0, 1e-7)
+
+
+def test_what_is_claimed_to_vanish_may_be_as_far_from_0_as_the_bound() -> None:
+    C = chain(kernel(2).tolist(), length=2).covariance
+    unit, both = np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [1.0]])
+
+    def free(moves: float, varies: float, C: np.ndarray, size: float = 1.0) -> int:
+        z = np.array([[1.0, 0.0], [2.0, varies]])
+        J = size * np.einsum("ni,jk->nijk", np.eye(2), np.diag([1.0, moves]))
+        found = states_spectrum(z, J, C, tying="untied", parameters=20, silent=unit, redundant=both)
+        return len(found.eigenvalues)
+
+    # the largest entries are 1 and 2, and nothing is rounded
+    assert free(CLAIMED, 2 * CLAIMED, C) == 3
+    off = np.zeros_like(C)
+    off[1, 0, 0] = CLAIMED
+    assert free(0.0, 0.0, off) == 3
+    # a network that sees no input is silent along everything
+    assert free(0.0, 0.0, C, size=0.0) == 3
+    with pytest.raises(ValueError, match="silent has a direction along which z moves"):
+        free(CLAIMED * (1 + 1e-15), 0.0, C)
+    with pytest.raises(ValueError, match="redundant has"):
+        free(0.0, 2 * CLAIMED * (1 + 1e-15), C)
+    with pytest.raises(ValueError, match="covariance has a row or column"):
+        free(0.0, 0.0, off * (1 + 1e-15))
 
 
 def test_one_logit_and_two_logits_differ_by_a_factor_of_two() -> None:

@@ -24,6 +24,7 @@ from theory.domain import ABOVE, BELOW, EVERYWHERE, ON, y
 from theory.explicit import ansatz, forward, in_coordinates
 from theory.loss import reduced_loss
 from theory.proof import Identity, Lemma, Sign, Step
+from theory.proofs.chain_powers import mean_steps
 from theory.running_mean import count_probabilities, mean_memory, memory
 from theory.source import kernel, second_eigenvalue, stationary_law
 from theory.symbols import a, b, e, p, q, tau, w, x, xbar
@@ -108,15 +109,21 @@ def _unigram() -> tuple[Step, ...]:
             sp.Matrix([kernel()[t, 1] - pi1 for t in (0, 1)]),
             sp.Matrix([eigenvalue * (t - pi1) for t in (0, 1)]),
         ),
+        *mean_steps(),
         Identity(
-            "Cov(x_n, xbar_n) = c kappa_n, kappa_n the mean of lambda^k over k < n, which is "
-            "(1 - lambda^n)/(n (1 - lambda)), in (0, 1] since |lambda| < 1: n = 1..4",
+            "summed over the law of (x_n, count) it is that for n = 1..4",
             sp.Matrix([_covariance(n) for n in (1, 2, 3, 4)]),
             sp.Matrix([c * memory(n) for n in (1, 2, 3, 4)]),
         ),
+        Sign(
+            "for |a| < 1, a = (1-y)/(1+y), |s_n| is at least (1 - |a|)/2 > 0, as |xbar_n - 1/2| <= "
+            "1/2: s_n has the sign of x_n - 1/2, and the relu is on where x_n = 1 (e > 0)",
+            ((1 - a) / 2).subs(a, (1 - y) / (1 + y)),
+            "positive",
+        ),
         Identity(
-            "for |a| <= 1 the relu is on where x_n = 1 (e > 0): h in closed form, kappa = mean_n "
-            "kappa_n",
+            "then, and by continuity for |a| = 1, g_n is affine in xbar_n given x_n: h in closed "
+            "form for every N, kappa = mean_n kappa_n",
             unigram_curvature(1),
             -2 * eigenvalue * c * (_gain(1) - _gain(0)),
         ),
@@ -246,8 +253,8 @@ THEOREM = Theorem(
         "lambda w|w| a (1-kappa)(pi0-pi1). For p + q = 1, h = 0. For p + q != 1, N >= 2 and a "
         ">= -1 the bigram set has a = 0; there the Hessian is a Gauss-Newton matrix whose (e, "
         "w, b) block is that without attention, and attention adds exactly one positive "
-        "eigenvalue: rank 3, one zero. The machine sums h for N = 1 and 2, and Cov(x_n, xbar_n) "
-        "for n up to 4."
+        "eigenvalue: rank 3, one zero. The closed forms of h are for every N, by induction over "
+        "n; the machine also sums h for N = 1 and 2, and Cov(x_n, xbar_n) for n up to 4."
     ),
     latex=(
         r"With uniform attention and $W_V = a\,\alpha\alpha^T$ the ansatz has "
@@ -264,12 +271,18 @@ THEOREM = Theorem(
         r"differ by $8 c \lambda w|w| a (1-\kappa)(\pi_0-\pi_1)$. For $p + q = 1$, $h = 0$. "
         r"For $p + q \ne 1$, $N \ge 2$ and $a \ge -1$ the bigram set has $a = 0$; there the "
         r"Hessian is a Gauss-Newton matrix whose $(e, w, b)$ block is that without attention, "
-        r"and attention adds exactly one positive eigenvalue: rank $3$, one zero. The machine "
-        r"sums $h$ for $N = 1$ and $2$, and $\mathrm{Cov}(x_n, \bar x_n)$ for $n$ up to $4$."
+        r"and attention adds exactly one positive eigenvalue: rank $3$, one zero. The closed "
+        r"forms of $h$ are for every $N$, by induction over $n$; the machine also sums $h$ for $N "
+        r"= 1$ and $2$, and $\mathrm{Cov}(x_n, \bar x_n)$ for $n$ up to $4$."
     ),
     hypotheses=(ANY_CHAIN,),
     source="this project",
     steps=steps,
     control=control,
-    tests=("tests/theory/test_attention_reduced.py",),
+    tests=(
+        "tests/theory/test_attention_reduced.py::test_unigram_hessian_is_that_of_the_loss_from_one_side",
+        "tests/theory/test_attention_reduced.py::test_sides_differ_by_the_jump_and_agree_at_equal_rates",
+        "tests/theory/test_attention_reduced.py::test_attention_alone_turns_the_sign_at_the_neutral_strength_and_not_above",
+        "tests/theory/test_any_size.py::test_the_covariance_with_the_running_mean_is_that_of_enumerated_contexts",
+    ),
 )

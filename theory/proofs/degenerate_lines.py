@@ -142,5 +142,9 @@ THEOREM = Theorem(
     source="this project",
     steps=steps,
     control=control,
-    tests=("tests/theory/test_degenerate.py",),
+    tests=(
+        "tests/theory/test_degenerate.py::test_derivatives_at_the_unigram_are_those_of_the_least_loss",
+        "tests/theory/test_degenerate.py::test_on_p_plus_q_equal_1_the_loss_rises_with_the_fourth_power",
+        "tests/theory/test_degenerate.py::test_along_the_degenerate_line_the_loss_is_constant",
+    ),
 )

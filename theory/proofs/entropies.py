@@ -85,5 +85,8 @@ THEOREM = Theorem(
     source="Attention with Markov, the unigram and bigram losses",
     steps=steps,
     control=control,
-    tests=("tests/theory/test_source.py",),
+    tests=(
+        "tests/theory/test_source.py::test_entropies_are_those_of_enumerated_sequences",
+        "tests/theory/test_source.py::test_entropies_are_the_published_ones",
+    ),
 )

@@ -17,6 +17,7 @@ from theory.gradient_span import (
     contexts,
     determinant,
     from_basis,
+    left,
     slopes,
     to_basis,
     without_value,
@@ -166,6 +167,15 @@ def spans() -> tuple[Step, ...]:
         share = attended(chosen(2, sign)[-1]) + sp.Rational(sign, 2)
         found += [
             Identity(
+                f"{words}, any N >= 2: on N equal tokens that fire nothing the functions 1, x_n "
+                "and K m_n are those of N tokens for each n < N, so a combination that is 0 on "
+                "all has none of [n=j] K; on the last of these contexts, the other token, and "
+                "the two of them, the three that are left have a determinant of size |m + "
+                "sign(e)/2|, m that of the two",
+                left(sign).det() ** 2,
+                share**2,
+            ),
+            Identity(
                 f"{words}, N = 2, 3, 4: on N equal tokens that fire nothing, n = 1..N, on the "
                 "other token, and on the two of them, the N + 2 functions have a determinant of "
                 "size |m + sign(e)/2|, m that of the last context",
@@ -234,9 +244,8 @@ THEOREM = Theorem(
         "case, K m_n, with K = 1 + 4w|w| where the hidden units are on and 1 elsewhere, and m_n "
         "the attended mean of x_i - 1/2. The machine differentiates the logit at d = r = 1, N = "
         "2 (tied, e > 0: N = 3 too) and at d = r = 2, N = 2 (untied, e > 0), and finds the span "
-        "at N = 2 and 3, its dimension at N = 2, 3, 4. At other d and r the derivatives are the "
-        "same multiples of alpha and of the vector of ones, and at other N the same contexts "
-        "are independent. For N = 1 there are two contexts only."
+        "at N = 2 and 3, its dimension at any N. At other d and r the derivatives are the same "
+        "multiples of alpha and of the vector of ones. For N = 1 there are two contexts only."
     ),
     latex=(
         r"Let $(e, w, b)$ with $e \ne 0$ be a bigram point of the reduced model. Put its "
@@ -252,10 +261,9 @@ THEOREM = Theorem(
         r"case, $K m_n$, with $K = 1 + 4w|w|$ where the hidden units are on and $1$ elsewhere, "
         r"and $m_n$ the attended mean of $x_i - 1/2$. The machine differentiates the logit at $d "
         r"= r = 1$, $N = 2$ (tied, $e > 0$: $N = 3$ too) and at $d = r = 2$, $N = 2$ (untied, $e "
-        r"> 0$), and finds the span at $N = 2$ and $3$, its dimension at $N = 2, 3, 4$. At other "
-        r"$d$ and $r$ the derivatives are the same multiples of $\alpha$ and of the vector of "
-        r"ones, and at other $N$ the same contexts are independent. For $N = 1$ there are two "
-        r"contexts only."
+        r"> 0$), and finds the span at $N = 2$ and $3$, its dimension at any $N$. At other $d$ "
+        r"and $r$ the derivatives are the same multiples of $\alpha$ and of the vector of ones. "
+        r"For $N = 1$ there are two contexts only."
     ),
     hypotheses=(
         ANY_CHAIN,
@@ -270,5 +278,6 @@ THEOREM = Theorem(
         "tests/theory/test_bigram.py::test_rank_and_parameters_are_the_published_ones",
         "tests/theory/test_bigram.py::test_the_small_matrix_has_exactly_the_stated_rank",
         "tests/theory/test_bigram.py::test_the_ansatz_reaches_the_entropy_rate",
+        "tests/theory/test_any_size.py::test_the_contexts_of_any_length_are_independent",
     ),
 )

@@ -8,6 +8,8 @@ from functools import cache
 import sympy as sp
 
 from theory.proof import Identity, Lemma, Step
+from theory.proofs.chain_powers import power, power_steps
+from theory.proofs.one_term import logit_steps
 from theory.source import autocovariance, entropy_rate, kernel, stationary_law, unigram_entropy
 from theory.theorem import ANY_CHAIN, Control, Theorem
 from theory.unigram_jet import Unigram
@@ -44,15 +46,57 @@ def least_loss(lag: int, length: int) -> sp.Expr:
     return total / length
 
 
+def any_lag() -> tuple[Step, ...]:
+    """Lag covariances and least loss for every lag k, every j and every N."""
+    pi = stationary_law()
+    k, N = sp.symbols("k N", integer=True, positive=True)
+    n = sp.Symbol("n", integer=True)
+    H_u, H_b = sp.symbols("H_u H_b", positive=True)
+    entropy = sum((-pi[x] * sp.log(pi[x]) for x in (0, 1)), sp.S.Zero)
+    rows = (pi[x] * -kernel()[x, y] * sp.log(kernel()[x, y]) for x in (0, 1) for y in (0, 1))
+    blind = sp.Sum(H_u, (n, 1, k - 1)).doit()
+    seeing = sp.Sum(H_b, (n, k, N)).doit()
+    return (
+        *power_steps(),
+        Identity(
+            "lag k, any k and j: x_{1+j} given x_1 is j/k steps of the chain on where k divides j, "
+            "and so Cov = pi0 pi1 lambda^(j/k); elsewhere it goes back to a symbol that is "
+            "independent of x_1, whose law pi the kernel keeps: Cov = 0",
+            sp.Matrix([list(pi)]) * power(),
+            sp.Matrix([list(pi)]),
+        ),
+        Identity(
+            "after n < k symbols the next one is independent of them, of entropy H_u",
+            entropy,
+            unigram_entropy(),
+        ),
+        Identity(
+            "after n >= k its law is the row of x_{n+1-k}, of law pi: entropy H_b",
+            sum(rows, sp.S.Zero),
+            entropy_rate(),
+        ),
+        Identity(
+            "any lag k <= N: k - 1 positions of the first kind and N - k + 1 of the second",
+            (blind + seeing) / N,
+            H_b + (k - 1) / N * (H_u - H_b),
+        ),
+        Identity(
+            "any lag k > N: all N positions are of the first kind",
+            sp.Sum(H_u, (n, 1, N)).doit() / N,
+            H_b + N / N * (H_u - H_b),
+        ),
+    )
+
+
 @cache
 def steps() -> tuple[Step, ...]:
-    found: list[Step] = []
+    found: list[Step] = [*any_lag()]
     for lag, length in ((2, 6), (3, 7)):
         law = lag_words(lag, length)
         found.append(
             Identity(
-                f"lag {lag}: Cov(x_1, x_(1+k)) is that of the chain at k/{lag}, and 0 where {lag} "
-                f"does not divide k, k = 1..{length - 1}",
+                f"summed over words, lag {lag}: Cov(x_1, x_(1+k)) is that of the chain at k/{lag}, "
+                f"and 0 where {lag} does not divide k, k = 1..{length - 1}",
                 sp.Matrix([covariance(law, k) for k in range(1, length)]),
                 sp.Matrix(
                     [
@@ -65,8 +109,10 @@ def steps() -> tuple[Step, ...]:
     unigram = Unigram(2, 1, 2, "tied", "logit")
     gradient, hessian = unigram.derivatives()
     found += [
+        *logit_steps("tied"),
         Identity(
-            "any stationary source, not Markov: the gradient vanishes at the unigram point",
+            "the whole loss, d = 1, N = 2, any stationary source, not Markov: the gradient "
+            "vanishes at the unigram point",
             gradient,
             sp.zeros(*gradient.shape),
         ),
@@ -90,7 +136,8 @@ def steps() -> tuple[Step, ...]:
         blind = min(lag - 1, length)
         found.append(
             Identity(
-                f"lag {lag}, N = {length}: the least loss is H_b + {blind}/{length} (H_u - H_b)",
+                f"summed over words, lag {lag}, N = {length}: the least loss is H_b + "
+                f"{blind}/{length} (H_u - H_b)",
                 least_loss(lag, length),
                 entropy_rate() + sp.Rational(blind, length) * (unigram_entropy() - entropy_rate()),
             )
@@ -123,8 +170,8 @@ THEOREM = Theorem(
         "and where each z_n = 0 moves with its own input alone the unigram point is undecided "
         "at second order. The least loss over N positions is H_b + min(k-1, N)/N (H_u - H_b), "
         "for k >= 2 and p + q != 1 above the entropy rate H_b: the first k-1 contexts are too "
-        "short to help. Proved: covariances for k = 2, j <= 5 and k = 3, j <= 6, least losses for "
-        "k <= 3 and N <= 3."
+        "short to help. The machine also sums over all words the covariances for k = 2, j <= 5 and "
+        "k = 3, j <= 6, and the least losses for k <= 3 and N <= 3."
     ),
     latex=(
         r"For any stationary source the universal law holds with the source's own lag "
@@ -133,12 +180,17 @@ THEOREM = Theorem(
         r"for $k \ge 2$, $C_1 = 0$, and where each $z_n = 0$ moves with its own input alone "
         r"the unigram point is undecided at second order. The least loss over $N$ positions is "
         r"\[H_b + \frac{\min(k-1, N)}{N} (H_u - H_b),\] for $k \ge 2$ and $p + q \ne 1$ above the "
-        r"entropy rate $H_b$: the first $k-1$ contexts are too short to help. Proved: covariances "
-        r"for $k = 2$, $j \le 5$ and $k = 3$, $j \le 6$, least losses for $k \le 3$ and $N \le 3$."
+        r"entropy rate $H_b$: the first $k-1$ contexts are too short to help. The machine also "
+        r"sums over all words the covariances for $k = 2$, $j \le 5$ and $k = 3$, $j \le 6$, and "
+        r"the least losses for $k \le 3$ and $N \le 3$."
     ),
     hypotheses=(ANY_CHAIN,),
     source="this project",
     steps=steps,
     control=control,
-    tests=("tests/theory/test_chain.py", "tests/landscape/test_universal_law.py"),
+    tests=(
+        "tests/theory/test_chain.py::test_interleaved_chains_are_correlated_at_multiples_of_the_lag_only",
+        "tests/theory/test_source.py::test_floor_of_a_lag_2_chain_exceeds_its_entropy_rate",
+        "tests/landscape/test_universal_law.py::test_the_predicted_spectrum_is_the_measured_one",
+    ),
 )

@@ -140,8 +140,7 @@ THEOREM = Theorem(
     steps=steps,
     control=control,
     tests=(
-        "tests/landscape/test_kinks.py",
-        "tests/theory/test_unigram.py::"
-        "test_kink_the_full_curvature_differs_from_the_reduced_one_and_between_sides",
+        "tests/landscape/test_kinks.py::test_one_sided_curvatures_at_the_kink_are_those_of_the_enumerated_loss",
+        "tests/theory/test_unigram.py::test_kink_the_full_curvature_differs_from_the_reduced_one_and_between_sides",
     ),
 )

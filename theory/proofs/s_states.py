@@ -6,10 +6,19 @@ import sympy as sp
 
 from theory.domain import ABOVE, BELOW, y
 from theory.proof import Identity, Lemma, Sign, Step
+from theory.proofs.states_block import (
+    SIZE,
+    block,
+    entry,
+    generic_law,
+    shifted,
+    universal_block,
+    variance,
+)
+from theory.proofs.tied_condition import UNIFORM
 from theory.source import autocovariance, kernel, stationary_law
 from theory.symbols import p, q
 from theory.theorem import ANY_CHAIN, Control, Hypothesis, Theorem
-from theory.unigram_jet import Unigram, marginal, stationary_words
 
 __all__ = ["THEOREM"]
 
@@ -17,9 +26,6 @@ _others = sp.Symbol("m", integer=True, positive=True)
 """S - 1."""
 
 _switch, _v = sp.Symbol("p_s", positive=True), sp.Symbol("v_s", real=True)
-
-SIZE = 3
-"""Symbols of the block that is written out."""
 
 
 def switching_eigenvalue() -> sp.Expr:
@@ -31,14 +37,6 @@ def switching_eigenvalue() -> sp.Expr:
     return sp.factor(((1 - _switch) * _v + _switch / _others * others) / _v)
 
 
-def generic_law() -> tuple[sp.Matrix, sp.Matrix, sp.Matrix]:
-    """pi, G and C_1 of any stationary law of pairs on three symbols."""
-    pairs = stationary_words(SIZE, 2)
-    pi = sp.Matrix([marginal(pairs, (0,), (t,)) for t in range(SIZE)])
-    C_1 = sp.Matrix(SIZE, SIZE, lambda t, s: pairs[t, s]) - pi * pi.T
-    return pi, sp.diag(*pi) - pi * pi.T, C_1
-
-
 def switching(states: int) -> tuple[sp.Matrix, sp.Matrix]:
     """C_1 of the switching chain written out, and (1 - pS/(S-1))/S on the contrasts."""
     equal = sp.ones(states, states) / states
@@ -46,30 +44,6 @@ def switching(states: int) -> tuple[sp.Matrix, sp.Matrix]:
     P = (1 - _switch - off) * sp.eye(states) + off * sp.ones(states, states)
     stated = (1 - _switch * states / (states - 1)) / states * (sp.eye(states) - equal)
     return P / states - equal / states, stated
-
-
-def block() -> tuple[sp.Matrix, sp.Matrix, sp.Matrix]:
-    """The block of (b, E) at J = I, one component and equal z_n = z, with G and C_1 free."""
-    names = [f"{i}{j}" for i in range(SIZE) for j in range(SIZE)]
-    C = sp.Matrix(SIZE, SIZE, [sp.Symbol(f"C_{name}", real=True) for name in names])
-    G = sp.Matrix(SIZE, SIZE, lambda i, j: sp.Symbol(f"G_{min(i, j)}{max(i, j)}", real=True))
-    z = sp.Symbol("z", real=True)
-    H = sp.Matrix(sp.BlockMatrix([[G, G * z], [G * z, G * z**2 - C - C.T]]))
-    return H, G, C
-
-
-def universal_block() -> tuple[sp.Matrix, sp.Matrix]:
-    """The universal law's block at J = I and equal z, and what it should be, any stationary law."""
-    unigram = Unigram(SIZE, 1, 2, "tied", "softmax")
-    z = sp.Symbol("z", real=True)
-    values: dict[sp.Symbol, sp.Expr] = {unigram.z(n)[0]: z for n in (1, 2)}
-    values |= {unigram.J(n, i)[0]: sp.Integer(n == i) for n in (1, 2) for i in range(1, n + 1)}
-    symbols = range(SIZE)
-    G, C_1 = (
-        sp.Matrix([[unigram.covariance(k, t, s) for s in symbols] for t in symbols]) for k in (0, 1)
-    )
-    expected = sp.Matrix(sp.BlockMatrix([[G, G * z], [G * z, G * z**2 - C_1 - C_1.T]]))
-    return unigram.closed_form()[:-1, :-1].subs(values), expected
 
 
 def steps() -> tuple[Step, ...]:
@@ -89,9 +63,13 @@ def steps() -> tuple[Step, ...]:
             *universal_block(),
         ),
         Identity(
-            "a congruence that takes z E from b leaves G and -2M, M = (C_1 + C_1^T)/2",
+            "a congruence that takes z E from b leaves G and -2M, M = (C_1 + C_1^T)/2, S = 3",
             shear.T * H * shear,
             sp.diag(G, -C - C.T),
+        ),
+        Identity(
+            "as it does for any S and d: in each entry (s, t), with any two components",
+            *entry(),
         ),
         Identity(
             "v^T G v = sum over s < t of pi_s pi_t (v_s - v_t)^2: G is positive on the vectors "
@@ -100,7 +78,13 @@ def steps() -> tuple[Step, ...]:
             sum(pi[s] * pi[t] * (v[s] - v[t]) ** 2 for s in range(SIZE) for t in range(s)),
         ),
         Identity(
-            "C_1 1 = C_1^T 1 = 0: on equal entries the form is 0, a symmetry of the softmax",
+            "any S: v^T G v = sum_s pi_s v_s^2 - m^2, m = sum_s pi_s v_s, is the variance sum_s "
+            "pi_s (v_s - m)^2, added term by term: 0 on equal entries alone",
+            *variance(),
+        ),
+        Identity(
+            "C_1 1 = C_1^T 1 = 0, a sum over s in which all symbols other than t count as one, so "
+            "for any S: on equal entries the form is 0, a symmetry of the softmax",
             sp.Matrix.hstack(C_law * sp.ones(SIZE, 1), C_law.T * sp.ones(SIZE, 1)),
             sp.zeros(SIZE, 2),
         ),
@@ -110,11 +94,26 @@ def steps() -> tuple[Step, ...]:
             "Sylvester's law of inertia",
             "Horn and Johnson, Matrix Analysis, Theorem 4.5.8",
         ),
+        Identity(
+            "an embedding moved by the same c for every symbol moves the inputs as the positions "
+            "do, and the logits by <c, z_n> and a constant, which the softmax does not see: so b "
+            "- ln pi and E may be taken to sum to 0, the positions being among theta",
+            *shifted(),
+        ),
         Lemma(
-            "if M is negative definite there the point is a local minimum, strict across the "
-            "critical manifold",
-            "Morse-Bott lemma",
-            "Banyaga and Hurtubise, A proof of the Morse-Bott lemma, Expo. Math. 22 (2004)",
+            "at all values theta of the other parameters nearby, |z_n - z_n^0(theta) - sum_i "
+            "J_{n,i} (u_i - p_i)| <= eta |E|, J at the point itself, and L - H_u differs from half "
+            "the form of the block at the point by at most eta |v|^2, v = (b - ln pi, E) summing "
+            "to 0, with eta as small as the neighbourhood: where M is negative definite L > H_u "
+            "for all small v != 0, a local minimum, strict across the critical manifold v = 0",
+            "mean value theorem and Taylor's theorem in several variables",
+            "Dieudonne, Foundations of Modern Analysis, 8.6.2 and 8.14",
+        ),
+        Lemma(
+            "a negative eigenvalue at a critical point makes lower points next to it, beside the "
+            "higher ones along b",
+            "second-order necessary condition",
+            "Nocedal and Wright, Numerical Optimization, Theorem 2.3",
         ),
         Identity(
             "two symbols: C_1 = Cov(x_n, x_{n+1}) [[1, -1], [-1, 1]]",
@@ -187,9 +186,17 @@ THEOREM = Theorem(
         r"probability $p$ to one of the other $S-1$ symbols, $M = (1 - pS/(S-1))/S$: a local "
         r"minimum for $p > (S-1)/S$, a saddle for $p < (S-1)/S$."
     ),
-    hypotheses=(ANY_CHAIN, Hypothesis("J = I and equal z_n, as without weights and positions")),
+    hypotheses=(
+        ANY_CHAIN,
+        Hypothesis("J = I and equal z_n, as without weights and positions"),
+        Hypothesis(UNIFORM),
+    ),
     source="this project; the pattern is that of the S-state experiments of Attention with Markov",
     steps=steps,
     control=control,
-    tests=("tests/theory/test_unigram_states.py",),
+    tests=(
+        "tests/theory/test_unigram_states.py::test_the_criterion_is_the_sign_of_the_symmetric_part_and_not_of_the_spectrum",
+        "tests/theory/test_unigram_states.py::test_the_switching_chain_turns_at_p_of_one_less_than_one_over_s",
+        "tests/theory/test_any_size.py::test_the_block_of_s_states_is_split_entry_by_entry",
+    ),
 )

@@ -9,11 +9,13 @@ import sympy as sp
 
 from theory.domain import EVERYWHERE
 from theory.proof import Identity, Lemma, Sign, Step
-from theory.source import autocovariance, kernel, second_eigenvalue, stationary_law
+from theory.proofs.chain_powers import power_steps
+from theory.proofs.one_term import logit_steps
+from theory.source import kernel, second_eigenvalue, stationary_law
 from theory.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Theorem
 from theory.unigram_jet import Unigram, one_symbol_law
 
-__all__ = ["DIFFERENTIABLE", "THEOREM", "chain_words", "condition_matrix"]
+__all__ = ["DIFFERENTIABLE", "THEOREM", "UNIFORM", "chain_words", "condition_matrix"]
 
 DIFFERENTIABLE = Hypothesis(
     "the network is differentiable at u_i = p_i: no relu pre-activation is 0 unless its outgoing "
@@ -21,7 +23,14 @@ DIFFERENTIABLE = Hypothesis(
 )
 
 SIZE = 2
-"""Width and length."""
+"""Width and length at which the whole loss is summed, beside the proof for any size."""
+
+UNIFORM = (
+    "the network is continuous, with slopes in its inputs that at nearby inputs and other "
+    "parameters theta come near those at the point"
+)
+"""What is asked of the neighbourhood. A relu at its kink whose outgoing weights vanish has slopes
+that jump by no more than those weights, and fits."""
 
 
 def chain_words(length: int) -> dict[sp.Symbol, sp.Expr]:
@@ -51,6 +60,20 @@ def condition_matrix(unigram: Unigram) -> sp.Matrix:
     return total
 
 
+def averaged() -> tuple[sp.Matrix, sp.Matrix]:
+    """The block of b and two components of e after the shear, for any d and N, over c.
+
+    The means over n of z_j, of z_j z_k and of sum_i lambda^(n+1-i) J_{n,i}[j, k] are symbols.
+    """
+    mean = sp.Matrix(sp.symbols("mean_z_0:2", real=True))
+    square = sp.Matrix(2, 2, lambda j, k: sp.Symbol(f"mean_zz_{min(j, k)}{max(j, k)}", real=True))
+    T = sp.Matrix(2, 2, lambda j, k: sp.Symbol(f"mean_J_{j}{k}", real=True))
+    block = sp.Matrix(sp.BlockMatrix([[sp.eye(1), mean.T], [mean, square - T - T.T]]))
+    shear = sp.eye(3)
+    shear[0, 1:] = -mean.T
+    return shear.T * block * shear, sp.diag(1, square - mean * mean.T - T - T.T)
+
+
 def without_weights(unigram: Unigram) -> dict[sp.Symbol, sp.Expr]:
     """J_{n,i} = [n = i] I, and every z_n the same."""
     N, d = unigram.length, unigram.width
@@ -74,8 +97,10 @@ def steps() -> tuple[Step, ...]:
     shear[0, 1:] = -mean.T
     block = hessian[:size, :size].subs(words)
     return (
+        *logit_steps("tied"),
         Identity(
-            "one logit <e, z_n> + b, any network: the gradient vanishes at e = 0, b = ln(p/q)",
+            "the whole loss, d = N = 2, one logit <e, z_n> + b, any network: the gradient "
+            "vanishes at e = 0, b = ln(p/q)",
             gradient,
             sp.zeros(*gradient.shape),
         ),
@@ -84,17 +109,16 @@ def steps() -> tuple[Step, ...]:
             hessian,
             unigram.closed_form(),
         ),
-        *(
-            Identity(
-                f"Cov(x_i, x_(i+{k})) = pi0 pi1 lambda^{k}",
-                autocovariance(k),
-                c * second_eigenvalue() ** k,
-            )
-            for k in (1, 2, 3)
+        *power_steps(),
+        Identity(
+            "for the chain, any d and N, the congruence that takes <z> from e to b leaves in b "
+            "and any two components of e c times diag(1, Cov_n(z) - T - T^T), T = <sum_{i <= n} "
+            "lambda^(n+1-i) J_{n,i}>",
+            *averaged(),
         ),
         Identity(
-            "for the chain, the congruence that takes <z> from e to b leaves c in H_bb and c times "
-            "Cov_n(z) - mean_n sum_i lambda^(n+1-i) (J + J^T)",
+            "written out for d = N = 2 it leaves c in H_bb and c times Cov_n(z) - mean_n sum_i "
+            "lambda^(n+1-i) (J + J^T)",
             shear.T * block * shear,
             c * sp.diag(1, condition_matrix(unigram)),
             EVERYWHERE,
@@ -111,12 +135,13 @@ def steps() -> tuple[Step, ...]:
             "Horn and Johnson, Matrix Analysis, Theorem 4.5.8",
         ),
         Lemma(
-            "at all values theta of the other parameters nearby, L - H_u is half the form of the "
-            "block at theta, plus o(|v|^2) in v = (b - ln(p/q), e), uniformly; the block is "
-            "continuous in theta: where it is positive definite L > H_u for all small v != 0, a "
-            "local minimum, strict across the critical manifold v = 0",
-            "Taylor's theorem in several variables",
-            "Dieudonne, Foundations of Modern Analysis, 8.14",
+            "at all values theta of the other parameters nearby, |z_n - z_n^0(theta) - sum_i "
+            "J_{n,i} (u_i - p_i)| <= eta |e|, J at the point itself, and L - H_u differs from half "
+            "the form of the block at the point by at most eta |v|^2, v = (b - ln(p/q), e), with "
+            "eta as small as the neighbourhood: where the block is positive definite L > H_u for "
+            "all small v != 0, a local minimum, strict across the critical manifold v = 0",
+            "mean value theorem and Taylor's theorem in several variables",
+            "Dieudonne, Foundations of Modern Analysis, 8.6.2 and 8.14",
         ),
         Lemma(
             "a negative eigenvalue at a critical point makes lower points next to it, beside the "
@@ -165,9 +190,13 @@ THEOREM = Theorem(
         r"critical manifold, if $M$ is positive definite, and a saddle if $M$ has a negative "
         r"eigenvalue. For all weights $0$ and equal positions $M = 2(p+q-1) I$."
     ),
-    hypotheses=(ANY_CHAIN, NOT_INDEPENDENT, DIFFERENTIABLE),
+    hypotheses=(ANY_CHAIN, NOT_INDEPENDENT, DIFFERENTIABLE, Hypothesis(UNIFORM)),
     source="this project; for p + q > 1 and p + q < 1 Attention with Markov, minimum and saddle",
     steps=steps,
     control=control,
-    tests=("tests/theory/test_unigram.py", "tests/theory/test_certify.py"),
+    tests=(
+        "tests/theory/test_unigram.py::test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros",
+        "tests/theory/test_unigram.py::test_curvature_along_a_random_direction_with_fifty_digits",
+        "tests/theory/test_certify.py::test_the_certified_inertia_is_that_of_the_brute_force_hessian",
+    ),
 )

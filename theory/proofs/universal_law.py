@@ -7,10 +7,12 @@ from functools import cache
 
 import sympy as sp
 
-from theory.proof import Identity, Lemma, Step
+from theory.proof import Identity, Step
+from theory.proofs.one_term import Term, mean_step, term_steps
 from theory.theorem import Control, Hypothesis, Theorem
 from theory.unigram_jet import Unigram, marginal, one_symbol_law, stationary_words
 from theory.unigram_law import Tying
+from theory.unigram_states import Head
 
 __all__ = ["THEOREM"]
 
@@ -20,9 +22,12 @@ SIZES: tuple[tuple[int, int, int, Tying], ...] = (
     (2, 1, 3, "tied"),
     (2, 1, 3, "untied"),
 )
-"""S, d, N. An entry of the Hessian is a sum over positions n and earlier positions i of terms with
-two symbols, two components and one J_{n,i}: three symbols tell C_k from its transpose, two
-components J from its transpose, three positions C_1, C_2 and C_3 from each other."""
+"""S, d, N at which the whole loss is summed, beside the proof for any size: three symbols tell C_k
+from its transpose, two components J from its transpose, three positions C_1, C_2, C_3 apart."""
+
+
+HEADS: tuple[Head, ...] = ("softmax", "logit")
+TYINGS: tuple[Tying, ...] = ("untied", "tied")
 
 
 class Transposed(Unigram):
@@ -53,13 +58,15 @@ def pair_steps() -> tuple[Step, ...]:
     covariance = sp.Matrix(3, 3, lambda t, s: pairs[t, s] - law[t] * law[s])
     return (
         Identity(
-            "E[1{x_i = t} (pi_s - 1{x_{n+1} = s})] = -C_{n+1-i}[t, s], at any lag: the law of a "
-            "pair is any law with equal marginals",
+            "E[1{x_i = t} rho_s] = -C_{n+1-i}[t, s], at any lag: the law of a pair is any law with "
+            "equal marginals, of s, t and the others as one. So E[rho_s dz_n/dE_t], dz_n/dE_t the "
+            "sum of J_{n,i} over x_i = t, is -sum_{i <= n} C_{n+1-i}[t, s] J_{n,i}",
             residual.applyfunc(sp.expand),
             (-covariance).applyfunc(sp.expand),
         ),
         Identity(
-            "and E[pi_s - 1{x_{n+1} = s}] = 0, so terms without a symbol drop out",
+            "and E rho_s = 0: at E = 0 z_n and its slope in theta are those of every context, and "
+            "what they multiply drops out. The mean over n is the law",
             sp.Matrix([sum(residual[t, s] for t in three) for s in three]).applyfunc(sp.expand),
             sp.zeros(3, 1),
         ),
@@ -85,21 +92,16 @@ def steps() -> tuple[Step, ...]:
             sp.hessian(softmax, b).subs(at),
             sp.diag(*law) - law * law.T,
         ),
-        Lemma(
-            "the second derivatives of the loss at the point depend on the network through its "
-            "Taylor polynomial of order 2 in its inputs and parameters",
-            "chain rule and Taylor's theorem in several variables",
-            "Dieudonne, Foundations of Modern Analysis, 8.12 and 8.14",
-        ),
+        *term_steps(*(Term(tying, head) for head in HEADS for tying in TYINGS)),
     ]
-    found += pair_steps()
+    found += [*pair_steps(), mean_step()]
     for states, width, length, tying in SIZES:
         unigram = Unigram(states, width, length, tying, "softmax")
         gradient, hessian = unigram.derivatives()
         size = f"S = {states}, d = {width}, N = {length}, {tying}"
         found += [
             Identity(
-                f"{size}: the gradient vanishes, for any z, J and any stationary law",
+                f"the whole loss, {size}: the gradient vanishes, any z, J and stationary law",
                 gradient,
                 sp.zeros(*gradient.shape),
             ),
@@ -149,9 +151,11 @@ THEOREM = Theorem(
         "C_{n+1-i}[t, s] J_{n,i}>: H(b_s, b_t) = G_st, H(b_s, A_t) = G_st <z>^T, H(A_s, A_t) = "
         "G_st <z z^T>, H(A_s, E_t) = -T_st, H(E_s, E_t) = H(b_s, E_t) = 0; tied, H(E_s, E_t) = "
         "G_st <z z^T> - T_st - T_ts^T. It holds for any depth, any number of heads, with "
-        "LayerNorm or without. The machine proves it for S = 3, d = 2, N = 2 and S = 2, d = 1, "
-        "N = 3; an entry involves two symbols, two components and one pair of positions at a "
-        "time, and is a sum over such pairs, so larger sizes have no other terms."
+        "LayerNorm or without, and for any S, d and N: the machine differentiates a term of "
+        "the loss after any context on the plane of any two coordinates. With one logit <A, z_n> + "
+        "b on two symbols, x embedded as x E, it is the same with x in the place of the "
+        "indicators. The machine also sums the whole "
+        "loss for S = 3, d = 2, N = 2 and S = 2, d = 1, N = 3."
     ),
     latex=(
         r"Let $z_n = \Phi_n(u_1, \dots, u_n)$ be any causal network of inputs $u_i = E_{x_i} + "
@@ -165,10 +169,12 @@ THEOREM = Theorem(
         r"b_t) = G_{st}$, $H(b_s, A_t) = G_{st} \langle z \rangle^T$, $H(A_s, A_t) = G_{st} "
         r"\langle z z^T \rangle$, $H(A_s, E_t) = -T_{st}$, $H(E_s, E_t) = H(b_s, E_t) = 0$; "
         r"tied, $H(E_s, E_t) = G_{st} \langle z z^T \rangle - T_{st} - T_{ts}^T$. It holds for "
-        r"any depth, any number of heads, with LayerNorm or without. The machine proves it for "
-        r"$S = 3$, $d = 2$, $N = 2$ and $S = 2$, $d = 1$, $N = 3$; an entry involves two "
-        r"symbols, two components and one pair of positions at a time, and is a sum over such "
-        r"pairs, so larger sizes have no other terms."
+        r"any depth, any number of heads, with LayerNorm or without, and for any $S$, $d$ and "
+        r"$N$: the machine differentiates a term of the loss after any context on the plane of "
+        r"any two coordinates. With one logit $\langle A, z_n \rangle + b$ on two symbols, $x$ "
+        r"embedded as $x E$, it is the same with $x$ in the place of the indicators. The machine "
+        r"also sums the whole loss for $S = 3$, $d = 2$, $N = 2$ and $S "
+        r"= 2$, $d = 1$, $N = 3$."
     ),
     hypotheses=(
         Hypothesis("the source is stationary"),
@@ -178,5 +184,10 @@ THEOREM = Theorem(
     source="this project; for one layer and S = 2 Attention with Markov, minimum and saddle",
     steps=steps,
     control=control,
-    tests=("tests/landscape/test_universal_law.py", "tests/theory/test_unigram_states.py"),
+    tests=(
+        "tests/landscape/test_universal_law.py::test_the_predicted_spectrum_is_the_measured_one",
+        "tests/theory/test_unigram_states.py::test_the_whole_hessian_is_the_block_and_zeros",
+        "tests/theory/test_any_size.py::test_the_law_holds_at_sizes_that_the_whole_loss_is_not_summed_at",
+        "tests/theory/test_any_size.py::test_merging_what_stands_still_changes_the_loss_by_a_constant",
+    ),
 )

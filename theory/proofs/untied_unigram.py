@@ -7,8 +7,10 @@ from functools import cache
 import sympy as sp
 
 from theory.proof import Identity, Lemma, Sign, Step
+from theory.proofs.chain_powers import power_steps
+from theory.proofs.one_term import logit_steps
 from theory.proofs.tied_condition import DIFFERENTIABLE
-from theory.source import autocovariance, second_eigenvalue, stationary_law
+from theory.source import stationary_law
 from theory.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Theorem
 from theory.unigram_jet import Unigram
 
@@ -17,7 +19,8 @@ __all__ = ["THEOREM"]
 SIZE = 2
 """Width and length."""
 
-_t, _x = sp.symbols("t_v x_v", real=True)
+_t, _x, _m, _square = sp.symbols("t_v x_v m_v q_v", real=True)
+_c = sp.Symbol("C_0", real=True)
 _A = sp.Symbol("A_v", nonnegative=True)
 _beta = sp.Symbol("beta_v", positive=True)
 
@@ -72,8 +75,10 @@ def steps() -> tuple[Step, ...]:
     bare = without_weights()
     c, C_1 = sp.symbols("C_0 C_1", real=True)
     return (
+        *logit_steps("untied"),
         Identity(
-            "logits <a, z_n> + b: the gradient vanishes at a = e = 0, b = ln(p/q)",
+            "the whole loss, d = N = 2, logits <a, z_n> + b: the gradient vanishes at a = e = 0, "
+            "b = ln(p/q)",
             gradient,
             sp.zeros(*gradient.shape),
         ),
@@ -82,20 +87,18 @@ def steps() -> tuple[Step, ...]:
             hessian,
             unigram.closed_form(),
         ),
-        *(
-            Identity(
-                f"C_{k} = c lambda^{k} for the chain",
-                autocovariance(k),
-                pi0 * pi1 * second_eigenvalue() ** k,
-            )
-            for k in (1, 2)
-        ),
+        *power_steps(),
         Identity(
             "at the direction (-t <a, zbar>, t a, e) its quadratic form is c t^2 a^T Cov_n(z) a - "
-            "2 t a^T B e, B = <sum_{i <= n} C_(n+1-i) J_{n,i}>",
-            value,
-            expected,
+            "2 t a^T B e, B = <sum_{i <= n} C_(n+1-i) J_{n,i}>: any d and N, with m = <a, zbar>, q "
+            "= a^T <z z^T> a and beta = a^T B e",
+            _c * (_t * _m) ** 2
+            - 2 * _c * _t * _m * _t * _m
+            + _c * _t**2 * _square
+            - 2 * _t * _beta,
+            _c * _t**2 * (_square - _m**2) - 2 * _t * _beta,
         ),
+        Identity("and summed from the entries for d = N = 2", value, expected),
         Identity(
             "with A = c a^T Cov_n(z) a >= 0 and beta = a^T B e > 0, at t = beta/(1+A) it is "
             "-beta^2 (A+2)/(1+A)^2",
@@ -155,5 +158,8 @@ THEOREM = Theorem(
     source="Attention with Markov, no tying; for any network this project",
     steps=steps,
     control=control,
-    tests=("tests/theory/test_unigram.py",),
+    tests=(
+        "tests/theory/test_unigram.py::test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros",
+        "tests/theory/test_unigram.py::test_untied_the_published_point_is_a_saddle",
+    ),
 )
