@@ -7,7 +7,7 @@ float64; whether its hypotheses hold is measured with them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,9 @@ EPS = float(torch.finfo(torch.float64).eps)
 
 PROBES = 4
 """Random inputs at which a symmetry has to hold: of an analytic network, one has it then at all."""
+
+NEARBY = 0.1
+"""Deviation of the weights nearby: of an analytic network, almost all weights have one rank."""
 
 STEP = 2.0**-17
 """Of the second differences that find a kink, over the largest slope: their round-off eps/h is then
@@ -43,7 +46,8 @@ class Representation:
 
     `silent` spans the w that may be added to any input without a change of any z, `redundant` the
     (beta, w) with beta + <w, z_n> = 0 whatever the input: for a network between LayerNorms without
-    biases both are the vector of ones. They are measured at random inputs.
+    biases both are the vector of ones. They are measured at random inputs, and are none where their
+    number is another one at weights nearby.
     """
 
     z: Float[np.ndarray, "N d"]
@@ -111,20 +115,51 @@ def representation(model: nn.Module, params: Mapping[str, Tensor], length: int) 
     J = jacrev(represent)(u).permute(0, 2, 1, 3)
     generator = torch.Generator().manual_seed(0)
     probes = torch.randn(PROBES, *u.shape, generator=generator, dtype=torch.float64).to(u)
-    width = u.shape[1]
+    with torch.no_grad():
+        steep = max(1.0, float(J.abs().max()))
+        jump = _jump(represent, u, probes, STEP / steep) / steep
+    head = {model.embedding_name, model.readout_name, model.bias_name}
+    silent, redundant = _symmetries(model, params, params.keys() - head, probes)
+    return Representation(
+        z=z.cpu().numpy(), J=J.cpu().numpy(), silent=silent, redundant=redundant, jump=jump
+    )
+
+
+def _symmetries(
+    model: nn.Module,
+    params: Mapping[str, Tensor],
+    weights: Collection[str],
+    probes: Float[Tensor, "k N d"],
+) -> tuple[Float[np.ndarray, "d r"], Float[np.ndarray, "1+d s"]]:
+    """`silent` and `redundant` where the network has them at the weights around as well, else none.
+
+    A network whose weights are all 0 sees nothing, and beside them it sees: what is unseen at a
+    point alone makes no flat set, and the loss bends along it at higher order.
+    """
+    generator = torch.Generator().manual_seed(2)
+    beside = dict(params)
+    for name in sorted(weights):
+        drawn = torch.randn(params[name].shape, generator=generator, dtype=torch.float64)
+        beside[name] = params[name] + NEARBY * drawn.to(params[name])
+    here, there = _unseen_at(model, params, probes), _unseen_at(model, beside, probes)
+    kept = (a if a.shape == b.shape else a[:, :0] for a, b in zip(here, there, strict=True))
+    silent, redundant = kept
+    return silent, redundant
+
+
+def _unseen_at(
+    model: nn.Module, params: Mapping[str, Tensor], probes: Float[Tensor, "k N d"]
+) -> tuple[Float[np.ndarray, "d r"], Float[np.ndarray, "1+d s"]]:
+    def represent(inputs: Tensor) -> Tensor:
+        z: Tensor = call(model, params, "represent", inputs[None])[0]
+        return z
+
+    width = probes.shape[-1]
     slopes = torch.stack([jacrev(represent)(probe) for probe in probes])
     with torch.no_grad():
         values = torch.stack([represent(probe) for probe in probes]).reshape(-1, width)
-        steep = max(1.0, float(J.abs().max()))
-        jump = _jump(represent, u, probes, STEP / steep) / steep
     constant = torch.ones(len(values), 1).to(values)
-    return Representation(
-        z=z.cpu().numpy(),
-        J=J.cpu().numpy(),
-        silent=_unseen(slopes.reshape(-1, width)),
-        redundant=_unseen(torch.cat([constant, values], dim=1)),
-        jump=jump,
-    )
+    return _unseen(slopes.reshape(-1, width)), _unseen(torch.cat([constant, values], dim=1))
 
 
 def _unseen(rows: Float[Tensor, "rows k"]) -> Float[np.ndarray, "k r"]:

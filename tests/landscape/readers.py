@@ -26,6 +26,23 @@ class Reader(nn.Module):
         return self.represent(u) @ self.embedding.T + self.bias
 
 
+class Matrix(Reader):
+    """z = W u without positions: constant where W = 0, and nowhere around."""
+
+    positions_name = None
+
+    def __init__(self, size: float) -> None:
+        super().__init__()
+        del self.positions
+        self.weights = nn.Parameter(size * torch.tensor([[1.0, 0.5], [-0.5, 1.0]]).double())
+
+    def represent(self, inputs: Tensor) -> Tensor:
+        return inputs @ self.weights.T
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.represent(self.embedding[tokens]) @ self.embedding.T + self.bias
+
+
 class Scaled(Reader):
     def forward(self, tokens: Tensor) -> Tensor:
         u = 2**0.5 * self.embedding[tokens] + self.positions[: tokens.shape[1]]

@@ -15,12 +15,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from landscape import ExactLoss, SwitchingMarkov, hessian_spectrum, unigram_point
+from landscape.compare import compare
 from landscape.models import GPT, ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
 from landscape.representation import KINK, MISREAD, misread, representation, unigram_inputs
 from tests.brute_force_gpt import Recipe, gpt_logits
 from tests.gpt_variants import VARIANTS, Variant, name_of
-from tests.landscape.readers import Reader, Scaled, Shifted, Tempered
+from tests.landscape.readers import Matrix, Reader, Scaled, Shifted, Tempered
 from theory.spectra import single_layer_representation
 
 Params = dict[str, Tensor]
@@ -122,6 +124,32 @@ def test_a_direction_that_no_weight_reads_is_found() -> None:
     found = representation(model, dict(model.named_parameters()), 3)
     assert np.abs(np.abs(found.silent) - [[0], [1]]).max() < 1e-15
     assert np.abs(np.abs(found.redundant) - [[0], [0], [1]]).max() < 1e-15
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-13, 1e-3, -1e-3])
+def test_what_is_hidden_at_these_weights_alone_is_no_symmetry(size: float) -> None:
+    """The unigram of a network that its weights silence is no minimum: p = .9 wants signs changed.
+
+    With W = -t and E = t (1,-1) x (1,0) the logits differ by O(t^3), the loss with them, while
+    every second derivative in (W, E) is 0 at t = 0. With any other W the block of the embedding is
+    2 pi0 pi1 (p+q-1) (W + W^T) up to a positive factor, and has the sign of `size`.
+    """
+    model = Matrix(size)
+    loss = ExactLoss(SwitchingMarkov(2, "0.9"), length=3)
+    point = unigram_point(model, loss)
+    found = representation(model, point.params, 3)
+    assert (found.silent.shape, found.redundant.shape) == ((2, 0), (3, 0))
+    spectrum = hessian_spectrum(model, loss, point.params)
+    report = compare(model, point, spectrum, loss.source, length=3)
+    if size == 0:
+        lower = dict(point.params)
+        lower["weights"] = -0.05 * torch.eye(2).double()
+        lower["embedding"] = torch.tensor([[0.05, 0.0], [-0.05, 0.0]]).double()
+        assert float(loss(model, lower)) < point.loss - 1e-6
+        assert (report.classification, report.verdict) == ("undecided", "inconclusive")
+    else:  # control: the signs of what is seen are told, however small
+        named = "local minimum" if size > 0 else "saddle"
+        assert (report.classification, report.verdict) == (named, "verified")
 
 
 # --- the hypotheses -----------------------------------------------------------------------------
