@@ -4,6 +4,7 @@
 # slow     the tests that take minutes
 # bench    compare with peers
 # figures  draw the papers' figures, training what is missing
+# docs     build the documentation as a site, running every example in it
 # theorems go through every proof and write docs/theorems.md
 # presets  run the published experiments, quick, and write docs/presets.md (or: ARGS="depth lag-2")
 
@@ -14,7 +15,7 @@ STAMP := .venv/.installed
 # Two test workers share the cores; threads inside each would only get in each other's way.
 PYTEST := OMP_NUM_THREADS=1 GOMP_SPINCOUNT=3000 $(BIN)/python -m pytest -n 2
 
-.PHONY: scan test check slow bench figures theorems presets
+.PHONY: scan test check slow bench figures docs theorems presets
 
 scan: $(STAMP)
 	$(BIN)/landscape scan $(ARGS)
@@ -35,6 +36,11 @@ bench: $(STAMP)
 
 figures: $(STAMP)
 	$(BIN)/landscape figures $(ARGS)
+
+# The proofs are gone through first: the pages take them from the cache.
+docs: $(STAMP)
+	$(BIN)/landscape theory --json > /dev/null
+	$(BIN)/python -m sphinx -b html -n -W --keep-going docs docs/_build/html $(ARGS)
 
 theorems: $(STAMP)
 	$(BIN)/python -m theory.export $(ARGS)

@@ -58,7 +58,7 @@ def test_ci_is_make_test() -> None:
 
 def test_make_has_the_targets_that_are_promised() -> None:
     rules = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    named = ["bench", "check", "figures", "presets", "scan", "slow", "test", "theorems"]
+    named = ["bench", "check", "docs", "figures", "presets", "scan", "slow", "test", "theorems"]
     assert sorted(rules) == named
 
 

@@ -21,36 +21,31 @@ def test_python_example_prints_what_the_readme_says(capsys: pytest.CaptureFixtur
     assert printed == blocks("text")[0]
 
 
-def test_the_configuration_is_one(tmp_path: Path) -> None:
-    from landscape.config import ConfigError, ScanConfig
-
-    (text,) = blocks("toml")
-    file = tmp_path / "wide.toml"
-    file.write_text(text, "utf-8")
-    assert [cell.model.width for cell in ScanConfig.from_toml(file).cells()] == [2, 4, 8]
-    file.write_text(text.replace("batch", "bach"), "utf-8")  # control: it is read and checked
-    with pytest.raises(ConfigError, match="batch"):
-        ScanConfig.from_toml(file)
-
-
 def test_every_command_is_in_the_table() -> None:
     listed = re.findall(r"^\| `landscape (\w+)", README, flags=re.MULTILINE)
     assert listed == list(COMMANDS)
 
 
-def test_the_numbers_of_the_spectrum_command(capsys: pytest.CaptureFixture[str]) -> None:
-    import json
+def test_the_example_has_ten_lines_and_what_is_said_of_it_holds() -> None:
+    (code,), (printed,) = blocks("python"), blocks("text")[:1]
+    assert len(code.strip().splitlines()) <= 10
+    counts = [int(n) for n in re.findall(r"\((\d+), (\d+), (\d+)\)", printed)[0]]
+    assert f"Of the {sum(counts)} eigenvalues at the unigram none is negative" in README
+    assert counts[0] == 0
 
-    from landscape.cli import main
 
-    (line,) = re.findall(r"^\.venv/bin/landscape (spectrum .*)$", README, flags=re.MULTILINE)
-    with pytest.raises(SystemExit) as left:
-        main([*line.split(), "--json"])
-    record = json.loads(capsys.readouterr().out)
-    assert left.value.code == 0
-    assert record["parameters"] == 221 and record["inertia"] == [0, 216, 5]
-    assert record["classification"] == "local minimum"
-    assert record["max_error"] < 1e-15
+def test_the_citation_is_of_this_version() -> None:
+    import tomllib
+
+    import yaml
+
+    root = Path(__file__).parents[1]
+    citation = yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    for reference in citation["references"]:
+        assert reference["url"].rpartition("/")[2] in README
+        assert reference["authors"] and reference["title"]
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -49,15 +49,15 @@ def _console() -> Any:
 
 
 def print_point(record: dict[str, Any]) -> None:
-    """One row a check; what is not applicable is listed below with its reason."""
+    """One row a check; what is not applicable is listed below, by its reason."""
     console = _console()
     where = "" if record["p"] is None else f" at p = {record['p']!r}, q = {record['q']!r}"
     console.print(f"[bold]{record['verdict']}[/bold]: {record['model']}{where}")
     table = _table("theorem", "claim", "verdict", "predicted", "measured", "error")
-    silent = []
+    silent: dict[str, list[str]] = {}
     for check in record["checks"]:
         if check["verdict"] == "not-applicable":
-            silent.append(check)
+            silent.setdefault(check["note"], []).append(check["id"])
             continue
         colour = COLOURS[check["verdict"]]
         error = "" if check["error"] is None else f"{check['error']:.1e}"
@@ -74,8 +74,8 @@ def print_point(record: dict[str, Any]) -> None:
     for check in record["checks"]:
         if check["note"] and check["verdict"] not in ("not-applicable", "verified"):
             console.print(f"{check['verdict']}: {check['id']}: {check['note']}")
-    for check in silent:
-        console.print(f"[dim]not-applicable: {check['id']}: {check['note']}")
+    for note, ids in silent.items():
+        console.print(f"[dim]not-applicable: {', '.join(ids)}: {note}")
     console.print("Proofs: landscape theory THEOREM. Certificates: --json.")
 
 

@@ -89,7 +89,7 @@ def basin_claims(subject: Subject) -> Iterator[Claim]:
     for number, ((e, w), found) in enumerate(zip(STARTS, _flows(p, q), strict=True)):
         yield Claim(
             f"end-{number + 1}",
-            f"the flow from (e, w) = ({e:g}, {w:g}) ends at the",
+            f"where the flow from (e, w) = ({e:g}, {w:g}) ends",
             basin(p, q, e, w),
             found.basin,
             undecided="" if found.basin else "the flow did not settle",

@@ -1,0 +1,89 @@
+"""The documentation with every cell executed, as a reader has it in a browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.building import DOCS as SOURCE
+from tests.docs.building import build, check
+from tests.landscape.chromium import Page, chromium, opened
+
+pytestmark = pytest.mark.slow
+
+WIDE, NARROW = (1280, 900), (390, 844)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole site; a cell that fails fails every test here."""
+    before = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*"))
+    out = tmp_path_factory.mktemp("docs") / "site"
+    made = build(SOURCE, out, execute=True)
+    assert made.returncode == 0, made.stderr
+    assert made.stderr == ""
+    assert sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*")) == before
+    return out
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Page]:
+    executable = chromium()
+    assert executable, "these tests need Chromium: apt-get install chromium"
+    with opened(executable) as page:
+        yield page
+
+
+def show(
+    browser: Page, page: Path, size: tuple[int, int], *, query: str = "", dark: bool = False
+) -> None:
+    browser.size(*size, dark=dark, touch=size == NARROW)
+    browser.call("Page.navigate", url=page.resolve().as_uri() + query)
+    browser.wait("location.protocol === 'file:' && document.readyState === 'complete'")
+
+
+def test_every_page_is_executed_and_needs_no_network(site: Path) -> None:
+    check(site)
+    for page in site.rglob("*.html"):
+        if "_modules" not in page.parts:
+            assert "Traceback (most recent call last)" not in page.read_text("utf-8"), page.name
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1280", "390"])
+def test_no_page_sticks_out_complains_or_asks_the_network(
+    site: Path, browser: Page, size: tuple[int, int], dark: bool
+) -> None:
+    browser.complaints.clear()
+    browser.requests.clear()
+    wide = {}
+    for source in SOURCE.rglob("*.md"):
+        page = site / source.relative_to(SOURCE).with_suffix(".html")
+        show(browser, page, size, dark=dark)
+        wide[page.name] = browser.run("document.documentElement.scrollWidth")
+    assert {name: width for name, width in wide.items() if width > size[0]} == {}
+    assert browser.complaints == []
+    assert browser.foreign() == []
+
+
+def test_brackets_grow_with_what_they_hold(site: Path, browser: Page) -> None:
+    show(browser, site / "theorems.html", WIDE)
+    heights = browser.run(
+        """[...document.querySelectorAll("mrow")].filter(
+             row => row.firstElementChild?.textContent === "[" && row.querySelector("mtable")
+           ).map(row => [row.firstElementChild, row.querySelector("mtable")].map(
+             e => e.getBoundingClientRect().height))"""
+    )
+    assert len(heights) > 10
+    assert min(bracket / table for bracket, table in heights) > 0.9
+
+
+def test_the_search_finds_a_theorem_without_a_server(site: Path, browser: Page) -> None:
+    browser.complaints.clear()
+    show(browser, site / "search.html", WIDE, query="?q=separatrix")
+    browser.wait("document.querySelectorAll('#search-results li a').length > 0")
+    found = browser.run("[...document.querySelectorAll('#search-results li a')].map(a => a.href)")
+    assert any("theorems.html" in link for link in found)
+    assert browser.complaints == []
+    show(browser, site / "search.html", WIDE, query="?q=zyzzyva")  # the control: nothing is found
+    browser.wait("document.body.textContent.includes('did not match any documents')")
