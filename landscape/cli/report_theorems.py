@@ -55,7 +55,7 @@ CONSEQUENCES: dict[str, dict[str, Any]] = {
 """By a theorem's id: the kinds of model and the tying that it is about, all where left out, and the
 checks of a cell, each a point and an id, that are consequences of it."""
 
-FORM = 1
+FORM = 2
 """Of the records that are kept; raised where `_set` keeps something else."""
 
 ANY_SOURCE = frozenset({"universal-law"})
@@ -143,10 +143,39 @@ def _step(step: Step, words: str = "") -> dict[str, Any]:
     from theory.export_notation import kind
     from theory.export_text import where
 
-    claim = words or step.claim
+    claim, text = words or step.claim, mathml(step)
+    once = _one_side(text) if _equal(step) else None
     return {
         "kind": kind(step),
         "claim": claim,
         "where": where(step, claim),
-        "mathml": mathml(step),
+        "mathml": once or text,
+        "same": once is not None,
     }
+
+
+def _equal(step: Step) -> bool:
+    """Whether both sides of an identity are one expression as soon as they are written down."""
+    from theory.export_notation import relation
+    from theory.proof import Identity
+
+    if not isinstance(step, Identity):
+        return False
+    left, _, right = relation(step)
+    return bool(left == right)
+
+
+def _one_side(text: str) -> str | None:
+    """The left side alone, where both sides of an equation are set alike; None where not.
+
+    >>> _one_side("<math><mi>a</mi><mo>=</mo><mi>a</mi></math>")
+    '<math><mi>a</mi></math>'
+    """
+    start, end, sign = text.index(">") + 1, text.rindex("</math>"), "<mo>=</mo>"
+    half = (end - start - len(sign)) // 2
+    left, between, right = (
+        text[start : start + half],
+        text[start + half : end - half],
+        text[end - half : end],
+    )
+    return text[:start] + left + text[end:] if (between, left) == (sign, right) else None

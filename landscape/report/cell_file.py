@@ -13,7 +13,7 @@ import numpy as np
 from landscape.cell import CellConfig
 from landscape.records import fingerprint
 from landscape.report.spectrum_rows import spectrum_rows
-from landscape.report.thinning import changes, rounded, spread, symmetric
+from landscape.report.thinning import changes, late_losses, rounded, spread, symmetric
 from landscape.store import ScanStore
 
 __all__ = ["Budget", "CellRecord", "read_cell"]
@@ -55,6 +55,7 @@ class CellRecord:
         scalars: as `landscape.measurement` keeps them; empty unless done.
         checks: by point, those that the comparison made.
         drawn: curves, spectra and slices for the page; empty unless done.
+        late: per run, its loss at half time and before the last tenth (`late_losses`).
     """
 
     config: CellConfig
@@ -64,6 +65,7 @@ class CellRecord:
     scalars: Mapping[str, Any]
     checks: Mapping[str, list[dict[str, Any]]]
     drawn: Mapping[str, Any]
+    late: Mapping[str, list[float]]
 
     @property
     def stuck(self) -> tuple[int, int] | None:
@@ -77,6 +79,13 @@ class CellRecord:
             return None
         outcomes = self.scalars["outcome"]
         return outcomes.count("unigram"), len(outcomes)
+
+    @property
+    def ends(self) -> list[Mapping[str, Any]]:
+        """What was measured at the end of each run, in their order; empty where nothing was."""
+        rows = self.scalars.get("points", {}).get("trained", {}).get("runs", ())
+        found = {row["seed"]: row for row in rows}
+        return [found.get(seed, {}) for seed in self.drawn["training"]["seed"]] if found else []
 
     def point(self, kind: str) -> Mapping[str, Any]:
         """The scalars of a point; empty where it was not measured or could not be constructed."""
@@ -101,15 +110,17 @@ def read_cell(store: ScanStore, cell: CellConfig, budget: Budget) -> CellRecord:
             )
         with h5netcdf.File(tree, "r") as file:
             drawn = _drawn(file, scalars, budget)
+            curves = file["training"]
+            late = late_losses(curves["step"][:], curves["loss"][:])
             checks = {kind: _checks(file, kind) for kind in POINTS if f"theory/{kind}" in file}
         kept = {name: scalars[name] for name in SCALARS}
     except (OSError, ValueError, KeyError, TypeError) as error:
         return _without(cell, "damaged", f"has files that cannot be read ({type(error).__name__})")
-    return CellRecord(cell, "done", "", created, kept, checks, drawn)
+    return CellRecord(cell, "done", "", created, kept, checks, drawn, late)
 
 
 def _without(cell: CellConfig, state: str, why: str) -> CellRecord:
-    return CellRecord(cell, state, why, "", {}, {}, {})
+    return CellRecord(cell, state, why, "", {}, {}, {}, {})
 
 
 def _checks(file: h5netcdf.File, kind: str) -> list[dict[str, Any]]:

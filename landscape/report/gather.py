@@ -8,6 +8,7 @@ from typing import Any
 from landscape.report.axes import PLANE, Axis, axes_of, plane_of, words
 from landscape.report.cell_file import Budget, CellRecord, read_cell
 from landscape.report.counting import called
+from landscape.report.ends import falling
 from landscape.report.thinning import rounded
 from landscape.store import ScanStore
 
@@ -84,12 +85,15 @@ def _cell(record: CellRecord, axes: tuple[Axis, ...]) -> dict[str, Any]:
 
 def _runs(record: CellRecord) -> list[dict[str, Any]]:
     scalars = record.scalars
-    ends = {run["seed"]: run for run in scalars["points"].get("trained", {}).get("runs", ())}
+    count = len(scalars["outcome"])
+    falls = falling(record) if record.stuck is not None else [False] * count
     rows = zip(
         record.drawn["training"]["seed"],
         scalars["outcome"],
         scalars["final_loss"],
         scalars["escape_step"],
+        falls,
+        record.ends or [{}] * count,
         strict=True,
     )
     return [
@@ -98,16 +102,28 @@ def _runs(record: CellRecord) -> list[dict[str, Any]]:
             "outcome": outcome,
             "loss": None if loss is None else rounded(loss, 6),
             "escape": escape,
-            "end": ends.get(seed, {}).get("classification"),
+            "falls": falls_on,
+            "end": end.get("classification"),
+            "lowest": _short(end.get("lowest")),
+            "slope": _short(end.get("gradient_norm")),
+            "downhill": _downhill(end.get("predicted_unigram_inertia")),
         }
-        for seed, outcome, loss, escape in rows
+        for seed, outcome, loss, escape, falls_on, end in rows
     ]
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else rounded(value, 3)
+
+
+def _downhill(inertia: Sequence[int] | None) -> bool | None:
+    return None if inertia is None else inertia[0] > 0
 
 
 def _point(point: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("inertia", "predicted_inertia", "classification", "verdict", "reason")
     found = {key: point.get(key) for key in keys}
-    for key in ("loss", "max_error"):
+    for key in ("loss", "max_error", "zero_bound"):
         value = point.get(key)
         found[key] = None if value is None else rounded(value, 7)
     return found

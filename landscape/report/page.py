@@ -22,16 +22,24 @@ from landscape.manifest import now
 from landscape.report.axes import axes_of, plane_of, words
 from landscape.report.counting import groups
 from landscape.report.gather import for_script, read_records
-from landscape.report.held import TheoremRecord, held, worst
+from landscape.report.held import TheoremRecord, held, repeats, worst
 from landscape.report.listing import cell_rows, csv_text, flat_settings
+from landscape.report.proofs import what_was_checked
+from landscape.report.static_map import planes
 from landscape.report.summary import summarise
-from landscape.report.wording import percent
+from landscape.report.typeset import signs, typeset
+from landscape.report.wording import percent, scientific
 from landscape.store import ScanStore
 
 __all__ = ["render", "write_report"]
 
 HERE = Path(__file__).parent
 PICTURES = (".png", ".pdf", ".svg")
+SCRIPT = (
+    "start", "choosing", "map", "legend", "charts", "curves", "spectrum", "surface", "cell",
+    "tables", "go",
+)  # fmt: skip
+"""The files of the page's script, in the order in which a reader would want them."""
 
 
 def write_report(
@@ -67,9 +75,16 @@ def render(store: ScanStore, theorems: Sequence[TheoremRecord], folder: Path | s
     rows = cell_rows(records, axes)
     quarantined = store.status().quarantined
     proofs = [
-        {**t, "counts": (counts := held(t, records)), "worst": worst(counts)} for t in theorems
+        {
+            **theorem,
+            "counts": (counts := held(theorem, records)),
+            "worst": worst(counts),
+            "checked": what_was_checked(theorem),
+        }
+        for theorem in theorems
     ]
-    script, plotly = (HERE / "page.js").read_text("utf-8"), _plotly()
+    plane = plane_of(config)
+    script, plotly = _script(), _plotly()
     data = for_script(store, records)
     base = _link(os.path.relpath(store.path, folder))
     data["base"] = base
@@ -87,11 +102,15 @@ def render(store: ScanStore, theorems: Sequence[TheoremRecord], folder: Path | s
             summary=summarise(records, parts, theorems, quarantined),
             parts=parts,
             percent=percent,
+            scientific=scientific,
             binary=binary,
-            plane=plane_of(config),
+            plane=plane,
+            planes=planes(records, axes) if plane else [],
+            kinds={record.config.model.kind for record in records},
             axes=axes,
             rows=rows,
             theorems=proofs,
+            repeats=repeats(theorems, records),
             pictures=[(p.name, f"{base}/{_link(p.name)}") for p in _pictures(store.path)],
             base=base,
             table=_data_uri(csv_text(rows, axes)),
@@ -104,6 +123,12 @@ def render(store: ScanStore, theorems: Sequence[TheoremRecord], folder: Path | s
     )
 
 
+def _script() -> str:
+    """The parts of the page's script, one after another, in a scope of their own."""
+    parts = [(HERE / "script" / f"{name}.js").read_text("utf-8") for name in SCRIPT]
+    return "\n".join(['"use strict";', "(() => {", *parts, "})();", ""])
+
+
 @cache
 def _plotly() -> str:
     from plotly.offline import get_plotlyjs
@@ -113,7 +138,7 @@ def _plotly() -> str:
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
@@ -121,6 +146,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters.update(typeset=typeset, signs=signs)
+    return environment
 
 
 def _json(data: Any) -> Markup:

@@ -7,7 +7,11 @@ import math
 import numpy as np
 from jaxtyping import Float, Int
 
-__all__ = ["changes", "rounded", "spread", "symmetric"]
+__all__ = ["LAST", "changes", "late_losses", "rounded", "spread", "symmetric"]
+
+
+LAST = 0.1
+"""The share of the steps, at the end, over which a fall is looked for."""
 
 
 def rounded(value: float, digits: int = 5) -> float | None:
@@ -53,3 +57,21 @@ def changes(*rows: Float[np.ndarray, " times"]) -> Int[np.ndarray, " kept"]:
         moved[1:] |= row[1:] != row[:-1]
     moved[[0, -1]] = True
     return np.flatnonzero(moved)
+
+
+def late_losses(
+    step: Int[np.ndarray, " times"], loss: Float[np.ndarray, "runs times"]
+) -> dict[str, list[float]]:
+    """Each run's loss (nats) when half of the steps were made, and before the last tenth of them.
+
+    Each is the last one evaluated by then.
+
+    >>> late_losses(np.array([0, 5, 9, 10]), np.array([[4.0, 3.0, 2.0, 1.0]]))
+    {'half': [3.0], 'late': [2.0]}
+    """
+
+    def by(share: float) -> list[float]:
+        column = int(np.searchsorted(step, share * step[-1], side="right")) - 1
+        return [float(value) for value in loss[:, column]]
+
+    return {"half": by(0.5), "late": by(1 - LAST)}

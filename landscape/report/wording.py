@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "percent", "scientific"]
+from collections.abc import Sequence
 
-TIMES = "\N{MULTIPLICATION SIGN}"
+__all__ = ["between", "counted", "percent", "plain", "scientific"]
+
+TIMES = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -25,13 +27,13 @@ def percent(share: float) -> str:
 def scientific(value: float) -> str:
     """A positive number to two digits, as powers of ten are written by hand.
 
-    >>> scientific(2.66e-14).endswith(" 10⁻¹⁴"), scientific(0.0)
+    >>> scientific(2.66e-14).endswith("10⁻¹⁴"), scientific(0.0)
     (True, '0')
     """
     if not value:
         return "0"
     front, power = f"{value:.1e}".split("e")
-    return f"{front} {TIMES} 10{str(int(power)).translate(RAISED)}"
+    return f"{front}{TIMES}10{str(int(power)).translate(RAISED)}"
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -41,3 +43,30 @@ def counted(number: int, one: str, many: str = "") -> str:
     ('1 cell', '2 spectra')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def between(values: Sequence[float]) -> str:
+    """Numbers by their least and their greatest.
+
+    >>> between([-2e-3, -4e-2]).replace("\N{MINUS SIGN}", "-")
+    '-0.04 to -0.002'
+    """
+    ends = [plain(value) for value in (min(values), max(values))]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def plain(value: float) -> str:
+    """A number to two digits, written out unless it is tiny.
+
+    >>> plain(120.4)
+    '120'
+    >>> plain(0.25), plain(3e-9).endswith("10⁻⁹"), plain(-0.5)[1:]
+    ('0.25', True, '0.5')
+    """
+    sign = "\N{MINUS SIGN}" if value < 0 else ""
+    size = abs(value)
+    return sign + (scientific(size) if size < 1e-3 or size >= 1e5 else _written(size))
+
+
+def _written(size: float) -> str:
+    return f"{size:.0f}" if size >= 100 else f"{size:.2g}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +48,7 @@ def sizes(browser: Page, demonstration: Path) -> Iterator[Any]:
     browser.requests.clear()
 
     def at(size: tuple[int, int], *, dark: bool = False) -> Page:
-        browser.size(*size, dark=dark, touch=size == NARROW)
+        browser.size(*size, dark=dark, touch=size[0] <= NARROW[0])
         browser.open(demonstration)
         browser.wait("document.querySelectorAll('.surface canvas').length >= 2")
         return browser
@@ -225,6 +227,245 @@ def test_colours_follow_what_is_asked_for(sizes: Any) -> None:
     page.run("document.querySelector('#colours input[value=curvature]').click()")
     # 2 pi0 pi1 (p + q - 1) = -0.4 at p = q = 0.1, from the theorem on the tied unigram.
     assert page.run(text) == "\N{MINUS SIGN}.40"
+
+
+def test_colours_say_their_numbers_and_no_more_keys_than_there_are(sizes: Any) -> None:
+    page = sizes(WIDE)
+    index = cell_at(page, "0.3", "0.9", "tied")
+    text = f"document.querySelector('.tile[data-cell=\"{index}\"]').textContent"
+    keys = "[...document.querySelectorAll('#legend .keys .tile.empty')].length"
+    assert page.run(keys) == 1
+    page.run("document.querySelector('#colours input[value=curvature]').click()")
+    # The bias: pi0 pi1 = 3/16 is above 2 pi0 pi1 (p + q - 1) = .075, which is .08 in decimals.
+    assert page.run(text) == ".08"
+    page.run("document.querySelector('#colours input[value=error]').click()")
+    cell = page.run(f"({DATA}).cells[{index}]")
+    error = max(point["max_error"] for point in cell["points"].values())
+    raised = str(round(math.log10(error))).translate(RAISED)
+    assert page.run(text) == f"10{raised}"
+    texts = page.run("[...document.querySelectorAll('#maps .tile')].map(e => e.textContent)")
+    assert "0" not in texts and all(t == "none" or t.startswith("10") for t in texts)
+    assert page.run(keys) == 0
+    # The shades tell errors apart: many, where a scale down to 1 left all of them near white.
+    shades = page.run(
+        "[...new Set([...document.querySelectorAll('#maps .tile')].map(e => e.style.background))]"
+    )
+    assert len(shades) > 15
+
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def test_the_address_names_a_cell_or_a_theorem_and_is_followed(sizes: Any) -> None:
+    page = sizes(WIDE)
+    index = cell_at(page, "0.9", "0.7", "untied")
+    cell = page.run(f"({DATA}).cells[{index}].id.slice(0, 12)")
+    page.run(f"location.hash = '#cell-{cell}'")
+    page.wait("document.getElementById('detail-title').textContent.includes('0.7, tying = untied')")
+    page.run("location.hash = '#theorem-valley'")
+    page.wait("document.getElementById('theorem-valley').open")
+    top = "document.getElementById('theorem-valley').getBoundingClientRect().top"
+    page.wait(f"Math.abs({top}) < innerHeight / 2")
+    assert page.run("location.hash") == "#theorem-valley"
+    assert title(page).endswith("q = 0.7, tying = untied")
+    # Opened with that address, it stays; chosen by hand, a cell takes its place.
+    page.call("Page.reload")
+    page.wait("document.documentElement?.dataset.ready === 'true'")
+    page.wait("document.getElementById('theorem-valley').open")
+    assert page.run("location.hash") == "#theorem-valley"
+    page.click(f'.tile[data-cell="{index}"]')
+    page.wait(f"location.hash === '#cell-{cell}'")
+    page.click("a[href='#words']")
+    page.wait("document.getElementById('words').open")
+
+
+WHEEL = 'box.addEventListener("wheel"'
+TOUCH = 'box.addEventListener("touchmove"'
+
+
+@pytest.mark.parametrize("careful", [True, False], ids=["page", "control"])
+def test_the_wheel_and_a_finger_move_the_page_over_a_surface(
+    browser: Page, demonstration: Path, tmp_path: Path, careful: bool
+) -> None:
+    """The control is the page without the two listeners, where the drawing takes them."""
+    browser.complaints.clear()
+    text = demonstration.read_text("utf-8")
+    assert WHEEL in text and TOUCH in text
+    if not careful:
+        text = text.replace(WHEEL, 'box.addEventListener("-"')
+        text = text.replace(TOUCH, 'box.addEventListener("-"')
+        text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    path = tmp_path / "page.html"
+    path.write_text(text, "utf-8")
+    for touch in (False, True):
+        browser.size(*(NARROW if touch else WIDE), touch=touch)
+        browser.open(path)
+        browser.wait("document.querySelectorAll('.surface canvas').length >= 2")
+        x, y = browser.run(
+            "(() => { const e = document.getElementById('surface-unigram'); "
+            "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); "
+            "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+        )
+        before, camera = browser.run("scrollY"), browser.run(EYE)
+        if touch:
+            spots = [{"x": x, "y": y - 15 * step} for step in range(11)]
+            for step, spot in enumerate(spots):
+                kind = "touchMove" if step else "touchStart"
+                browser.call("Input.dispatchTouchEvent", type=kind, touchPoints=[spot])
+            browser.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        else:
+            wheel: dict[str, Any] = {"type": "mouseWheel", "deltaX": 0, "deltaY": 150}
+            browser.call("Input.dispatchMouseEvent", x=x, y=y, **wheel)
+        if careful:
+            browser.wait(f"scrollY - {before} > 100")
+            assert browser.run(EYE) == camera
+        else:
+            time.sleep(1)
+            assert browser.run("scrollY") - before < 100
+
+
+EYE = "JSON.stringify(document.getElementById('surface-unigram')._fullLayout.scene.camera.eye)"
+
+
+def test_a_turned_surface_turns_back(sizes: Any) -> None:
+    page = sizes(WIDE)
+    start = page.run(EYE)
+
+    def turn() -> None:
+        page.run("document.getElementById('surface-unigram').focus()")
+        page.key("ArrowRight")
+        page.wait(f"{EYE} !== {json.dumps(start)}")
+
+    turn()
+    page.click("#reset-unigram")
+    page.wait(f"{EYE} === {json.dumps(start)}")
+    turn()
+    page.run("document.getElementById('surface-unigram').dispatchEvent(new MouseEvent('dblclick'))")
+    page.wait(f"{EYE} === {json.dumps(start)}")
+    turn()
+    first = page.run(f"({DATA}).first")
+    page.click(f'.tile[data-cell="{cell_at(page, "0.1", "0.1", "tied")}"]')
+    page.click(f'.tile[data-cell="{first}"]')
+    page.wait(f"{EYE} === {json.dumps(start)}")
+
+
+def test_each_map_is_one_stop_of_the_tabulator(sizes: Any) -> None:
+    page = sizes(WIDE)
+    index = cell_at(page, "0.3", "0.1", "tied")
+    page.click(f'.tile[data-cell="{index}"]')
+    stops = (
+        "[...document.querySelectorAll('.plane')]"
+        ".map(m => m.querySelectorAll('.tile[tabindex=\"0\"]').length)"
+    )
+    assert page.run(stops) == [1, 1]
+    page.key("Tab")
+    # The other map's stop is its cell of the same p and q, and the arrows walk from there.
+    label = "document.activeElement.getAttribute('aria-label')"
+    assert page.run(label).startswith("p = 0.3, q = 0.1, tying = untied")
+    page.key("ArrowRight")
+    assert title(page) == "p = 0.5, q = 0.1, tying = untied"
+    assert page.run(stops) == [1, 1]
+
+
+def test_without_a_script_there_is_a_table_and_no_empty_map(
+    browser: Page, demonstration: Path
+) -> None:
+    browser.size(*WIDE)
+    browser.open(demonstration)
+    shown = (
+        "[...document.querySelectorAll('#map, table.static, button.choose')]"
+        ".filter(e => getComputedStyle(e).display !== 'none').map(e => e.id || e.className)"
+    )
+    assert set(browser.run(shown)) == {"map", "choose"}
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.call("Page.navigate", url=demonstration.as_uri() + "?")
+        browser.wait("document.readyState === 'complete' && !!document.querySelector('noscript p')")
+        assert browser.run(shown) == ["static", "static"]
+        squares = browser.run(
+            "[...document.querySelectorAll('table.static td')].map(e => e.textContent)"
+        )
+        cells = browser.run(f"({DATA}).cells.filter(c => c.stuck).map(c => c.stuck.join('/'))")
+        assert sorted(t for t in squares if "/" in t) == sorted(cells)
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_on_paper_colours_stay_and_what_turns_is_left_out(sizes: Any) -> None:
+    page = sizes(WIDE)
+    figures = "[...document.querySelectorAll('.solid')].filter(e => e.getClientRects().length)"
+    style = "getComputedStyle(document.querySelector('.tile[data-cell]'))"
+    assert page.run(f"{figures}.length") == 2
+    page.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert page.run(f"{figures}.length") == 0
+        assert page.run(f"{style}.printColorAdjust") == "exact"
+        assert page.run("getComputedStyle(document.querySelector('.map')).breakInside") == "avoid"
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_frame_of_a_minimum_is_seen(sizes: Any, dark: bool) -> None:
+    """3 to 1, as WCAG asks of signs, against the page around the tile."""
+    page = sizes(WIDE, dark=dark)
+    frame, paper = page.run(
+        """(() => {
+          const flat = (text, under) => {
+            const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
+            return [r, g, b].map((v, k) => a * v + (1 - a) * under[k]); };
+          const light = (rgb) => { const [r, g, b] = rgb.map(v => (v /= 255) <= 0.04045
+            ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+          const paper = flat(getComputedStyle(document.body).backgroundColor, [0, 0, 0]);
+          const tile = document.querySelector('.tile[data-cell].minimum');
+          const frame = getComputedStyle(tile).boxShadow.match(/rgba?\\([^)]*\\)/)[0];
+          return [light(flat(frame, paper)), light(paper)];
+        })()"""
+    )
+    assert (max(frame, paper) + 0.05) / (min(frame, paper) + 0.05) > 3
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_large_letters_fit_and_grow_in_the_charts_too(sizes: Any, width: int) -> None:
+    page = sizes((width, 844))
+    size = "parseFloat(getComputedStyle(document.querySelector('#training text')).fontSize)"
+    before = page.run(size)
+    assert page.run("document.documentElement.scrollWidth") == width
+    page.run("document.documentElement.style.fontSize = '200%'")
+    assert page.run(size) == pytest.approx(2 * before)
+    assert page.run("document.documentElement.scrollWidth") == width
+    heights = page.run(
+        "[...document.querySelectorAll('#colours span')].map(e => e.getBoundingClientRect())"
+        ".map(r => [r.top, r.height])"
+    )
+    rows = {top: {h for t, h in heights if t == top} for top, _ in heights}
+    assert all(len(found) == 1 for found in rows.values())
+    page.run("document.documentElement.style.fontSize = ''")
+
+
+def test_charts_name_their_axes_and_runs_their_numbers(sizes: Any) -> None:
+    page = sizes(WIDE)
+    index = cell_at(page, "0.9", "0.3", "tied")
+    page.click(f'.tile[data-cell="{index}"]')
+    titles = page.run("[...document.querySelectorAll('.chart text.title')].map(e => e.textContent)")
+    assert titles[:2] == ["loss (nats)", "runs not yet escaped"]
+    assert all(t.startswith("eigenvalue (nats)") for t in titles[2:]) and len(titles) == 4
+    runs = page.run(f"({DATA}).cells[{index}].runs")
+    rows = page.run(
+        "[...document.querySelectorAll('#runs tbody tr')].map(r => "
+        "[...r.cells].map(c => c.textContent))"
+    )
+    for run, row in zip(runs, rows, strict=True):
+        assert ("still falling" in row[1]) is (run["falls"] and run["outcome"] != "bigram")
+        shown = float(row[4].replace("\N{MINUS SIGN}", "-"))
+        assert shown == pytest.approx(run["lowest"], rel=0.05)
+        assert row[7] == {True: "yes", False: "no"}[run["downhill"]]
+    captions = page.run("document.getElementById('surface-unigram-caption').textContent")
+    assert "one of 4 alike" in captions  # 2 pi0 pi1 (p + q - 1) counts as often as the width, 4
+    page.click(f'.tile[data-cell="{cell_at(page, "0.9", "0.1", "tied")}"]')
+    captions = page.run("document.getElementById('surface-unigram-caption').textContent")
+    assert "(curvature 0, one of 228 alike" in captions
 
 
 def test_proofs_unfold_as_mathml(sizes: Any) -> None:
