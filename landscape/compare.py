@@ -237,7 +237,9 @@ def compare(
             spectrum.gradient_norm,
             GRADIENT_TOLERANCE * steepness * cancelled,
         ),
-        within("spectrum", "all eigenvalues are the predicted ones", 0.0, max_error, tolerance),
+        within(
+            "spectrum", "all eigenvalues are the predicted ones", 0.0, max_error, tolerance, size
+        ),
         inertia,
         same_word(predicted, spectrum, point.kind, degenerate, inertia.verdict),
     ]
@@ -252,7 +254,10 @@ def compare(
 
 
 HYPOTHESES = {
-    "differentiable": "no relu pre-activation is 0 where its outgoing weights are not",
+    "differentiable": (
+        "no slope of the network jumps there, as it does where a relu pre-activation is 0 and its "
+        "outgoing weights are not"
+    ),
     "readable": "the logits are the readout of represent(embedding + positions), plus the bias",
 }
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from landscape.critical_point import CriticalPoint
 from landscape.curvature import Coordinates, Objective, dense_hessian, gradient
+from landscape.eigen import symmetric_eigen
 
 ROUNDING = 4 * torch.finfo(torch.float64).eps  # of a loss near 1, in nats
 
@@ -56,7 +57,7 @@ def refine(
     damping, taken, descending = 1e-2, 0, False
     while best[0] > tolerance and taken < steps:
         taken += 1
-        eigenvalues, vectors = torch.linalg.eigh(dense_hessian(objective, model, axes.params(here)))
+        eigenvalues, vectors = symmetric_eigen(dense_hessian(objective, model, axes.params(here)))
         along = vectors.T @ slope
         size = eigenvalues.abs().max()
         while damping <= 1e6:

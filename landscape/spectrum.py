@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from landscape.curvature import Coordinates, Objective, dense_hessian, gradient
+from landscape.eigen import symmetric_eigen
 from landscape.kinks import OneSided, at_kink, one_sided_curvatures, preactivations
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def hessian_spectrum(
             f"give parameters at which the logits are finite: smaller weights, or a smaller "
             f"learning rate if training diverged"
         )
-    eigenvalues, eigenvectors = torch.linalg.eigh(matrix)
+    eigenvalues, eigenvectors = symmetric_eigen(matrix)
     counts, bound, gap = inertia(eigenvalues)
     values = preactivations(model, params, objective.length)
     kink = at_kink(values)

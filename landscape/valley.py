@@ -35,9 +35,13 @@ def unigram_start(
     """A unigram point as one, in float64, its bias exact.
 
     Raises:
-        ValueError: if embedding or readout are not exactly 0, or the bias is not ln pi to 1e-9.
+        ValueError: if embedding or readout are not exactly 0, the bias is not ln pi to 1e-9, or a
+            weight is not finite.
     """
     given = in_float64(start.params if isinstance(start, CriticalPoint) else start)
+    for name, value in given.items():
+        if not value.isfinite().all():
+            raise ValueError(f"start has {name} with entries that are not finite; give numbers")
     point = unigram_point(model, objective, free=given)
     axes = Coordinates.of(given)
     there = in_float64(point.params)

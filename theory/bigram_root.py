@@ -103,7 +103,7 @@ def certify_bigram_root(p: Number, q: Number, w: Number, e_sign: int = 1) -> Big
             return BigramRoot(up, down, number, e_sign, wide, narrow)
     raise ValueError(
         f"w = {float(w)} could not be certified at p = {p}, q = {q}: it is too near -1/sqrt(2) = "
-        "-0.7071, choose it farther away"
+        "-0.7071, or too large; choose one between -2 and 2, away from it"
     )
 
 

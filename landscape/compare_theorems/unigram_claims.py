@@ -11,15 +11,15 @@ from landscape.compare import SPECTRUM_TOLERANCE, Report
 from landscape.compare_theorems.claim import Claim, NotApplicable
 from landscape.compare_theorems.subject import Subject
 from landscape.compare_unigram import source_numbers
-from landscape.models import GPT, ReducedModel, SingleLayer
-from landscape.objective import ExactLoss
-from landscape.points import unigram_point
+from landscape.models import ReducedModel, SingleLayer
+from landscape.models.readable import Readable
+from landscape.representation import representation
 from landscape.sources import BinaryMarkov
-from landscape.spectrum import Spectrum, hessian_spectrum
+from landscape.spectrum import Spectrum
 from theory.certify import certify_unigram
 from theory.critical_points import classify
 from theory.kink import one_sided_curvatures
-from theory.spectra import first_lag_criterion
+from theory.spectra import first_lag_criterion, single_layer_representation
 from theory.unigram_law import Tying
 from theory.unigram_states import contrasts
 
@@ -35,8 +35,7 @@ __all__ = [
 ROUND_OFF = 1e-10
 """Of a curvature extrapolated to the kink: eps/h of second derivatives near 1."""
 
-STATES_WIDTH, STATES_LENGTH = 2, 2
-"""Of the network without weights in which the S-state criterion is measured."""
+EPS = float(np.finfo(np.float64).eps)
 
 STEP = 2.0**-10
 """Of that extrapolation."""
@@ -142,56 +141,73 @@ def kink_claims(subject: Subject) -> Iterator[Claim]:
 
 
 def states_claims(subject: Subject) -> Iterator[Claim]:
-    """The word of the S-state criterion beside the signs of a network without weights."""
+    """The word of the S-state criterion beside the signs at the model's own unigram point."""
     source = subject.objective.source
-    numbers = source_numbers(source, STATES_LENGTH)
-    if numbers is None:
-        raise NotApplicable("it is about a stationary source with lag covariances")
+    numbers = source_numbers(source, subject.objective.length)
+    if numbers is None or len(numbers.covariance) < 2:
+        raise NotApplicable("it is about a stationary source, and two symbols or more of it")
+    width = _width_where_identity(subject)
     C_1 = np.asarray(numbers.covariance[1])
-    model: SingleLayer | GPT
-    if source.states == 2:
-        model = SingleLayer(width=STATES_WIDTH, length=STATES_LENGTH)
-    else:
-        model = GPT(
-            width=STATES_WIDTH, length=STATES_LENGTH, states=source.states, layer_norm=False
-        )
-    objective = ExactLoss(source, STATES_LENGTH)
-    zeros = {name: 0 * value.detach() for name, value in model.named_parameters()}
-    point = unigram_point(model, objective, free=zeros)
-    negative, _, positive = hessian_spectrum(model, objective, point.params).inertia
-    all_positive = (source.states - 1) * (1 + STATES_WIDTH)
-    measured = (
-        "saddle" if negative else "local minimum" if positive == all_positive else "undecided"
-    )
-    if isinstance(source, BinaryMarkov):
-        word = classify(source.p, source.q, 0.0)
-        word = "undecided" if word == "degenerate" else word
-    else:
-        word = first_lag_criterion(C_1)
     Q = contrasts(source.states)
     least = float(np.abs(np.linalg.eigvalsh(Q.T @ (C_1 + C_1.T) @ Q / 2)).min())
+    if isinstance(source, BinaryMarkov):
+        word = classify(source.p, source.q, 0.0)
+    else:
+        word = first_lag_criterion(C_1)
+    if word in ("degenerate", "undecided") and least <= 4 * EPS:
+        raise NotApplicable("an eigenvalue of M is 0 to round-off, where the criterion is silent")
+    negative, _, positive = subject.unigram_spectrum.inertia
+    rises = positive == (source.states - 1) * (1 + width)
+    measured = "saddle" if negative else "local minimum" if rises else "undecided"
+    agree = word == measured or least > SPECTRUM_TOLERANCE
     yield Claim(
         "criterion",
-        "the sign of M = sym C_1 names the point of a network without weights",
+        "the sign of M = sym C_1 names the unigram point, as J = I and the z_n are equal",
         word,
         measured,
-        undecided=""
-        if word == measured or least > SPECTRUM_TOLERANCE
-        else "an eigenvalue is too small for float64",
+        exact=isinstance(subject.model, SingleLayer),
+        undecided="" if agree else "an eigenvalue is too small for float64",
     )
+
+
+def _width_where_identity(subject: Subject) -> int:
+    """d of a tied network with J = I and equal z_n; NotApplicable for any other."""
+    model, params, length = subject.model, subject.unigram.params, subject.objective.length
+    refuse_kink(subject)
+    if subject.unigram_report.predicted is None or isinstance(model, ReducedModel):
+        raise NotApplicable("it is about a network to which the universal law applies")
+    if isinstance(model, SingleLayer):
+        weights = {name: value.double().cpu().numpy() for name, value in params.items()}
+        weights["positions"] = weights["positions"][:length]
+        tied = model.tying == "tied"
+        z, J = single_layer_representation(weights)
+    else:
+        assert isinstance(model, Readable)  # or there would be no prediction
+        tied = model.readout_name == model.embedding_name
+        found = representation(model, params, length)
+        z, J = found.z, found.J
+    if not tied:
+        raise NotApplicable("it is about tied embeddings, and the model is untied")
+    alone = np.einsum("ni,kl->nikl", np.eye(length), np.eye(z.shape[1]))
+    if not (np.array_equal(J, alone) and (z == z[0]).all()):
+        raise NotApplicable(
+            "it is about J = I and equal z_n, as of a residual network without weights; at the "
+            "model's own weights universal-law speaks"
+        )
+    return int(z.shape[1])
 
 
 def spectrum_claims(report: Report, spectrum: Spectrum, *, exact: bool) -> Iterator[Claim]:
     """Loss, gradient, eigenvalues and their signs, from a comparison already made."""
     predicted, error = report.predicted, report.max_error
     assert predicted is not None and error is not None
+    texts = {"spectrum": "the largest error of an eigenvalue"}
     for check in report.checks:
-        if check.id in ("loss", "gradient"):
+        if check.id in ("loss", "gradient", "spectrum"):
             yield Claim(
-                check.id, check.claim, check.predicted, check.measured, check.tolerance, exact
-            )
-    tolerance = next(c.tolerance for c in report.checks if c.id == "spectrum")
-    yield Claim("spectrum", "the largest error of an eigenvalue", 0.0, error, tolerance, exact)
+                check.id, texts.get(check.id, check.claim), check.predicted, check.measured,
+                check.tolerance, exact, undecided=check.note,
+            )  # fmt: skip
     small = next(c.verdict for c in report.checks if c.id == "inertia") == "inconclusive"
     yield Claim(
         "inertia",

@@ -45,7 +45,7 @@ def show(
 def test_every_page_is_executed_and_needs_no_network(site: Path) -> None:
     check(site)
     for page in site.rglob("*.html"):
-        if "_modules" not in page.parts:
+        if not {"_modules", "reference"} & set(page.parts):  # where docstrings show some
             assert "Traceback (most recent call last)" not in page.read_text("utf-8"), page.name
 
 

@@ -283,6 +283,8 @@ def test_bad_requests_are_refused() -> None:
         escape_radius(model, objective, point, steps=-1)
     with pytest.raises(ValueError, match=r"its bias is off by 0\.1"):
         escape_radius(model, objective, {**point, "bias": point["bias"] + 0.1})
+    with pytest.raises(ValueError, match="start has query with entries that are not finite"):
+        escape_radius(model, objective, {**point, "query": point["query"] * torch.nan})
     close = ExactLoss(BinaryMarkov("0.5", "0.500001"), 3)
     start = unigram_point(model, close)
     for measure in (escape_radius, escape_along_ansatz):

@@ -261,6 +261,9 @@ def test_what_has_no_valley_is_refused() -> None:
         valley_path(model, objective, {**start, "bias": start["bias"] + 0.01})
     with pytest.raises(ValueError, match=r"w=-0\.5 has no bigram point"):
         valley_path(model, objective, start, w=-0.5)
+    broken = {**start, "hidden_in": start["hidden_in"] * torch.nan}
+    with pytest.raises(ValueError, match="start has hidden_in with entries that are not finite"):
+        valley_path(model, objective, broken)
     with pytest.raises(ValueError, match="points=3 is out of range"):
         valley_path(model, objective, start, points=3)
     chain = Markov(np.array([[0.5, 0.5], [0.8, 0.2]]))

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
+from torch import Tensor
 
 from landscape import (
     GPT,
@@ -320,13 +322,47 @@ def test_at_the_corners_of_the_plane_nothing_is_refuted(p: str, q: str) -> None:
 
 
 def test_three_symbols_and_a_lag_source_have_their_own_criterion() -> None:
-    model = GPT(width=2, length=2, states=3)
+    model = GPT(width=2, length=2, states=3, layer_norm=False)
     for switch, word in (("0.8", "local minimum"), ("0.5", "saddle")):
         objective = ExactLoss(SwitchingMarkov(3, switch), 2)
         (check,) = verify(model, objective, theorems=("s-states",)).checks
-        assert (check.predicted, check.measured, check.verdict) == (word, word, "proved")
+        assert (check.predicted, check.measured, check.verdict) == (word, word, "verified")
     lag = ExactLoss(LagMarkov(BinaryMarkov("0.5", "0.8"), 2), 3)
     found = by_id(verify(SingleLayer(width=2, length=3), lag, theorems=THEOREM_IDS))
-    assert found["s-states/criterion"].measured == "undecided"
+    assert "the criterion is silent" in found["s-states"].note  # C_1 = 0
     assert found["universal-law/spectrum"].verdict == "proved"
     assert found["global-minimum"].verdict == found["valley"].verdict == "not-applicable"
+
+
+class Mirrored(GPT):
+    """J = -I: of a tied network of its kind every sign is the other one."""
+
+    def represent(self, inputs: Tensor) -> Tensor:
+        return -inputs
+
+
+def test_the_criterion_speaks_of_networks_with_j_of_one_only() -> None:
+    """Each of these is a saddle at p = .9, where the criterion says minimum of the others."""
+    objective = ExactLoss(SwitchingMarkov(3, "0.9"), 2)
+    plain: dict[str, Any] = {"width": 2, "length": 2, "states": 3, "layer_norm": False}
+    for model, why in (
+        (GPT(**plain, tying="untied"), "tied embeddings"),
+        (Mirrored(**plain), "J = I"),
+    ):
+        law = by_id(verify(model, objective, theorems=("universal-law", "s-states")))
+        signs = law["universal-law/inertia"]
+        assert isinstance(signs.measured, list) and signs.measured[0] > 0
+        assert law["s-states"].verdict == "not-applicable" and why in law["s-states"].note
+    weights = {n: 0.1 * torch.ones_like(p) for n, p in GPT(**plain).named_parameters()}
+    (check,) = verify(GPT(**plain), objective, free=weights, theorems=("s-states",)).checks
+    assert check.verdict == "not-applicable" and "universal-law speaks" in check.note
+
+
+def test_an_agreement_within_an_enormous_tolerance_says_nothing() -> None:
+    model = SingleLayer(width=2, length=3)
+    loss = ExactLoss(BinaryMarkov("0.5", "0.8"), 3)
+    for deviation, verdict in ((1e6, "inconclusive"), (0.5, "proved")):
+        free = gaussian(model, deviation, 0)
+        found = by_id(verify(model, loss, free=free, theorems=("universal-law",)))
+        assert found["universal-law/gradient"].verdict == verdict
+        assert found["universal-law/loss"].verdict == "proved"

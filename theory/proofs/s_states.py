@@ -188,6 +188,7 @@ THEOREM = Theorem(
     ),
     hypotheses=(
         ANY_CHAIN,
+        Hypothesis("embedding and readout are tied"),
         Hypothesis("J = I and equal z_n, as without weights and positions"),
         Hypothesis(UNIFORM),
     ),

@@ -178,7 +178,7 @@ THEOREM = Theorem(
     ),
     hypotheses=(
         Hypothesis("the source is stationary"),
-        Hypothesis("Phi is differentiable at u_i = p_i, twice in a neighbourhood of the point"),
+        Hypothesis("Phi is differentiable at u_i = p_i, and the loss twice at the point"),
         Hypothesis("there is an output bias for every symbol"),
     ),
     source="this project; for one layer and S = 2 Attention with Markov, minimum and saddle",
