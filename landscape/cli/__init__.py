@@ -66,7 +66,7 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 def cli() -> None:
     """The loss landscape of transformers trained on Markov chains: theory beside measurement.
 
-    Start with `landscape scan`: about a minute for a grid of chains, trained and measured.
+    Start with `landscape scan`: about two minutes for a grid of chains, trained and measured.
     """
 
 
