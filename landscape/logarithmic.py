@@ -62,8 +62,8 @@ class Logarithmic:
         """y(z), [n] or [K, n], 0 where it is too small for a float.
 
         >>> chart = Logarithmic.at(np.array([-1.0]), [True])
-        >>> chart.shown(np.array([[-700.0], [-1600.0]])).tolist()
-        [[-9.859676543759832e-305], [-0.0]]
+        >>> [f"{y:.6g}" for y in chart.shown(np.array([[-700.0], [-1600.0]]))[:, 0]]
+        ['-9.85968e-305', '-0']
         """
         y: Float[np.ndarray, "*K n"] = np.where(
             self.log, self.sign * np.exp(np.where(self.log, z, 0.0)), z
