@@ -15,7 +15,7 @@ from theory.proofs.states_block import (
     universal_block,
     variance,
 )
-from theory.proofs.tied_condition import UNIFORM
+from theory.proofs.tied_condition import LOWER, UNIFORM
 from theory.source import autocovariance, kernel, stationary_law
 from theory.symbols import p, q
 from theory.theorem import ANY_CHAIN, Control, Hypothesis, Theorem
@@ -109,12 +109,7 @@ def steps() -> tuple[Step, ...]:
             "mean value theorem and Taylor's theorem in several variables",
             "Dieudonne, Foundations of Modern Analysis, 8.6.2 and 8.14",
         ),
-        Lemma(
-            "a negative eigenvalue at a critical point makes lower points next to it, beside the "
-            "higher ones along b",
-            "second-order necessary condition",
-            "Nocedal and Wright, Numerical Optimization, Theorem 2.3",
-        ),
+        LOWER,
         Identity(
             "two symbols: C_1 = Cov(x_n, x_{n+1}) [[1, -1], [-1, 1]]",
             C_1,

@@ -15,12 +15,20 @@ from theory.source import kernel, second_eigenvalue, stationary_law
 from theory.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Theorem
 from theory.unigram_jet import Unigram, one_symbol_law
 
-__all__ = ["DIFFERENTIABLE", "THEOREM", "UNIFORM", "chain_words", "condition_matrix"]
+__all__ = ["DIFFERENTIABLE", "LOWER", "THEOREM", "UNIFORM", "chain_words", "condition_matrix"]
 
 DIFFERENTIABLE = Hypothesis(
     "the network is differentiable at u_i = p_i: no relu pre-activation is 0 unless its outgoing "
     "weights vanish"
 )
+
+LOWER = Lemma(
+    "a negative eigenvalue at a critical point makes lower points next to it, beside the higher "
+    "ones along b",
+    "second-order necessary condition",
+    "Nocedal and Wright, Numerical Optimization, Theorem 2.3",
+)
+"""What makes a saddle of a critical point that rises along b."""
 
 SIZE = 2
 """Width and length at which the whole loss is summed, beside the proof for any size."""
@@ -143,12 +151,7 @@ def steps() -> tuple[Step, ...]:
             "mean value theorem and Taylor's theorem in several variables",
             "Dieudonne, Foundations of Modern Analysis, 8.6.2 and 8.14",
         ),
-        Lemma(
-            "a negative eigenvalue at a critical point makes lower points next to it, beside the "
-            "higher ones along b",
-            "second-order necessary condition",
-            "Nocedal and Wright, Numerical Optimization, Theorem 2.3",
-        ),
+        LOWER,
     )
 
 
