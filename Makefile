@@ -39,14 +39,14 @@ figures: $(STAMP)
 
 # The proofs are gone through first: the pages take them from the cache.
 docs: $(STAMP)
-	$(BIN)/python -c 'from theory.proof_cache import all_records; all_records()'
+	$(BIN)/python -c 'from theory.statements.records import all_records; all_records()'
 	$(BIN)/python -m sphinx -b html -n -W --keep-going docs docs/_build/html $(ARGS)
 
 theorems: $(STAMP)
 	$(BIN)/python -m theory.export $(ARGS)
 
 presets: $(STAMP)
-	$(BIN)/python -m landscape.presets $(ARGS)
+	$(BIN)/python -m landscape.scanning.presets $(ARGS)
 
 # Rerun when the requirements change; a failed install leaves no stamp.
 $(STAMP): pyproject.toml constraints.txt

@@ -17,7 +17,7 @@ def main() -> int:
     from benchmarks.pair import measure
     from benchmarks.pairs import pairs
     from benchmarks.report import machine, page, row
-    from landscape.cli.options import prepare
+    from landscape.cli.process import prepare
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="paired rounds (default: 7)")

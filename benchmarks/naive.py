@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from landscape import BinaryMarkov, Markov
-from landscape.curvature import Objective
-from landscape.models.readable import call
+from landscape.models.protocols import call
+from landscape.objectives.protocol import Objective
 
 
 def sample_step_by_step(

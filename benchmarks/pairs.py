@@ -21,10 +21,12 @@ from landscape import (
     loss_slice,
     unigram_point,
 )
-from landscape.curvature import Coordinates, Objective, gradient, hessian_products
 from landscape.models.initial import gaussian, standard
-from landscape.models.readable import parameters_of
-from landscape.training import train_together
+from landscape.models.parameters import Coordinates
+from landscape.models.protocols import parameters_of
+from landscape.objectives.protocol import Objective
+from landscape.spectra.operators import gradient, hessian_products
+from landscape.training.loop import train_together
 from theory.spectra import single_layer_representation, unigram_spectrum
 
 CHAIN = BinaryMarkov(0.5, 0.8)

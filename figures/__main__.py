@@ -51,13 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _draw(
     run: Path, out: Path, select: dict[str, str], by: str | None
 ) -> tuple[list[Path], list[str]]:
-    from figures import scan_pictures
-    from landscape.names import check_setting
-    from landscape.store import ScanStore
+    from figures.plots import of_a_scan
+    from landscape.config.dotted_names import check_setting
+    from landscape.store.scan_store import ScanStore
 
     if by is not None:
         check_setting("--by", by)
-    return scan_pictures.save(ScanStore(run), out, select=select, by=by)
+    return of_a_scan.save(ScanStore(run), out, select=select, by=by)
 
 
 def newest(runs: Path) -> Path:

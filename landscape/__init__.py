@@ -7,17 +7,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from landscape.charts import coordinate_slice
-    from landscape.compare_theorems.verification import verify
-    from landscape.escape import escape_radius
-    from landscape.escape_ansatz import escape_along_ansatz
-    from landscape.models import GPT, ReducedModel, SingleLayer
-    from landscape.objective import ExactLoss
-    from landscape.points import bigram_point, unigram_point
-    from landscape.refinement import refine
-    from landscape.sampled import SampledLoss
-    from landscape.scanning import scan
-    from landscape.slices import loss_slice
+    from landscape.comparison.checks import Check, Report
+    from landscape.comparison.spectra import compare, predict
+    from landscape.comparison.theorems.verification import Verification, verify
+    from landscape.config.scan import ScanConfig
+    from landscape.models import GPT, Readable, ReducedModel, SingleLayer
+    from landscape.objectives.exact import ExactLoss
+    from landscape.objectives.protocol import Objective
+    from landscape.objectives.sampled import SampledLoss
+    from landscape.points.bigram import bigram_point
+    from landscape.points.critical_point import CriticalPoint
+    from landscape.points.refinement import refine
+    from landscape.points.unigram import unigram_point
+    from landscape.scanning.scan import scan
+    from landscape.scanning.survival import survival_by
+    from landscape.slices.loss_slice import LossSlice
+    from landscape.slices.plane import loss_slice
+    from landscape.slices.reduced_plane import coordinate_slice
     from landscape.sources import (
         BinaryMarkov,
         InContext,
@@ -26,34 +32,51 @@ if TYPE_CHECKING:
         OrderKMarkov,
         SwitchingMarkov,
     )
-    from landscape.spectrum import hessian_spectrum
-    from landscape.survival import SurvivalCurve, survival_curve
-    from landscape.survival_scan import survival_by
-    from landscape.training import train
-    from landscape.valley import valley_path
-
-    __version__: str
+    from landscape.spectra.spectrum import Spectrum, hessian_spectrum
+    from landscape.sublevel.escape import escape_radius
+    from landscape.sublevel.escape_on_ansatz import escape_along_ansatz
+    from landscape.sublevel.loss_path import LossPath
+    from landscape.sublevel.valley import valley_path
+    from landscape.sublevel.witness import EscapeRadius
+    from landscape.training.loop import train
+    from landscape.training.survival import SurvivalCurve, survival_curve
+    from landscape.training.trajectory import Trajectory
+    from landscape.version import __version__
 
 __all__ = [
     "GPT",
     "BinaryMarkov",
+    "Check",
+    "CriticalPoint",
+    "EscapeRadius",
     "ExactLoss",
     "InContext",
     "LagMarkov",
+    "LossPath",
+    "LossSlice",
     "Markov",
+    "Objective",
     "OrderKMarkov",
+    "Readable",
     "ReducedModel",
+    "Report",
     "SampledLoss",
+    "ScanConfig",
     "SingleLayer",
+    "Spectrum",
     "SurvivalCurve",
     "SwitchingMarkov",
+    "Trajectory",
+    "Verification",
     "__version__",
     "bigram_point",
+    "compare",
     "coordinate_slice",
     "escape_along_ansatz",
     "escape_radius",
     "hessian_spectrum",
     "loss_slice",
+    "predict",
     "refine",
     "scan",
     "survival_by",
@@ -64,8 +87,8 @@ __all__ = [
     "verify",
 ]
 
-# No name may equal a module's: importing that module would set it on the package, over the name.
-# This is why the scan lives in scanning.py (tests/test_startup.py holds every later name to it).
+# No name may equal a module's or a folder's: importing that would set it on the package, over the
+# name. This is why the scan lives in scanning/ (tests/test_startup.py holds every name to it).
 _HOME = {
     "BinaryMarkov": "sources",
     "Markov": "sources",
@@ -76,45 +99,48 @@ _HOME = {
     "SingleLayer": "models",
     "GPT": "models",
     "ReducedModel": "models",
-    "ExactLoss": "objective",
-    "SampledLoss": "sampled",
-    "train": "training",
-    "unigram_point": "points",
-    "bigram_point": "points",
-    "refine": "refinement",
-    "hessian_spectrum": "spectrum",
-    "loss_slice": "slices",
-    "coordinate_slice": "charts",
-    "SurvivalCurve": "survival",
-    "survival_curve": "survival",
-    "survival_by": "survival_scan",
-    "scan": "scanning",
-    "valley_path": "valley",
-    "escape_radius": "escape",
-    "escape_along_ansatz": "escape_ansatz",
-    "verify": "compare_theorems.verification",
+    "Readable": "models",
+    "Objective": "objectives.protocol",
+    "ExactLoss": "objectives.exact",
+    "SampledLoss": "objectives.sampled",
+    "train": "training.loop",
+    "Trajectory": "training.trajectory",
+    "SurvivalCurve": "training.survival",
+    "survival_curve": "training.survival",
+    "CriticalPoint": "points.critical_point",
+    "unigram_point": "points.unigram",
+    "bigram_point": "points.bigram",
+    "refine": "points.refinement",
+    "Spectrum": "spectra.spectrum",
+    "hessian_spectrum": "spectra.spectrum",
+    "LossSlice": "slices.loss_slice",
+    "loss_slice": "slices.plane",
+    "coordinate_slice": "slices.reduced_plane",
+    "LossPath": "sublevel.loss_path",
+    "valley_path": "sublevel.valley",
+    "EscapeRadius": "sublevel.witness",
+    "escape_radius": "sublevel.escape",
+    "escape_along_ansatz": "sublevel.escape_on_ansatz",
+    "Check": "comparison.checks",
+    "Report": "comparison.checks",
+    "compare": "comparison.spectra",
+    "predict": "comparison.spectra",
+    "Verification": "comparison.theorems.verification",
+    "verify": "comparison.theorems.verification",
+    "ScanConfig": "config.scan",
+    "scan": "scanning.scan",
+    "survival_by": "scanning.survival",
+    "__version__": "version",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name == "__version__":
-        value: object = _version()
-    elif name in _HOME:
-        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    else:
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("markov-landscape")
-    except PackageNotFoundError:  # a checkout on the path, not installed
-        return "0+source"

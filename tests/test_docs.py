@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from landscape.config import ConfigError, ScanConfig
-from landscape.presets import load, names
-from landscape.sections import Model, Source, Train
+from landscape.config import Model, Source, Train
+from landscape.config.scan import ConfigError, ScanConfig
+from landscape.scanning.presets import load, names
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
-from figures.inputs import Inputs
-from figures.loss_panel import COLOURS
-from figures.runs import checkpoints
+from figures.panels.loss_panel import COLOURS
+from figures.records.inputs import Inputs
+from figures.records.runs import checkpoints
 from figures.style import TEXT_WIDTH
 
 __all__ = ["Attention", "draw", "load", "numbers"]

@@ -17,14 +17,14 @@ from mpl_toolkits.mplot3d.art3d import (  # type: ignore[import-untyped]  # no s
 )
 from scipy.integrate import solve_ivp
 
-from figures.inputs import Inputs
+from figures.records.inputs import Inputs
 from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM
-from theory.attention_derivatives import attention_derivatives
-from theory.attention_reduced import kappa, unigram_curvature
-from theory.critical_points import bigram_set
-from theory.flow import gap
+from theory.attention.derivatives import attention_derivatives
+from theory.attention.unigram_set import kappa, unigram_curvature
+from theory.chain.running_mean import mean_memory
 from theory.numeric import function
-from theory.running_mean import mean_memory
+from theory.reduced.critical_points import bigram_set
+from theory.reduced.flow import gap
 from theory.symbols import a, e, p, q, tau, w
 
 __all__ = ["Space", "draw", "load", "numbers"]

@@ -12,16 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.inputs import Inputs
-from figures.portrait import (
+from figures.panels.portrait import (
     Plane,
     draw_basins,
     draw_critical_sets,
     draw_separatrix,
     label_plane,
 )
+from figures.records.inputs import Inputs
 from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM
-from theory.basins import basin
+from theory.reduced.basins import basin
 
 __all__ = ["Panel", "draw", "load", "numbers"]
 

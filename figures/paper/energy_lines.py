@@ -7,16 +7,16 @@ from decimal import Decimal
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from figures.inputs import Inputs
-from figures.portrait import (
+from figures.panels.portrait import (
     Plane,
     draw_arrows,
     draw_critical_sets,
     draw_energy_lines,
     label_plane,
 )
+from figures.records.inputs import Inputs
 from figures.style import TEXT_WIDTH
-from theory.energy import saddle_energy
+from theory.reduced.energy import saddle_energy
 
 __all__ = ["CHAINS", "draw", "load", "numbers"]
 

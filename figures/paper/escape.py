@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from figures.inputs import Inputs
+from figures.records.inputs import Inputs
 from figures.style import PALETTE, TEXT_WIDTH
-from theory.escape import escape_radius, full_model_bound
+from theory.reduced.escape import escape_radius, full_model_bound
 
 __all__ = ["Radii", "draw", "load", "numbers"]
 

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from figures.inputs import Inputs
-from figures.runs import checkpoints
+from figures.records.inputs import Inputs
+from figures.records.runs import checkpoints
 from figures.style import SHARE, TEXT_WIDTH, ink_on
 
 __all__ = ["Grid", "draw", "load", "numbers"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.inputs import Inputs
-from figures.loss_panel import Curve, draw_losses, legend_handles
-from figures.runs import cell_of, published_losses, runs_of
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.records.inputs import Inputs
+from figures.records.runs import cell_of, published_losses, runs_of
 from figures.style import TEXT_WIDTH
 
 __all__ = ["draw", "load", "numbers"]

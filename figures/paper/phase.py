@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from figures.inputs import Inputs
-from figures.phase_diagram import draw
-from figures.phase_record import PhaseRecord
-from figures.phase_record import load as load_scan
+from figures.plots.phase_diagram import draw
+from figures.records.inputs import Inputs
+from figures.records.phase import PhaseRecord
+from figures.records.phase import load as load_scan
 
 __all__ = ["draw", "load", "numbers"]
 

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.inputs import Inputs
-from figures.loss_panel import COLOURS, DASHES
-from figures.runs import checkpoints
+from figures.panels.loss_panel import COLOURS, DASHES
+from figures.records.inputs import Inputs
+from figures.records.runs import checkpoints
 from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM
 
 __all__ = ["Panel", "draw", "load", "numbers"]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures import slice_plot
-from figures.inputs import Inputs
-from figures.slice_record import SliceRecord
+from figures.plots import slices
+from figures.records.inputs import Inputs
+from figures.records.slices import SliceRecord
 
 __all__ = ["draw", "load", "numbers"]
 
 
 def load(inputs: Inputs) -> tuple[SliceRecord, ...]:
     """The slices of the demonstration: unigram and bigram, p+q < 1 and p+q > 1."""
-    return slice_plot.load(inputs.scan("demo"))
+    return slices.load(inputs.scan("demo"))
 
 
 def draw(figure: Figure, record: tuple[SliceRecord, ...]) -> None:
     """Two columns of surfaces."""
-    slice_plot.draw(figure, record)
+    slices.draw(figure, record)
 
 
 def numbers(record: tuple[SliceRecord, ...]) -> dict[str, str]:

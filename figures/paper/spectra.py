@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from figures.inputs import Inputs
+from figures.records.inputs import Inputs
 from figures.style import PALETTE, TEXT_WIDTH
 
 __all__ = ["Point", "draw", "load", "numbers"]

@@ -12,13 +12,13 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from figures.inputs import Inputs
-from figures.portrait import Plane, draw_critical_sets, key
-from figures.slice_plot import SURFACE
+from figures.panels.portrait import Plane, draw_critical_sets, key
+from figures.plots.slices import SURFACE
+from figures.records.inputs import Inputs
 from figures.style import TEXT_WIDTH
-from theory.loss import best_bias, reduced_loss
+from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
-from theory.source import entropy_rate, unigram_entropy
+from theory.reduced.loss import best_bias, reduced_loss
 from theory.symbols import b, e, p, q, tau, w
 
 __all__ = ["Surface", "draw", "load", "numbers", "predicted"]

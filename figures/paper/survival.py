@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.inputs import Inputs
+from figures.plots.survival import draw_curve
+from figures.records.inputs import Inputs
+from figures.records.survival import Group
 from figures.style import PALETTE, TEXT_WIDTH
-from figures.survival_plot import draw_curve
-from figures.survival_record import Group
-from landscape.survival import SurvivalCurve
-from landscape.survival_scan import survival_by
+from landscape.scanning.survival import survival_by
+from landscape.training.survival import SurvivalCurve
 
 __all__ = ["Survival", "draw", "load", "numbers"]
 

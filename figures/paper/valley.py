@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
-from figures.inputs import Inputs
-from figures.loss_panel import draw_entropies
+from figures.panels.loss_panel import draw_entropies
+from figures.records.inputs import Inputs
 from figures.style import PALETTE, TEXT_WIDTH
 
 __all__ = ["Path", "draw", "load", "numbers"]

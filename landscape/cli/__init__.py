@@ -1,7 +1,7 @@
 """The command line: arguments in, records out, no mathematics.
 
-Each command lives in a module of its name and imports what it needs when it runs, so that
-``landscape --help`` answers at once.
+Each command lives in a module of its name in `commands/` and imports what it needs when it runs,
+so that ``landscape --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"landscape.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(
+            f"landscape.cli.commands.{cmd_name}"
+        ).command
         return command
 
     def resolve_command(
@@ -53,7 +55,7 @@ class _Commands(click.Group):
 
 def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked:
-        from landscape import __version__
+        from landscape.version import __version__
 
         click.echo(f"markov-landscape {__version__}")
         ctx.exit()

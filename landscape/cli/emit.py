@@ -39,7 +39,7 @@ def plain_dataset(dataset: Any) -> dict[str, Any]:
 def emit(record: dict[str, Any], as_json: bool, terminal: Callable[[dict[str, Any]], None]) -> None:
     """Print the record: strict JSON (NaN and infinity are null), or what `terminal` makes of it."""
     if as_json:
-        from landscape.canonical import jsonable
+        from landscape.config.canonical import jsonable
 
         click.echo(json.dumps(jsonable(record), allow_nan=False))
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from landscape.cell import CellConfig
+    from landscape.config.cell import CellConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -161,11 +161,11 @@ def cell_of(
     What is None was not given, and takes its default; what `--set` names overrides the options.
     What is refused is named as it was typed.
     """
-    from landscape.cell import CellConfig
     from landscape.cli.typed import naming_options
-    from landscape.names import check_setting, put
-    from landscape.overrides import read_value, split_option
-    from landscape.sections import Measure, Model, Source, Train
+    from landscape.config import Measure, Model, Source, Train
+    from landscape.config.cell import CellConfig
+    from landscape.config.dotted_names import check_setting, put
+    from landscape.config.reading import read_value, split_option
 
     source: dict[str, Any] = {"p": p, "q": q, "states": states}
     if switch is not None:
@@ -200,27 +200,7 @@ def cell_of(
     with naming_options(switch=switch is not None, by_name=by_name):
         cell = CellConfig(**{name: kind(**tables[name]) for name, kind in kinds.items()})
     if ":" in cell.model.kind:  # what is wrong so far is refused before torch is loaded
-        from landscape.user_code import refuse_code
+        from landscape.models.user_code import refuse_code
 
         refuse_code([cell.model.kind], allow_code)
     return cell
-
-
-def prepare(device: str) -> None:
-    """Set the process up for computing: the device checked, few threads, freed memory kept.
-
-    The arrays are small: on a machine of many cores, more threads than a scan's only wait.
-    """
-    import torch
-
-    from landscape.allocator import keep_freed_memory
-    from landscape.scanning import WORKERS
-
-    keep_freed_memory()
-    torch.set_num_threads(WORKERS)
-    try:
-        torch.zeros(1, device=device).item()  # "meta" is a device, but holds no numbers
-    except (RuntimeError, AssertionError):
-        raise ValueError(
-            f"device={device!r} is not available to torch here; give cpu, or cuda if it has one"
-        ) from None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-    from landscape.cell import CellConfig
-    from landscape.critical_point import CriticalPoint
+    from landscape.config.cell import CellConfig
+    from landscape.points.critical_point import CriticalPoint
 
 
 def point_at(
@@ -27,13 +27,14 @@ def point_at(
     import torch
 
     from landscape.cli.progress import TrainingProgress
-    from landscape.measurement import trained_point
+    from landscape.config.build import descent_of, initial_of, model_of, objective_of, seeds_of
     from landscape.models import ReducedModel, SingleLayer
     from landscape.models.ansatz import ansatz
     from landscape.models.initial import gaussian
-    from landscape.points import bigram_point, unigram_point
-    from landscape.setting import descent_of, initial_of, model_of, objective_of, seeds_of
-    from landscape.training import train
+    from landscape.points.bigram import bigram_point
+    from landscape.points.unigram import unigram_point
+    from landscape.scanning.measurement import trained_point
+    from landscape.training.loop import train
 
     objective = objective_of(cell, device)
     model = model_of(cell, device, dtype=torch.float64)

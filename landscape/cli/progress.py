@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from landscape.cell import CellConfig
+    from landscape.config.cell import CellConfig
 
 P = TypeVar("P", bound="_OnStderr")  # the run-time checker of the tests refuses Self
 

@@ -68,7 +68,7 @@ def naming_options(*, switch: bool = False, by_name: Collection[str] = ()) -> It
 
 def _options(offered: dict[str, str], switch: bool, by_name: Collection[str]) -> dict[str, str]:
     """The option of each dotted setting."""
-    from landscape.names import SETTINGS
+    from landscape.config.dotted_names import SETTINGS
 
     found = {}
     for setting in SETTINGS:

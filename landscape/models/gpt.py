@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import torch
@@ -10,10 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from landscape.models.attention import Lookback, lookback
-from landscape.models.block import Block, Shape
+from landscape.models.block import Block, LayerNorm, Shape
 from landscape.models.initial import standard
-from landscape.models.layer_norm import LayerNorm
-from landscape.models.variants import check_attention, check_choices, check_sizes
+from landscape.models.single_layer import LARGEST
 
 
 class GPT(nn.Module):
@@ -218,3 +217,50 @@ class GPT(nn.Module):
         # those after a context of length n, at the first sequence that starts with it
         steps = [self.states ** (length - n) for n in range(1, length + 1)]
         return torch.cat([found[::step, n] for n, step in enumerate(steps)])
+
+
+CHOICES = {
+    "tying": ("tied", "untied"),
+    "activation": ("gelu", "relu"),
+    "positions": ("learned", "relative", "none"),
+}
+
+
+def check_choices(**given: str) -> None:
+    """Refuse a name that is not among those of its choice.
+
+    >>> check_choices(tying="tied", positions="none")
+    """
+    for name, value in given.items():
+        if value not in CHOICES[name]:
+            *others, last = map(repr, CHOICES[name])
+            raise ValueError(f"{name}={value!r} is unknown; give {', '.join(others)} or {last}")
+
+
+def check_attention(attention: bool, window: int | None, positions: str) -> None:
+    """Refuse an empty window, and what only attention has where there is none."""
+    if window is not None and window < 1:
+        raise ValueError(
+            f"window={window} is out of range; give an integer of at least 1, or None for all keys"
+        )
+    if not attention and (window is not None or positions == "relative"):
+        what = f"positions={positions!r}" if window is None else f"window={window}"
+        raise ValueError(f"{what} belongs to attention; leave it out, or give attention=True")
+
+
+def check_sizes(sizes: Mapping[str, int]) -> None:
+    """Refuse sizes that make no model, and those that make one beyond all measure."""
+    for name, size in sizes.items():
+        least = 2 if name == "states" else 1
+        if size < least:
+            raise ValueError(f"{name}={size} is out of range; give an integer of at least {least}")
+    d, heads = sizes["width"], sizes["heads"]
+    if d % heads:
+        raise ValueError(f"heads={heads} does not divide width={d}; give a divisor of the width")
+    per_layer = 4 * d**2 + 2 * sizes["hidden"] * d + heads * sizes["length"]
+    count = (2 * sizes["states"] + sizes["length"]) * d + sizes["layers"] * per_layer
+    if count > LARGEST:
+        given = ", ".join(f"{name}={size}" for name, size in sizes.items() if name != "heads")
+        raise ValueError(
+            f"{given} make {count:.3g} parameters; give sizes that make at most {LARGEST:.3g}"
+        )

@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from landscape.softplus import softplus
+from landscape.numerics.softplus import softplus
 
 Half = tuple[list[Tensor], list[Tensor]]
 

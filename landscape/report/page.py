@@ -15,21 +15,21 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from landscape import __version__
-from landscape.atomic import write_text
-from landscape.canonical import jsonable
-from landscape.manifest import now
-from landscape.report.axes import axes_of, plane_of, words
-from landscape.report.counting import groups
-from landscape.report.gather import for_script, read_records
-from landscape.report.held import TheoremRecord, held, repeats, worst
-from landscape.report.listing import cell_rows, csv_text, flat_settings
-from landscape.report.proofs import what_was_checked
+from landscape.config.canonical import jsonable
+from landscape.report.data.axes import axes_of, plane_of, words
+from landscape.report.data.counting import groups
+from landscape.report.data.gather import for_script, read_records
+from landscape.report.data.held import TheoremRecord, held, repeats, worst
+from landscape.report.data.listing import cell_rows, csv_text, flat_settings
 from landscape.report.static_map import planes
-from landscape.report.summary import summarise
-from landscape.report.typeset import signs, typeset
-from landscape.report.wording import percent, scientific
-from landscape.store import ScanStore
+from landscape.report.text.proofs import what_was_checked
+from landscape.report.text.summary import summarise
+from landscape.report.text.typeset import signs, typeset
+from landscape.report.text.wording import percent, scientific
+from landscape.store.atomic import write_text
+from landscape.store.manifest import now
+from landscape.store.scan_store import ScanStore
+from landscape.version import __version__
 
 __all__ = ["render", "write_report"]
 
@@ -49,7 +49,7 @@ def write_report(
 
     Args:
         store: the scan's folder.
-        theorems: as plain data; see `landscape.report.held`.
+        theorems: as plain data; see `landscape.report.data.held`.
         path: the file; by default ``report.html`` in the scan's folder.
 
     Raises:

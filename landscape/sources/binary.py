@@ -2,7 +2,7 @@
 
 p and q are kept as the decimals they were written as; what follows from the kernel follows as for
 every source of finite memory. The formulas are landscape's own, a second channel beside
-`theory.source`, and the tests hold the two against each other.
+`theory.chain.binary`, and the tests hold the two against each other.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from landscape.paths import binary_paths
 from landscape.sources.finite_memory import FiniteMemory
+from landscape.sources.sampling import binary_paths
 
 
 def probability(name: str, value: Decimal | float | str) -> Decimal:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from landscape.paths import uniforms
-from landscape.sources.contexts import context_index
-from landscape.sources.maps import continued_paths, symbols, thresholds
 from landscape.sources.memory_law import MemoryLaw
 from landscape.sources.protocol import Reference, known_reference
+from landscape.sources.sampling import context_index, continued_paths, symbols, thresholds, uniforms
 
 
 class FiniteMemory(MemoryLaw):
@@ -87,3 +89,19 @@ class FiniteMemory(MemoryLaw):
             return torch.tensor(self.bigram, device=tokens.device)[tokens]
         pi = torch.tensor(self.stationary, device=tokens.device)
         return pi.expand(*tokens.shape, self.states)
+
+
+@dataclass(frozen=True)
+class KernelTable(FiniteMemory):
+    """A kernel on contexts and the law of the first k symbols, checked by the subclass.
+
+    Two of them are equal where every number is.
+    """
+
+    rows: tuple[tuple[float, ...], ...] = field()
+    first: tuple[float, ...] | None = None
+
+    @cached_property
+    def kernel(self) -> Float[np.ndarray, "C S"]:
+        """K[c, t] = P(x_{n+1}=t | the last k symbols are the context c), C = S^k."""
+        return np.array(self.rows)

@@ -13,8 +13,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from landscape.sources.binary import probability
-from landscape.sources.finite_memory import FiniteMemory
-from landscape.sources.kernel_table import KernelTable
+from landscape.sources.finite_memory import FiniteMemory, KernelTable
 from landscape.sources.kernels import (
     check_size,
     dirichlet_rows,

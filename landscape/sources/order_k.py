@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from landscape.sources.kernel_table import KernelTable
+from landscape.sources.finite_memory import KernelTable
 from landscape.sources.kernels import (
     check_size,
     context_kernel,

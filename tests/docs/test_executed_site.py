@@ -7,7 +7,7 @@ import pytest
 
 from tests.docs.building import DOCS as SOURCE
 from tests.docs.building import build, check
-from tests.landscape.chromium import Page, chromium, opened
+from tests.landscape.report.chromium import Page, chromium, opened
 
 pytestmark = pytest.mark.slow
 

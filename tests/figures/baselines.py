@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures import phase_diagram
+from figures.panels.portrait import Plane
 from figures.paper import basins, energy_lines
-from figures.portrait import Plane
+from figures.plots import phase_diagram
 from figures.style import styled
-from tests.figures.planted import planted
+from tests.planted.scans import planted
 
 __all__ = ["DPI", "DRAWN", "FOLDER", "write"]
 

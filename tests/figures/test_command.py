@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from figures.__main__ import main, newest
-from landscape.config import ScanConfig
-from landscape.store import ScanStore
-from tests.figures.planted import planted, scan_of
+from landscape.config.scan import ScanConfig
+from landscape.store.scan_store import ScanStore
+from tests.planted.scans import planted, scan_of
 
 SMALL = {"source.p": ["0.5"], "source.q": ["0.8"]}
 WIDER = {**SMALL, "model.length": [2, 3]}

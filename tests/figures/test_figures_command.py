@@ -9,9 +9,9 @@ import click
 import pytest
 
 from figures.paper import no_attention
-from landscape import figure_records
-from landscape.cli.figures import command
-from tests.figures.planted_runs import planted_record, planted_scan, valley
+from landscape.cli.commands.figures import command
+from landscape.scanning import figure_data
+from tests.planted.figure_runs import planted_record, planted_scan, valley
 
 Run = Callable[..., int]
 
@@ -26,8 +26,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         assert (name, size) == ("valley", "quick")
         return planted_record(folder, "valley-quick", valley())
 
-    monkeypatch.setattr(figure_records, "measure", measure)
-    monkeypatch.setattr("landscape.scanning.scan", lambda *_, **__: pytest.fail("it trains"))
+    monkeypatch.setattr(figure_data, "measure", measure)
+    monkeypatch.setattr("landscape.scanning.scan.scan", lambda *_, **__: pytest.fail("it trains"))
 
     def main(*arguments: str) -> int:
         return int(command.main(args=[*arguments], prog_name="figures", standalone_mode=False))
@@ -49,7 +49,7 @@ def test_it_draws_what_is_named_and_leaves_what_is_fresh(
         "no-attention.png", "no-attention.pdf", "valley.png", "valley.pdf",
     ]  # fmt: skip
     assert all(path.stat().st_size > 5_000 for path in files)
-    monkeypatch.setattr(figure_records, "is_fresh", lambda *_: True)
+    monkeypatch.setattr(figure_data, "is_fresh", lambda *_: True)
     assert run("no-attention", "valley", "--json") == 0
     second = json.loads(capsys.readouterr().out)
     assert {each["status"] for each in second["figures"]} == {"fresh"}
@@ -97,7 +97,7 @@ def test_the_list_names_every_figure(run: Run, capsys: pytest.CaptureFixture[str
 def test_a_record_is_fresh_until_its_settings_or_its_file_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from landscape.figure_records import is_fresh, measure, path_of, read, registry
+    from landscape.scanning.figure_data import is_fresh, measure, path_of, read, registry
 
     small = {"p": 0.5, "q": 0.8, "width": 2, "length": 3, "deviation": 0.1, "seed": 0}
     monkeypatch.setitem(registry.RECORDS["valley"], "quick", small)

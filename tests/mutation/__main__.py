@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 def main() -> int:
     """Report on each file; 1 where a survivor is unexplained or an explanation is stale."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("files", nargs="*", help="such as theory/loss.py; without any, all")
+    parser.add_argument("files", nargs="*", help="such as theory/reduced/loss.py; without any, all")
     parser.add_argument("--root", type=Path, default=HERE.parents[1])
     parser.add_argument("--survivors", type=Path, default=HERE / "survivors.toml")
     parser.add_argument("--jobs", type=int, default=2)

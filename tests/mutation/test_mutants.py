@@ -163,7 +163,8 @@ def test_an_explanation_without_a_reason_is_refused(
 
 def test_what_is_not_mutated_exists_and_the_closed_forms_are_mutated() -> None:
     assert [pattern for pattern in EXCLUDED if not [*ROOT.glob(pattern)]] == []
-    closed = {"loss", "source", "critical_points", "energy", "basins", "bigram", "unigram_law"}
+    closed = {"chain/binary", "spectra/bigram", "spectra/universal_law", "attention/loss"}
+    closed |= {f"reduced/{name}" for name in ("loss", "critical_points", "energy", "basins")}
     assert {f"theory/{name}.py" for name in closed} <= set(targets(ROOT))
 
 
@@ -173,15 +174,15 @@ def test_every_explanation_is_of_a_file_that_is_mutated() -> None:
 
 
 def test_the_judges_of_a_file_are_the_tests_within_two_imports_of_it() -> None:
-    nearest, others = judges(ROOT, "theory/energy.py")
-    assert nearest == ["tests/theory/test_flow.py", "theory/energy.py"]
+    nearest, others = judges(ROOT, "theory/reduced/energy.py")
+    assert nearest == ["tests/theory/reduced/test_flow.py", "theory/reduced/energy.py"]
     assert others == []
-    nearest, others = judges(ROOT, "theory/source.py")
-    assert nearest == ["tests/theory/test_source.py", "theory/source.py"]
-    assert "tests/theory/test_loss.py" in others
-    assert "tests/theory/test_reduced.py" not in others
+    nearest, others = judges(ROOT, "theory/chain/binary.py")
+    assert nearest == ["tests/theory/chain/test_binary.py", "theory/chain/binary.py"]
+    assert "tests/theory/reduced/test_loss.py" in others
+    assert "tests/theory/spectra/test_reduced.py" not in others
     # a name taken through theory.spectra leads to its own module only
-    assert "tests/theory/test_prediction.py" not in others
+    assert "tests/theory/spectra/test_predicted_spectrum.py" not in others
 
 
 @pytest.mark.slow

@@ -12,10 +12,9 @@ import pytest
 import sympy as sp
 import torch
 
-from theory.critical_points import bigram_hessian, gradient
-from theory.loss import best_logit, loss_at_best_bias, population_loss, softplus
-from theory.numeric import function
-from theory.stable import stable
+from theory.numeric import function, stable
+from theory.reduced.critical_points import bigram_hessian, gradient
+from theory.reduced.loss import best_logit, loss_at_best_bias, population_loss, softplus
 from theory.symbols import b, e, p, q, s, tau, w
 
 EPS = 2.0**-52

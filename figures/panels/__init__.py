@@ -1,0 +1,1 @@
+"""Axes: the parts of a picture."""

@@ -1,0 +1,273 @@
+"""Where prediction meets measurement: the only module of landscape that knows theory.
+
+Theory is handed numbers (p and q as decimals, weights as arrays) and never a tensor, a model or a
+measured spectrum; what it answers is set beside the measurement here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from typing import TYPE_CHECKING, Literal, cast
+
+import mpmath
+import numpy as np
+from torch import nn
+
+from landscape.comparison.checks import Check, Report, Verdict, same_inertia, same_word, within
+from landscape.comparison.unigram_law import FailedHypothesis, UnigramPrediction, predict_unigram
+from landscape.models import ReducedModel, SingleLayer
+from landscape.points.critical_point import CriticalPoint
+from landscape.sources import BinaryMarkov, MarkovSource
+from landscape.spectra.spectrum import Spectrum
+from theory.chain.binary import entropy_rate, unigram_entropy
+from theory.numeric import function
+from theory.spectra import (
+    ansatz_bigram,
+    bigram_spectrum,
+    reduced_bigram_spectrum,
+    reduced_unigram_spectrum,
+    single_layer_representation,
+    unigram_spectrum,
+)
+from theory.spectra.predicted_spectrum import PredictedSpectrum
+from theory.symbols import p as _p
+from theory.symbols import q as _q
+
+if TYPE_CHECKING:
+    pass
+
+PROBABILITIES = (_p, _q)
+
+SPECTRUM_TOLERANCE = 1e-12  # times max(1, ||H||): round-off of D eigenvalues of a float64 Hessian
+
+
+LOSS_TOLERANCE = 1e-14  # a few units in the last place of a loss near 1
+
+
+GRADIENT_TOLERANCE = 1e-14  # times max(1, E|grad logit|): round-off of the residuals it averages
+
+COVARIANCE_TOLERANCE = 1e-14  # probabilities of N steps, each rounded to 1e-16
+
+
+def predict(
+    model: nn.Module, point: CriticalPoint, source: MarkovSource, *, length: int | None = None
+) -> PredictedSpectrum | None:
+    """What theory says of the Hessian spectrum at a constructed point; None for a trained one.
+
+    At the unigram it is the closed-form block of a causal model at the point's own weights, for any
+    `Readable` model and any stationary source; at the bigram the Gauss-Newton matrix of the ansatz,
+    for the paper's models on the binary chain. None where neither speaks, and where a hypothesis
+    fails. At p+q = 1 the bigram point has e = 0, so it lies
+    on the unigram set, and is predicted as such.
+
+    Args:
+        model: which closed form applies.
+        point: where.
+        source: the chain.
+        length: N of the loss; by default the model's own.
+    """
+    found = _predicted(model, point, source, length)
+    if isinstance(found, UnigramPrediction):
+        return found.spectrum
+    return found if isinstance(found, PredictedSpectrum) else None
+
+
+def _predicted(
+    model: nn.Module, point: CriticalPoint, source: MarkovSource, length: int | None
+) -> PredictedSpectrum | UnigramPrediction | FailedHypothesis | None:
+    """The exact prediction for the paper's models, else what the universal unigram law says."""
+    if isinstance(model, (SingleLayer, ReducedModel)) and isinstance(source, BinaryMarkov):
+        return _predict_exactly(model, point, source, length)
+    length = _length_of(model, point) if length is None else length
+    if point.kind != "unigram" or length is None:
+        return None
+    return predict_unigram(model, point.params, source, length)
+
+
+def _length_of(model: nn.Module, point: CriticalPoint) -> int | None:
+    """N as the model knows it: its `length`, or how many positions it has."""
+    length = getattr(model, "length", None)
+    name = getattr(model, "positions_name", None)
+    if length is None and name is not None:
+        length = len(point.params[name])
+    return length if isinstance(length, int) else None
+
+
+def _predict_exactly(
+    model: nn.Module, point: CriticalPoint, source: BinaryMarkov, length: int | None
+) -> PredictedSpectrum | None:
+    """The paper's models on the binary chain, from p and q as decimals."""
+    p, q = source.p, source.q
+    at_unigram = point.kind == "unigram" or (point.kind == "bigram" and source.degenerate)
+    if isinstance(model, ReducedModel) and point.kind in ("unigram", "bigram"):
+        w = point.params["feedforward"].item()
+        if at_unigram:
+            return reduced_unigram_spectrum(p, q, w)
+        return reduced_bigram_spectrum(p, q, w)
+    if not isinstance(model, SingleLayer):
+        return None
+    weights = {name: value.double().cpu().numpy() for name, value in point.params.items()}
+    tying = cast(Literal["tied", "untied"], model.tying)
+    if at_unigram:
+        parameters = sum(value.size for value in weights.values())
+        weights["positions"] = weights["positions"][:length]
+        z, J = single_layer_representation(weights)
+        return unigram_spectrum(z, J, p=p, q=q, tying=tying, parameters=parameters)
+    if point.kind == "bigram" and point.coordinates is not None:
+        e, w = point.coordinates["e"], point.coordinates["w"]
+        alpha = weights["embedding"] / e
+        score = float((weights["query"] @ alpha) @ (weights["key"] @ alpha)) / model.width**0.5
+        return bigram_spectrum(
+            p=p,
+            q=q,
+            w=w,
+            e_sign=1 if e > 0 else -1,
+            width=model.width,
+            hidden=model.hidden,
+            length=model.length,
+            tying=tying,
+            attention_score=score,
+        )
+    return None
+
+
+def compare(
+    model: nn.Module,
+    point: CriticalPoint,
+    spectrum: Spectrum,
+    source: MarkovSource,
+    *,
+    length: int | None = None,
+) -> Report:
+    """Set the spectrum measured at a point beside the one predicted there.
+
+    Args:
+        model: which closed form applies.
+        point: where the spectrum was measured.
+        spectrum: the measurement.
+        source: the chain, its p and q exact.
+        length: N of the loss; by default the model's own.
+
+    Returns:
+        A `Report`. At a kink every verdict is "not-applicable": the loss has no Hessian there,
+        whatever number automatic differentiation returns. So it is for a model whose logits are
+        not what the names of its parameters promise.
+    """
+    if spectrum.kink:
+        return _not_applicable("differentiable", spectrum.min_preactivation or 0.0)
+    predicted = _predicted(model, point, source, length)
+    if isinstance(predicted, FailedHypothesis):
+        return _not_applicable(predicted.name, predicted.measured)
+    universal = predicted if isinstance(predicted, UnigramPrediction) else None
+    if universal is not None:
+        predicted = universal.spectrum
+    if not isinstance(predicted, PredictedSpectrum):
+        return Report(None, None, _curvature_word(spectrum), ())
+
+    full = predicted.full()
+    max_error = float(np.abs(full - spectrum.eigenvalues.cpu().numpy()).max())
+    size = float(np.abs(full).max(initial=1.0))
+    # the logits of the ansatz are differences of terms of size e^2, which grows near w = -1/sqrt(2)
+    cancelled = max(1.0, point.coordinates["e"] ** 2) if point.coordinates else 1.0
+    tolerance = SPECTRUM_TOLERANCE * size * cancelled
+    name = "H_b" if point.kind == "bigram" else "H_u"
+    if universal is not None:
+        value, steepness = universal.source.unigram_loss, universal.steepness
+        degenerate = universal.source.degenerate
+    else:
+        assert isinstance(source, BinaryMarkov)  # what _predicted says by leaving out the other
+        value = entropies(source.p, source.q)[point.kind == "bigram"]
+        # ||H|| is at least the largest eigenvalue of E[r(1-r) g g^T], so that this bounds E|g|
+        chances = np.append(source.next_law(1)[:, 1], source.context_law(1)[1])
+        spread = float((chances * (1 - chances)).min())
+        steepness = max(1.0, (float(np.abs(full).max()) / spread) ** 0.5)
+        degenerate = source.degenerate
+    inertia = same_inertia(predicted, spectrum, max_error, tolerance, degenerate)
+    checks = [
+        within("loss", f"the loss is {name}", value, spectrum.loss, LOSS_TOLERANCE * cancelled),
+        within(
+            "gradient",
+            "the gradient vanishes",
+            0.0,
+            spectrum.gradient_norm,
+            GRADIENT_TOLERANCE * steepness * cancelled,
+        ),
+        within(
+            "spectrum", "all eigenvalues are the predicted ones", 0.0, max_error, tolerance, size
+        ),
+        inertia,
+        same_word(predicted, spectrum, point.kind, degenerate, inertia.verdict),
+    ]
+    if point.coordinates is not None and isinstance(source, BinaryMarkov) and not degenerate:
+        checks.append(_coordinates(point.coordinates, source, isinstance(model, ReducedModel)))
+    if universal is not None and universal.source.derived:
+        checks.append(_lags(universal))
+    word = predicted.classification
+    if inertia.verdict != "verified":
+        word = "undecided" if inertia.verdict == "inconclusive" else _curvature_word(spectrum)
+    return Report(predicted, max_error, word, tuple(checks))
+
+
+HYPOTHESES = {
+    "differentiable": (
+        "no slope of the network jumps there, as it does where a relu pre-activation is 0 and its "
+        "outgoing weights are not"
+    ),
+    "readable": "the logits are the readout of represent(embedding + positions), plus the bias",
+}
+
+
+def _not_applicable(name: str, measured: float) -> Report:
+    """A report of one hypothesis that fails."""
+    origin = "this project, hypothesis of the universal unigram law"
+    check = Check(name, HYPOTHESES[name], origin, None, measured, None, "not-applicable")
+    return Report(None, None, "not-applicable", (check,))
+
+
+def _lags(universal: UnigramPrediction) -> Check:
+    """The source's own lag covariances are those that theory derives from its kernel."""
+    error = float(np.abs(universal.source.covariance - universal.source.given).max())
+    claim = "the source's lag covariances are those of its kernel"
+    verdict: Verdict = "verified" if error <= COVARIANCE_TOLERANCE else "refuted"
+    origin = "this project, universal unigram law"
+    return Check("lag-covariances", claim, origin, 0.0, error, COVARIANCE_TOLERANCE, verdict)
+
+
+@cache
+def entropies(p: Decimal, q: Decimal) -> tuple[float, float]:
+    """Theory's H_u and H_b in nats, evaluated from the decimals with 30 digits."""
+    with mpmath.workdps(30):
+        exact = [mpmath.mpf(x.numerator) / x.denominator for x in (Fraction(p), Fraction(q))]
+        values = function(PROBABILITIES, [unigram_entropy(), entropy_rate()], mpmath)(*exact)
+        return float(values[0]), float(values[1])
+
+
+def _coordinates(measured: Mapping[str, float], source: BinaryMarkov, reduced: bool) -> Check:
+    """The (e, w, b) at which the bigram point was built are theory's, solved from grad L = 0."""
+    sign = 1 if measured["e"] > 0 or reduced else -1  # the reduced model keeps one branch
+    e, w, b = ansatz_bigram(source.p, source.q, measured["w"], sign)
+    pairs = ((abs(e), abs(measured["e"])), (w, measured["w"]), (b, measured["b"]))
+    error = max(abs(x - y) / max(1.0, abs(x)) for x, y in pairs)
+    return within("coordinates", "(e, w, b) are those theory solves for", 0.0, error, 1e-13)
+
+
+NOT_CRITICAL = "not a critical point"
+
+
+CLEAR = float(np.finfo(np.float64).eps) ** 0.5
+
+
+def _curvature_word(spectrum: Spectrum) -> str:
+    """What can be said of the signs at a point that no theorem speaks about, such as a trained one.
+
+    Such a point is critical only to its gradient norm, so eigenvalues below sqrt(eps) ||H|| have
+    no sign that means anything, however many of them lie beyond the eigensolver's bound. Where the
+    gradient exceeds that too, the point is not critical, and the word says so.
+    """
+    lowest = float(spectrum.eigenvalues[0])
+    clear = CLEAR * float(spectrum.eigenvalues.abs().max())
+    word = "negative curvature" if lowest < -clear else "no clear negative curvature"
+    return word if spectrum.gradient_norm <= clear else f"{word}, {NOT_CRITICAL}"

@@ -1,0 +1,111 @@
+"""A measurement leaves the model and the point as they were, and this is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@contextmanager
+def unchanged(model: nn.Module, params: Mapping[str, Tensor]) -> Iterator[None]:
+    """Hold the block to leaving the model and the parameters of a point as they were.
+
+    Compared are the values of all parameters, buffers and `params`, bit for bit (NaN equals NaN),
+    every `requires_grad` and every module's train/eval mode. An error inside the block goes on.
+
+    Raises:
+        RuntimeError: at the end of the block, naming what has changed.
+
+    >>> model = nn.Linear(1, 1)
+    >>> with unchanged(model, {}):
+    ...     _ = model.eval()
+    Traceback (most recent call last):
+        ...
+    RuntimeError: the measurement changed the train/eval mode of Linear: ...
+    """
+    before = _state(model, params)
+    yield
+    after = _state(model, params)
+    moved = [name for name in {**before, **after} if not _same(before.get(name), after.get(name))]
+    if moved:
+        more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
+        raise RuntimeError(
+            f"the measurement changed {', '.join(moved[:3])}{more}: an objective must be a "
+            f"function of the parameters it is given; compute with torch.func.functional_call, "
+            f"never in place, and leave train() and eval() to the caller"
+        )
+
+
+def _state(model: nn.Module, params: Mapping[str, Tensor]) -> dict[str, Tensor | bool]:
+    found: dict[str, Tensor | bool] = {}
+    for name, value in params.items():
+        found[f"the point's {name!r}"] = value.detach().clone()
+    for name, parameter in model.named_parameters():
+        found[f"the model's parameter {name!r}"] = parameter.detach().clone()
+        found[f"requires_grad of {name!r}"] = parameter.requires_grad
+    for name, value in model.named_buffers():
+        found[f"the model's buffer {name!r}"] = value.detach().clone()
+    for name, module in model.named_modules():
+        where = repr(name) if name else type(module).__name__
+        found[f"the train/eval mode of {where}"] = module.training
+    return found
+
+
+def _same(one: Tensor | bool | None, other: Tensor | bool | None) -> bool:
+    if not (isinstance(one, Tensor) and isinstance(other, Tensor)):
+        return one is other
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return torch.equal(one, other) or bool(((one == other) | (one.isnan() & other.isnan())).all())
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Names and shapes of the parameters, in the order in which they are laid out as one vector.
+
+    >>> axes = Coordinates.of({"e": torch.zeros(2), "b": torch.zeros(())})
+    >>> axes.size, axes.vector({"e": torch.ones(2), "b": torch.tensor(3.0)}).tolist()
+    (3, [1.0, 1.0, 3.0])
+    """
+
+    names: tuple[str, ...]
+    shapes: tuple[torch.Size, ...]
+
+    @classmethod
+    def of(cls, params: Mapping[str, Tensor]) -> Coordinates:
+        """The coordinates of a parameter dictionary, in its own order."""
+        return cls(tuple(params), tuple(value.shape for value in params.values()))
+
+    @property
+    def size(self) -> int:
+        """Dimension D of the parameter space."""
+        return sum(shape.numel() for shape in self.shapes)
+
+    def vector(self, params: Mapping[str, Tensor]) -> Float[Tensor, " D"]:
+        """The parameters as one vector."""
+        return torch.cat([params[name].reshape(-1) for name in self.names])
+
+    def params(self, vector: Float[Tensor, " D"]) -> dict[str, Tensor]:
+        """The vector as a parameter dictionary."""
+        pieces = vector.split([shape.numel() for shape in self.shapes])
+        rows = zip(self.names, pieces, self.shapes, strict=True)
+        return {name: piece.reshape(shape) for name, piece, shape in rows}
+
+    def labels(self) -> list[str]:
+        """One label per coordinate, such as ``hidden_in[3,0]``."""
+        return [
+            f"{name}[{','.join(map(str, index))}]" if shape else name
+            for name, shape in zip(self.names, self.shapes, strict=True)
+            for index in np.ndindex(*shape)
+        ]
+
+
+def in_float64(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters in float64, where curvature is measured whatever the training dtype was."""
+    return {name: value.detach().to(torch.float64) for name, value in params.items()}

@@ -1,0 +1,1 @@
+"""Losses as functions of parameters: exact, sampled, fresh batches, population."""

@@ -1,0 +1,54 @@
+"""What a loss must offer: a scalar of a model and its parameters, and how much it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A scalar loss of a model and its parameters, differentiable twice in both modes."""
+
+    length: int
+
+    def __call__(self, model: nn.Module, params: Mapping[str, Tensor]) -> Tensor:
+        """The loss in nats."""
+
+
+def chunk_of(objective: Objective, model: nn.Module, predictions: int) -> int:
+    """How many evaluations of the loss at once keep the predictions they make near this number.
+
+    An objective tells by its method `rows(model)` how many it asks of the model; one that does not
+    is taken to enumerate binary contexts.
+
+    >>> from landscape import BinaryMarkov, ExactLoss, ReducedModel
+    >>> chunk_of(ExactLoss(BinaryMarkov(0.5, 0.8), 8), ReducedModel(), 2**18)
+    514
+    """
+    rows = getattr(objective, "rows", None)
+    count = 2 ** (objective.length + 1) if rows is None else int(rows(model))
+    return max(1, predictions // count)
+
+
+LONGEST_EXACT = 16
+"""Longest exact binary context; other alphabets get as many contexts, S^N <= 2^16."""
+
+
+def check_states(model: nn.Module, states: int) -> None:
+    """Refuse a model that is known to be of another alphabet than the source.
+
+    >>> from landscape import SingleLayer
+    >>> check_states(SingleLayer(width=2, length=2), 3)
+    Traceback (most recent call last):
+        ...
+    ValueError: the source has 3 symbols and SingleLayer predicts 2; give a model of 3 states
+    """
+    known = getattr(model, "states", states)
+    if known != states:
+        raise ValueError(
+            f"the source has {states} symbols and {type(model).__name__} predicts {known}; give a "
+            f"model of {states} states"
+        )

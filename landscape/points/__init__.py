@@ -1,0 +1,1 @@
+"""Critical points: constructed, refined, and what is recorded of them."""

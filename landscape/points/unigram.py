@@ -1,0 +1,85 @@
+"""The unigram and bigram critical points, constructed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from landscape.models import ReducedModel
+from landscape.models.protocols import Readable, parameters_of
+from landscape.objectives.exact import ExactLoss
+from landscape.points.critical_point import CriticalPoint, _measured
+from landscape.sources import BinaryMarkov, MarkovSource
+
+
+def unigram_point(
+    model: nn.Module, objective: ExactLoss, *, free: Mapping[str, Tensor] | None = None
+) -> CriticalPoint:
+    """The unigram critical point: embedding (and readout) 0, bias ln pi, all else free.
+
+    Every prediction is then the stationary law pi, the loss is H_u and the gradient vanishes, for
+    every value of the free parameters at which the loss is differentiable. A model of one logit has
+    the bias ln(pi1/pi0), which is ln(p/q).
+
+    Args:
+        model: a `Readable` model or `ReducedModel`.
+        objective: the loss, whose source tells pi.
+        free: the free parameters by name; by default the model's own.
+
+    Raises:
+        ValueError: if the model names no embedding, readout and bias, or one of another shape than
+            [] or [S], or if the source does not start at stationarity: the gradient of the loss by
+            the readout is then not 0.
+
+    Source: *Attention with Markov* (arXiv 2402.04161), the unigram stationary point.
+
+    >>> from landscape import BinaryMarkov, ExactLoss, SingleLayer
+    >>> loss = ExactLoss(BinaryMarkov(0.5, 0.8), 3)
+    >>> point = unigram_point(SingleLayer(width=2, length=3), loss)
+    >>> round(point.loss, 5), point.gradient_norm < 1e-15
+    (0.66628, True)
+    """
+    if isinstance(model, ReducedModel):
+        zeroed, bias_name = {"embedding"}, "bias"
+    elif isinstance(model, Readable):
+        zeroed = {model.embedding_name, model.readout_name}
+        bias_name = model.bias_name
+    else:
+        raise ValueError(
+            f"model={type(model).__name__} does not say which parameters are its embedding, "
+            f"readout and bias; implement landscape.models.Readable"
+        )
+    given = {**parameters_of(model), **(free or {})}
+    params = {name: value.detach().clone() for name, value in given.items()}
+    unknown = sorted({*zeroed, bias_name} - {*params})
+    if unknown:
+        raise ValueError(
+            f"model={type(model).__name__} names {unknown[0]!r} as its embedding, readout or bias, "
+            f"but has no such parameter; its parameters are {', '.join(params)}"
+        )
+    for name in zeroed:
+        params[name] = torch.zeros_like(params[name])
+    params[bias_name] = _unigram_bias(objective.source, params[bias_name])
+    return _measured("unigram", model, objective, params)
+
+
+def _unigram_bias(source: MarkovSource, like: Tensor) -> Tensor:
+    """The output bias whose prediction is the stationary law: [] for one logit, else [S]."""
+    if not source.starts_stationary:
+        raise ValueError(
+            f"source={type(source).__name__} does not start at stationarity, so that the unigram "
+            f"is no critical point of its loss; leave out the start"
+        )
+    if like.shape == () and isinstance(source, BinaryMarkov):
+        return torch.full_like(like, source.log_odds)
+    log = torch.from_numpy(source.stationary).log()
+    if like.shape == log.shape:
+        return log.to(like)
+    if like.shape == () and source.states == 2:
+        return (log[1] - log[0]).to(like)
+    raise ValueError(
+        f"the output bias has shape {tuple(like.shape)}, but a source of {source.states} symbols "
+        f"needs [{source.states}]; give every symbol's logit a bias"
+    )

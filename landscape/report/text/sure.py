@@ -1,0 +1,186 @@
+"""How sure the answers are: what was compared, proved and run, and what would refute them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from landscape.report.data.cell_file import POINTS, CellRecord
+from landscape.report.data.counting import called, share_stuck
+from landscape.report.data.ends import FALLS, cuts, falling
+from landscape.report.data.held import TheoremRecord
+from landscape.report.data.mirror import mirrored
+from landscape.report.text.wording import between, counted, percent, scientific
+from landscape.training.outcome import MARGIN
+
+__all__ = ["sure", "sure_further"]
+
+
+def sure(
+    records: Sequence[CellRecord], theorems: Sequence[TheoremRecord], quarantined: int
+) -> Iterator[str]:
+    """Comparison, proofs, runs, what would refute the answers, and what is missing."""
+    done = [record for record in records if record.state == "done"]
+    yield from _compared(done)
+    if theorems:
+        proved = sum(bool(theorem["proved"]) for theorem in theorems)
+        steps = [step for theorem in theorems for step in theorem["steps"]]
+        cited = sum(step["kind"] == "lemma" for step in steps)
+        lemmas = (
+            f" {counted(cited, 'step')} of {len(steps)} cite the literature, which no machine "
+            "checked."
+            if cited
+            else ""
+        )
+        yield (
+            f"Proofs: {proved} of {counted(len(theorems), 'theorem')} proved; SymPy checked "
+            f"their algebra, at sizes that each states.{lemmas}"
+        )
+    share = share_stuck(done)
+    if share is not None:
+        runs, steps_of = _training(done)
+        recur = share.independent < share.runs
+        note = (
+            f" Seeds recur in every cell, so the limits count each once, "
+            f"{counted_as(share.independent)} in all: they are wide, and more seeds would narrow "
+            "them."
+            if recur
+            else ""
+        )
+        yield f"Training: {runs} a cell, {steps_of}.{note} A run that is stuck may leave later."
+    yield from _refuted_by(done)
+    yield from _gaps(records, quarantined)
+
+
+def _compared(done: Sequence[CellRecord]) -> Iterator[str]:
+    pairs = [(record, kind, record.point(kind)) for record in done for kind in POINTS]
+    compared = [found for found in pairs if found[2] and found[2]["max_error"] is not None]
+    if not compared:
+        return
+    record, kind, point = max(compared, key=lambda found: float(found[2]["max_error"]))
+    eigenvalues = sum(sum(found["predicted_inertia"]) for _, _, found in compared)
+    verdicts = Counter(str(found["verdict"]) for _, _, found in compared)
+    counts = ", ".join(f"{verdicts[name]} {name}" for name in sorted(verdicts))
+    yield (
+        f"Theory against measurement: {counted(len(compared), 'spectrum', 'spectra')}, {counts}."
+    )
+    yield (
+        f"These are {eigenvalues:,} eigenvalues, from theory and measured apart from it. Largest "
+        f"difference {scientific(point['max_error'])}, at the {kind} of "
+        f"{record.config.source.words}{_allowed(record, kind)}."
+    )
+
+
+def _allowed(record: CellRecord, kind: str) -> str:
+    """The tolerance of the check of a spectrum, for a sentence; empty without one."""
+    found = [check for check in record.checks.get(kind, ()) if check["id"] == "spectrum"]
+    if not found or found[0]["tolerance"] is None:
+        return ""
+    return f"; the check there allows {scientific(found[0]['tolerance'])}"
+
+
+def _refuted_by(done: Sequence[CellRecord]) -> Iterator[str]:
+    """What a reader would have to find, or the scan to have found, for the answer to be wrong."""
+    points = [record.point(kind) for record in done for kind in POINTS]
+    judged = [point for point in points if point and point["predicted_inertia"] is not None]
+    if not judged:
+        return
+    text = (
+        "This would be refuted by a point whose numbers of negative, zero and positive eigenvalues "
+        "are not the predicted ones"
+    )
+    able = [record for record in done if record.stuck is not None]
+    if {"saddle", "local minimum"} <= {called(record) for record in able}:
+        text += "; the explanation, by runs that get stuck as often where theory sees a saddle"
+    refuted = sum(point["verdict"] == "refuted" for point in judged)
+    yield f"{text}. Refuted so far: {refuted or 'none'} of {counted(len(judged), 'point')}."
+
+
+def counted_as(independent: float) -> str:
+    """A number of seeds, which need not be whole.
+
+    >>> counted_as(1.0), counted_as(3.25)
+    ('1 seed', '3.25 seeds')
+    """
+    return f"{independent:.3g} seed{'' if independent == 1 else 's'}"
+
+
+def _gaps(records: Sequence[CellRecord], quarantined: int) -> Iterator[str]:
+    for state, what in (("missing", "have no result yet"), ("damaged", "cannot be read")):
+        count = sum(record.state == state for record in records)
+        if count:
+            yield f"Missing from this page: {count} of {counted(len(records), 'cell')} {what}."
+    diverged = sum(
+        loss is None for record in records for loss in record.scalars.get("final_loss", ())
+    )
+    if diverged:
+        yield f"Left out: {counted(diverged, 'run')} whose loss is not finite, and their cells."
+    if quarantined:
+        yield f"{counted(quarantined, 'damaged cell')} set aside in the folder quarantine/."
+    faults = sum(
+        len(record.point(kind).get("slice_faults", ())) for record in records for kind in POINTS
+    )
+    if faults:
+        yield f"{counted(faults, 'fault')} found by the loss surfaces' own checks."
+
+
+def _training(done: Sequence[CellRecord]) -> tuple[str, str]:
+    seeds = sorted({record.config.train.seeds for record in done})
+    steps = sorted({record.config.train.steps for record in done})
+    runs = counted(seeds[0], "run") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} runs"
+    return runs, f"{steps[0]} steps" if len(steps) == 1 else f"{steps[0]} to {steps[-1]} steps"
+
+
+def sure_further(records: Sequence[CellRecord]) -> Iterator[str]:
+    """How the count depends on the cut, what the ends look like, and mirrored cells."""
+    able = [record for record in records if record.stuck is not None]
+    yield from _cut(able)
+    yield from _ends(able)
+    yield from mirrored(able)
+
+
+def _cut(able: Sequence[CellRecord]) -> Iterator[str]:
+    stuck = sum(outcome == "unigram" for cell in able for outcome in cell.scalars["outcome"])
+    if not able:
+        return
+    half, twice, early = cuts(able)
+    if not (stuck or half.count or twice.count or early.count):
+        return
+    fall = Counter(
+        outcome
+        for cell in able
+        for outcome, falls in zip(cell.scalars["outcome"], falling(cell), strict=True)
+        if falls and outcome != "bigram"
+    )
+    yield (
+        f"The cut is a convention. Within {percent(MARGIN)} of the gap H_u \N{MINUS SIGN} H_b, at "
+        f"the end: {counted(stuck, 'run')}; within {percent(half.margin)}: {half.count}; within "
+        f"{percent(twice.margin)}: {twice.count}; within {percent(early.margin)} after half of the "
+        f"steps: {early.count}. Still falling, by over {percent(FALLS)} of the gap in the last "
+        f"tenth of the steps: {fall['unigram']} of the stuck, and {fall['other']} of those that "
+        "end at “other”."
+    )
+
+
+def _ends(able: Sequence[CellRecord]) -> Iterator[str]:
+    rows = [
+        end
+        for cell in able
+        for outcome, end in zip(cell.scalars["outcome"], cell.ends, strict=bool(cell.ends))
+        if outcome == "unigram" and end.get("inertia") is not None
+    ]
+    if not rows:
+        return
+    words: dict[str, list[float]] = {}
+    for end in rows:
+        words.setdefault(str(end["classification"]), []).append(float(end["lowest"]))
+    split = "; ".join(
+        f"{len(values)} of {len(rows)} have {word} (λ_min {between(values)})"
+        for word, values in sorted(words.items())
+    )
+    slopes = between([float(end["gradient_norm"]) for end in rows])
+    yield (
+        f"Where the stuck runs end: {split}. Gradient norms: {slopes}. λ_min is the lowest "
+        "eigenvalue of the Hessian there; its sign counts as clear beyond √ε‖H‖, and a gradient "
+        "above that means that the run has not come to rest at a critical point."
+    )

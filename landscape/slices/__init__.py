@@ -1,0 +1,1 @@
+"""Lines and planes through a point, and the loss on them."""

@@ -1,0 +1,1 @@
+"""Derivatives and Hessian spectra at a point, and kinks, where there are none."""

@@ -1,0 +1,159 @@
+"""Where the loss has a relu kink: distance to it, and one-sided curvatures across it.
+
+Automatic differentiation returns a number at a kink, but not a curvature. There the loss is
+positively homogeneous of degree two along rays without being quadratic, so its curvature is asked
+for one ray at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import grad, jvp, vmap
+
+from landscape.models.parameters import Coordinates, in_float64
+from landscape.models.protocols import Kinked, call
+from landscape.numerics.forward_mode import FORWARD_MODE
+from landscape.objectives.protocol import LONGEST_EXACT, Objective
+
+EPS = torch.finfo(torch.float64).eps
+
+MOST_PLACES, MOST_DIRECTIONS = 4096, 16
+"""Kinks that are looked at, and directions that are listed: a transformer at E = 0 may have one for
+nearly every unit and context, and each takes eight second derivatives of the loss, or sixteen."""
+
+
+def may_kink(model: nn.Module) -> bool:
+    """Whether a model tells of relu units; one that says it is `smooth` has none.
+
+    >>> from landscape.models import GPT
+    >>> [may_kink(GPT(width=2, length=2, activation=name)) for name in ("gelu", "relu")]
+    [False, True]
+    """
+    return isinstance(model, Kinked) and not getattr(model, "smooth", False)
+
+
+@dataclass(frozen=True)
+class OneSided:
+    """Curvatures of the loss along +v and -v, per unit length squared, at a kink.
+
+    ``plus = lim_{t->0+} d^2/dt^2 L(theta + t v)``, `minus` the same along -v. `direction` is the
+    unit vector v in parameter space, [D].
+    """
+
+    minus: float
+    plus: float
+    direction: Float[Tensor, " D"]
+
+
+def preactivations(
+    model: nn.Module, params: Mapping[str, Tensor], length: int
+) -> Float[Tensor, "contexts r"] | None:
+    """Pre-activations of the units that matter, after every context.
+
+    None without relu units, and where there are too many contexts to look at each.
+    """
+    if not isinstance(model, Kinked) or not may_kink(model):
+        return None
+    if model.states**length > 2**LONGEST_EXACT:
+        return None
+    values: Tensor = call(model, in_float64(params), "context_preactivations", length)
+    return values if values.numel() else None
+
+
+def at_kink(values: Float[Tensor, "contexts r"] | None) -> bool:
+    """Whether a pre-activation is 0 to rounding, relative to the largest of them."""
+    if values is None:
+        return False
+    size = values.abs()
+    return bool(size.min() <= 16 * EPS * size.max())
+
+
+def curvature_along_ray(
+    objective: Objective,
+    model: nn.Module,
+    params: Mapping[str, Tensor],
+    direction: Float[Tensor, " D"],
+    *,
+    step: float = 2.0**-10,
+) -> float:
+    """lim_{t->0+} d^2/dt^2 L(theta + t v), from the second derivatives at t = h, 2h, 3h, 4h.
+
+    Beyond the kink the loss is smooth, so the cubic through the four values extrapolates to t = 0
+    with error O(h^4).
+    """
+    params = in_float64(params)
+    axes = Coordinates.of(params)
+    centre = axes.vector(params)
+
+    def along(t: Tensor) -> Tensor:
+        return objective(model, axes.params(centre + t * direction))
+
+    def second(t: float) -> float:
+        point = torch.tensor(t, dtype=torch.float64, device=centre.device)
+        with FORWARD_MODE:
+            value: Tensor = jvp(grad(along), (point,), (torch.ones_like(point),))[1]
+        return value.item()
+
+    return 4 * second(step) - 6 * second(2 * step) + 4 * second(3 * step) - second(4 * step)
+
+
+def one_sided_curvatures(
+    objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
+) -> list[OneSided]:
+    """One-sided curvatures along the embedding directions that open or close a kinked unit.
+
+    For each relu unit whose pre-activation is 0 after some context, v is the gradient of that
+    pre-activation with respect to the token embedding, normalised: moving along +v opens the unit,
+    along -v closes it. With a readout of its own the loss is flat along the embedding alone, so
+    embedding and readout then move together, along (v, v)/sqrt(2) and (v, -v)/sqrt(2). Equal
+    directions are listed once. Of many, those of the shortest contexts are listed,
+    `MOST_DIRECTIONS` of the first `MOST_PLACES` kinks. Empty away from kinks, and where the
+    embedding moves no kinked unit.
+    """
+    values = preactivations(model, params, objective.length)
+    if values is None or not at_kink(values) or not isinstance(model, Kinked):
+        return []
+    params = in_float64(params)
+    axes = Coordinates.of(params)
+    embedding, readout = model.embedding_name, model.readout_name
+    places = (values.abs() <= 16 * EPS * values.abs().max()).nonzero()[:MOST_PLACES].unbind(1)
+
+    def opening(moved: Tensor) -> Tensor:
+        name = "context_preactivations"
+        shifted: Tensor = call(model, {**params, embedding: moved}, name, objective.length)
+        return shifted[places]
+
+    def derivative(direction: Tensor) -> Tensor:
+        along: Tensor = jvp(opening, (params[embedding],), (direction,))[1]
+        return along
+
+    size = params[embedding].numel()
+    units = torch.eye(size, dtype=torch.float64, device=values.device)
+    together = max(1, 2**LONGEST_EXACT // len(values))
+    with FORWARD_MODE:
+        slopes = vmap(derivative, chunk_size=together)(
+            units.reshape(size, *params[embedding].shape)
+        ).T
+    slopes = slopes[slopes.norm(dim=1) > 0]
+    slopes = slopes / slopes.norm(dim=1, keepdim=True)
+    found: list[OneSided] = []
+    listed = 0
+    while len(slopes) and listed < MOST_DIRECTIONS:
+        listed, slope = listed + 1, slopes[0]
+        slopes = slopes[(slopes @ slope).abs() <= 1 - 1e-9]
+        for sign in (None,) if embedding == readout else (1, -1):
+            moves = {name: torch.zeros_like(value) for name, value in params.items()}
+            moves[embedding] = slope.reshape(params[embedding].shape)
+            if sign is not None:
+                moves[readout] = sign * moves[embedding]
+            direction = axes.vector(moves)
+            direction = direction / direction.norm()
+            plus = curvature_along_ray(objective, model, params, direction)
+            minus = curvature_along_ray(objective, model, params, -direction)
+            found.append(OneSided(minus, plus, direction))
+    return found

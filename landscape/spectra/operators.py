@@ -1,0 +1,118 @@
+"""Gradients, Hessian products and dense Hessians of an objective, on parameter dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import grad, jvp, vmap
+
+from landscape.models.parameters import Coordinates, in_float64
+from landscape.numerics.forward_mode import FORWARD_MODE
+from landscape.objectives.protocol import Objective, chunk_of
+
+LARGEST_DENSE = 20_000
+"""Most parameters of a dense Hessian: 3.2 GB a matrix, of which the eigensolver needs a few."""
+
+FEW = 4
+"""Hessian products that cost less one by one: each needs half the time of a batch of its own."""
+
+
+def _slope(
+    objective: Objective, model: nn.Module, params: Mapping[str, Tensor], *, again: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A point as one vector, and the gradient and loss there; `again` lets it be differentiated."""
+    axes = Coordinates.of(params)
+    point = axes.vector(params).detach().requires_grad_()
+    with torch.enable_grad():
+        value = objective(model, axes.params(point))
+        (slope,) = torch.autograd.grad(value, point, create_graph=again)
+    return point, slope, value
+
+
+def gradient(
+    objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
+) -> tuple[Float[Tensor, " D"], float]:
+    """Gradient of the loss in float64, and the loss itself."""
+    _, slope, value = _slope(objective, model, in_float64(params))
+    return slope, value.item()
+
+
+def hessian_products(
+    objective: Objective,
+    model: nn.Module,
+    params: Mapping[str, Tensor],
+    directions: Float[Tensor, "k D"],
+    *,
+    chunk: int | None = None,
+) -> Float[Tensor, "k D"]:
+    """H v for each row v of `directions`, in float64.
+
+    Many at once go forward over reverse, which computes the loss and its gradient once for all; a
+    few go reverse over reverse, one by one, which spares each operation the price of batching.
+
+    Args:
+        objective: the loss.
+        model: gives the function; it is not changed.
+        params: the point.
+        directions: the vectors v.
+        chunk: how many products are formed at once; by default as many as keep the memory of
+            one intermediate near a hundred megabytes.
+    """
+    params = in_float64(params)
+    if len(directions) <= FEW:
+        return _one_by_one(objective, model, params, directions)
+    axes = Coordinates.of(params)
+
+    def slope(vector: Tensor) -> Tensor:
+        there: Tensor = grad(lambda v: objective(model, axes.params(v)))(vector)
+        return there
+
+    def product(direction: Tensor) -> Tensor:
+        products: Tensor = jvp(slope, (axes.vector(params),), (direction,))[1]
+        return products
+
+    with FORWARD_MODE:
+        chunk = chunk or chunk_of(objective, model, 2**18)
+        return vmap(product, chunk_size=chunk)(directions)
+
+
+def _one_by_one(
+    objective: Objective,
+    model: nn.Module,
+    params: Mapping[str, Tensor],
+    directions: Float[Tensor, "k D"],
+) -> Float[Tensor, "k D"]:
+    point, slope, _ = _slope(objective, model, params, again=True)
+    if not slope.requires_grad:  # a linear loss
+        return torch.zeros_like(directions)
+    products = [
+        torch.autograd.grad(
+            slope, point, direction, retain_graph=True, allow_unused=True, materialize_grads=True
+        )[0]
+        for direction in directions
+    ]
+    return torch.stack(products)
+
+
+def dense_hessian(
+    objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
+) -> Float[Tensor, "D D"]:
+    """The Hessian H = d^2 L / d theta^2 in float64, symmetrised, D products with unit vectors.
+
+    Raises:
+        ValueError: for more than `LARGEST_DENSE` parameters.
+    """
+    axes = Coordinates.of(params)
+    if axes.size > LARGEST_DENSE:
+        raise ValueError(
+            f"a model of {axes.size} parameters is too large for a dense Hessian, which takes "
+            f"{8e-9 * axes.size**2:.3g} GB; give a smaller width, hidden width or length: at most "
+            f"{LARGEST_DENSE} parameters"
+        )
+    device = next(iter(params.values())).device
+    unit = torch.eye(axes.size, dtype=torch.float64, device=device)
+    matrix = hessian_products(objective, model, params, unit)
+    return (matrix + matrix.T) / 2

@@ -1,0 +1,1 @@
+"""One file per cell, written whole or not at all."""

@@ -1,0 +1,96 @@
+"""The files of one cell: labelled arrays as netCDF, weights as safetensors."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from safetensors.numpy import load_file, save
+
+from landscape.config.canonical import jsonable
+
+
+def attribute(value: Any) -> Any:
+    """A netCDF attribute for a value: a number, a string or a list of numbers.
+
+    netCDF knows no bool, which becomes 0 or 1, and no table or mixed list, which becomes JSON text.
+
+    >>> attribute(True), attribute({"n": 4}), attribute((1, 2))
+    (1, '{"n": 4}', [1, 2])
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    match value:
+        case bool():
+            return int(value)
+        case str() | int() | float():
+            return value
+        case list() | tuple() if value and all(type(item) in (int, float) for item in value):
+            return list(value)
+        case Mapping() | list() | tuple():
+            return json.dumps(jsonable(value))
+        case date():
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def write_tree(path: Path, tree: xr.DataTree, attributes: Mapping[str, Any]) -> None:
+    """Write a tree as netCDF, `attributes` added to its root's; the tree itself stays as it is.
+
+    Attributes go through `attribute`; one that is None is left out.
+    """
+    nodes = {node.path: _clean(node.to_dataset(inherit=False)) for node in tree.subtree}
+    root = nodes[tree.path]
+    root.attrs = {**root.attrs, **_attributes(attributes)}
+    below = len(tree.path.rstrip("/"))  # a subtree becomes a tree of its own
+    clean = xr.DataTree.from_dict({name[below:] or "/": node for name, node in nodes.items()})
+    # In memory first: where the disk is full, HDF5 fails again at exit and takes the process down.
+    path.write_bytes(clean.to_netcdf(None, engine="h5netcdf"))
+
+
+def read_tree(path: Path) -> xr.DataTree:
+    """Read a whole netCDF file into memory; the file is closed again."""
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        return tree.load()
+
+
+def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
+    """Write named arrays, or torch tensors of any device, as safetensors."""
+    # save_file would make a file that only its owner may read, whatever the umask says.
+    path.write_bytes(save({name: _array(value) for name, value in weights.items()}))
+
+
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    """Read the named arrays of a safetensors file."""
+    return dict(load_file(path))
+
+
+def fingerprint(path: Path) -> dict[str, Any]:
+    """SHA-256 (hexadecimal) and size (bytes) of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"sha256": digest, "size": path.stat().st_size}
+
+
+def _attributes(given: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(key): attribute(value) for key, value in given.items() if value is not None}
+
+
+def _clean(dataset: xr.Dataset) -> xr.Dataset:
+    dataset = dataset.copy(deep=False)
+    dataset.attrs = _attributes(dataset.attrs)
+    for name in dataset.variables:
+        dataset[name].attrs = _attributes(dataset[name].attrs)
+    return dataset
+
+
+def _array(value: Any) -> np.ndarray:
+    # Tensors are known by what they can do: this module is read by figures, which load no torch.
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return np.array(value, order="C")

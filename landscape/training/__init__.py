@@ -1,0 +1,1 @@
+"""Many runs at once: the loop, its optimisers, and what a run leaves behind."""

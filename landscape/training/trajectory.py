@@ -1,0 +1,106 @@
+"""The record of training: what became of the runs on one chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from landscape.models.protocols import Params
+from landscape.sources import REFERENCES, MarkovSource
+from landscape.training.checkpoints import Checkpoints
+from landscape.training.outcome import escape_step, levels, outcome
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What training did to one chain: all its seeds, and the population loss along the way.
+
+    `loss[seed, k]` (nats) is the population loss after times[k] steps; the first time is 0 and the
+    last the number of steps. `loss_error` is its standard error, 0 where the loss is exact: the
+    loss is a sum over all contexts, or the mean over sequences held out. `params` are the end
+    points, stacked along a first axis of seeds. `distance` is the mean KL divergence over contexts,
+    in nats, from the final prediction to the unigram's, the bigram's and the best predictor's.
+    `checkpoints` holds what was recorded on the way, if that was asked for.
+    """
+
+    source: MarkovSource
+    seeds: tuple[int, ...]
+    times: Int[np.ndarray, " times"]  # steps, ascending
+    loss: Float[np.ndarray, "seeds times"]
+    loss_error: Float[np.ndarray, "seeds times"]
+    params: Params
+    distance: Mapping[str, Float[np.ndarray, " seeds"]]
+    seconds: float  # wall time of the whole batch this chain was trained in
+    length: int  # context length N
+    checkpoints: Checkpoints | None = None
+
+    @property
+    def steps(self) -> int:
+        """Number of optimiser steps."""
+        return int(self.times[-1])
+
+    @property
+    def bigram_loss(self) -> float:
+        """The least loss there is, in nats: H_b for a first-order chain."""
+        return levels(self.source, self.length)[0]
+
+    @property
+    def unigram_loss(self) -> float:
+        """The loss of the unigram predictor in nats: H_u at stationarity."""
+        return levels(self.source, self.length)[1]
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Per seed: "bigram", "unigram", "other" or "degenerate"."""
+        return tuple(outcome(float(end), self.source, self.length) for end in self.loss[:, -1])
+
+    @property
+    def escape_steps(self) -> tuple[int | None, ...]:
+        """Per seed: first evaluated step below (H_u + H_b)/2, or None."""
+        times, length = self.times.tolist(), self.length
+        return tuple(
+            escape_step(curve.tolist(), self.source, times=times, length=length)
+            for curve in self.loss
+        )
+
+    def end(self, run: int) -> Params:
+        """Final parameters of one seed, by its position."""
+        return {name: value[run] for name, value in self.params.items()}
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Curves, outcomes, escape steps (-1 for none) and distances, by seed and time."""
+        import xarray
+
+        escapes = [-1 if step is None else step for step in self.escape_steps]
+        return xarray.Dataset(
+            {
+                "loss": (("seed", "step"), self.loss, {"units": "nat"}),
+                "loss_error": (("seed", "step"), self.loss_error, {"units": "nat"}),
+                "outcome": ("seed", list(self.outcomes)),
+                "escape_step": ("seed", escapes, {"none": -1}),
+                "distance": (
+                    ("seed", "reference"),
+                    np.stack([self.distance[k] for k in REFERENCES], axis=1),
+                    {"units": "nat", "long_name": "mean KL(prediction || predictor)"},
+                ),
+                "reference_loss": (
+                    "reference",
+                    [self.source.loss_of(name, self.length) for name in REFERENCES],
+                    {"units": "nat", "long_name": "population loss of the predictor"},
+                ),
+                "unigram_loss": ((), self.unigram_loss, {"units": "nat"}),
+                "bigram_loss": ((), self.bigram_loss, {"units": "nat"}),
+            },
+            coords={
+                "seed": list(self.seeds),
+                "step": self.times,
+                "reference": list(REFERENCES),
+            },
+        )

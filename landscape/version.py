@@ -1,0 +1,10 @@
+"""The version of this distribution, as it was installed."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["__version__"]
+
+try:
+    __version__ = version("markov-landscape")
+except PackageNotFoundError:  # a checkout on the path, not installed
+    __version__ = "0+source"

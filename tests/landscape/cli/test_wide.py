@@ -1,0 +1,316 @@
+"""The commands on other sources and models than the binary chain and the single layer."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from landscape.cli import main
+from landscape.cli.options import cell_of
+from landscape.config.build import model_of
+from landscape.models import GPT
+
+TERNARY = ["--states", "3", "--switch", ".8", "--model", "gpt", "--width", "2", "--length", "3"]
+CHAIN = ["--p", ".5", "--q", ".8", "--width", "2", "--length", "3"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as left:
+        main(list(arguments))
+    printed = capsys.readouterr()
+    code = left.value.code
+    assert isinstance(code, int)
+    return code, printed.out, printed.err
+
+
+def record(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    code, out, err = run(capsys, *arguments, "--json")
+    assert code == 0, err
+
+    def refuse(text: str) -> float:
+        raise AssertionError(f"{text} is not JSON")
+
+    found: dict[str, Any] = json.loads(out, parse_constant=refuse)
+    return found
+
+
+def entropy(law: list[float]) -> float:
+    return -sum(x * math.log(x) for x in law)
+
+
+# --- another alphabet ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("switch", "negative"), [(".8", False), (".4", True)])
+def test_the_spectrum_at_the_unigram_of_three_symbols(
+    capsys: pytest.CaptureFixture[str], switch: str, negative: bool
+) -> None:
+    """p against (S-1)/S = 2/3, without LayerNorm and with weights of 0: then J is the identity."""
+    words = [*TERNARY[:3], switch, *TERNARY[4:], "--set", "model.layer_norm=false"]
+    result = record(capsys, "spectrum", *words, "--at", "unigram")
+    assert abs(result["loss"] - math.log(3)) < 1e-15 and result["gradient_norm"] < 1e-15
+    # C_1 = (lambda/S) (I - 11^T/S) with lambda = 1 - pS/(S-1), and H_EE = -2 C_1 mean_n 1
+    expected = -2 * (1 - float(switch) * 3 / 2) / 3
+    extreme = min if negative else max
+    found = [x for x in result["eigenvalues"] if abs(x - expected) < 1e-12]
+    assert len(found) == 2 * 2  # twice the width: S-1 directions
+    assert (extreme(result["eigenvalues"]) < -0.01) == negative
+    assert (result["inertia"][0] > 0) == negative
+
+
+def test_training_on_three_symbols_is_judged_by_their_entropies(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = record(capsys, "train", *TERNARY, "--steps", "3")
+    assert abs(result["unigram_loss"] - math.log(3)) < 1e-15
+    assert abs(result["bigram_loss"] - entropy([0.2, 0.4, 0.4])) < 1e-15
+    assert result["outcome"] == "unigram" and len(result["loss_curve"]["loss"]) == 4
+
+
+def test_a_slice_at_a_point_of_three_symbols(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    picture = tmp_path / "slice.png"
+    smooth = [*TERNARY, "--set", "model.layer_norm=false"]
+    result = record(
+        capsys, "slice", *smooth, "--at", "unigram", "--resolution", "3", "--plot", str(picture)
+    )
+    assert abs(result["center_loss"] - math.log(3)) < 1e-15
+    loss = np.array(result["loss"])
+    assert loss.shape == (3, 3) and loss[1, 1] == result["center_loss"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("width", ["2", "4"])
+def test_a_slice_where_layernorm_bends_at_once_is_no_fault(
+    capsys: pytest.CaptureFixture[str], width: str
+) -> None:
+    """At E = 0 LayerNorm normalises a vector of no variance: it is linear up to sqrt(eps) only."""
+    words = ["--p", ".3", "--q", ".4", "--model", "gpt", "--length", "3", "--width", width]
+    result = record(capsys, "slice", *words, "--at", "unigram", "--resolution", "3")
+    assert result["faults"] == []
+    assert result["curvature_error"] < 1e-5 * max(1.0, *map(abs, result["curvatures"]))
+
+
+def test_other_sources_and_settings_are_named_by_set(capsys: pytest.CaptureFixture[str]) -> None:
+    lag = ["--p", ".2", "--q", ".3", "--set", "source.kind=lag", "--set", "source.order=2"]
+    result = record(
+        capsys, "train", *lag, "--model", "gpt", "--width", "2", "--steps", "1",
+        "--set", "model.window=2", "--set", "model.activation=relu",
+        "--set", "train.schedule=constant",
+    )  # fmt: skip
+    assert round(result["bigram_loss"], 5) == 0.56064  # length 8, by default
+    drawn = ["--set", "source.kind=markov", "--set", "source.states=3"]
+    result = record(
+        capsys, "spectrum", *drawn, "--set", "source.kernel_seed=1", "--model", "gpt", "--width",
+        "2", "--length", "2", "--at", "unigram",
+    )  # fmt: skip
+    rows = np.random.default_rng(1).dirichlet(np.ones(3), 3)
+    law = np.linalg.lstsq(
+        np.vstack([rows.T - np.eye(3), np.ones(3)]), np.array([0, 0, 0, 1.0]), rcond=None
+    )[0]
+    assert abs(result["loss"] - entropy(law.tolist())) < 1e-14
+    kernel = ["--set", "source.kind=markov", "--set", "source.kernel=[[.5, .5], [.2, .8]]"]
+    result = record(capsys, "train", *kernel, "--steps", "0", "--length", "2", "--width", "2")
+    assert abs(result["unigram_loss"] - entropy([2 / 7, 5 / 7])) < 1e-15
+
+
+def test_in_context_runs_are_judged_by_what_can_be_learnt(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = ["--set", "source.kind=in-context", "--model", "gpt", "--width", "2", "--length", "1"]
+    result = record(capsys, "train", *source, "--steps", "0")
+    # after one symbol nothing is known but the counts' own add-one answer
+    assert abs(result["bigram_loss"] - math.log(2)) < 1e-15
+    assert abs(result["unigram_loss"] - -(math.log(1 / 3) + math.log(2 / 3)) / 2) < 1e-15
+
+
+# --- options ------------------------------------------------------------------------------------
+
+
+def options(**more: Any) -> Any:
+    none = dict.fromkeys(
+        ("p", "q", "states", "switch", "layers", "heads", "tying", "width", "hidden", "length")
+    )
+    return cell_of(**{**none, "p": ".5", "q": ".8", "model": "single-layer", "seed": 0, **more})
+
+
+def test_what_is_not_given_is_left_to_the_configuration() -> None:
+    cell = options()
+    assert (cell.model.width, cell.model.length, cell.model.tying) == (4, 8, "tied")
+    assert not {"width", "length", "tying", "layers"} & cell.model.model_fields_set
+    deep = options(model="gpt", layers=3, heads=2, width=6, set_=["model.biases=false"])
+    model = model_of(deep)
+    assert isinstance(model, GPT)
+    assert (model.layers, model.heads, model.width) == (3, 2, 6)
+    assert not any(name.endswith("query_bias") for name, _ in model.named_parameters())
+
+
+def test_set_overrides_an_option() -> None:
+    assert options(width=3, set_=["model.width=5", "source.p=.25"]).model.width == 5
+    assert str(options(set_=["source.p=.25"]).source.p) == "0.25"
+
+
+BAD: dict[str, tuple[list[str], str]] = {
+    "no source": (
+        ["train"],
+        "Missing option '--p' and '--q' (or --states and --switch, or a source by --set "
+        "source.kind=...)",
+    ),
+    "no q": (["train", "--p", ".5"], "--q is missing: it must be a number strictly between"),
+    "no p": (
+        ["spectrum", "--q", ".5", "--at", "unigram"],
+        "Error: --p is missing: it must be a number strictly between 0 and 1",
+    ),
+    "no states": (
+        ["train", "--switch", ".5", "--model", "gpt"],
+        "--states is missing: it must be a number of symbols",
+    ),
+    "states alone": (
+        ["train", "--states", "3", "--model", "gpt"],
+        "--states goes with --switch, or with --set source.kind=...",
+    ),
+    "states of the binary chain": (
+        ["train", *CHAIN, "--states", "3"],
+        "--states goes with --switch, or with --set source.kind=...",
+    ),
+    "both": (
+        ["train", "--p", ".5", "--switch", ".5", "--states", "3"],
+        "--p and --q are of the binary chain; give them or --switch",
+    ),
+    "single layer": (
+        ["train", "--states", "3", "--switch", ".5"],
+        "--model single-layer is refused for a source of 3 symbols: it is for 2; take --model gpt",
+    ),
+    "switch": (
+        ["train", "--states", "3", "--switch", "1.5", "--model", "gpt"],
+        "--switch 1.5 is refused: it must be a number strictly between 0 and 1",
+    ),
+    "layers": (
+        ["train", *CHAIN, "--layers", "2"],
+        "--layers 2 is refused: a model of kind 'single-layer' does not read it; set --model gpt "
+        "or leave it out",
+    ),
+    "heads": (
+        ["train", *CHAIN, "--model", "gpt", "--heads", "3"],
+        "--heads 3 is refused: it must divide --width 2",
+    ),
+    "relative": (
+        ["train", *CHAIN, "--model", "gpt", "--set", "model.attention=false", "--set",
+         "model.positions=relative"],
+        "model.positions = 'relative' is refused: with model.attention = false nothing reads it",
+    ),
+    "length": (
+        ["train", *TERNARY, "--length", "11"],
+        "--length 11 is refused: --data exact enumerates 3^11 contexts",
+    ),
+    "by its name": (
+        ["train", *CHAIN, "--set", "source.p=1.5"],
+        "Error: source.p = 1.5 is refused: it must be a number strictly between 0 and 1",
+    ),
+    "setting": (
+        ["train", *CHAIN, "--set", "model.widht=3"],
+        "--set model.widht is refused: there is no such setting; did you mean model.width?",
+    ),
+    "no value": (
+        ["train", *CHAIN, "--set", "model.width"],
+        "--set model.width is refused: write name=value, for example model.width=8",
+    ),
+    "table": (["train", *CHAIN, "--set", "model=3"], "[model] is a table; name a setting in it"),
+    "name": (
+        ["train", *CHAIN, "--set", "name=mine"],
+        "--set name is for a scan; a single measurement has no name",
+    ),
+    "kernel": (
+        ["train", "--set", "source.kind=markov", "--set", "source.kernel=none.npy"],
+        "source.kernel is refused: kernel file 'none.npy' cannot be read: No such file",
+    ),
+    "reducible": (
+        ["train", "--set", "source.kind=markov", "--set", "source.kernel=[[1, 0], [0, 1]]"],
+        "the source is refused: kernel is reducible: state 1 cannot be reached from state 0",
+    ),
+    "started unigram": (
+        ["spectrum", "--set", "source.kind=markov", "--set", "source.kernel=[[.5, .5], [.2, .8]]",
+         "--set", "source.start=[.9, .1]", "--at", "unigram", "--length", "3"],
+        "unigram",
+    ),
+    "w": (
+        ["spectrum", *CHAIN, "--model", "gpt", "--at", "unigram", "--w", "-2"],
+        "--w=-2.0 belongs to the rank-one ansatz; leave it out",
+    ),
+    "bigram": (
+        ["spectrum", *CHAIN, "--model", "gpt", "--at", "bigram", "--w", "-2"],
+        "w=-2.0, sign=1 are coordinates of the rank-one ansatz, which GPT has no closed form for",
+    ),
+    "reduced plane": (
+        ["slice", *CHAIN, "--model", "gpt", "--at", "unigram", "--plane", "reduced-ew"],
+        "the rank-one ansatz",
+    ),
+    "checkpoints": (
+        ["train", *CHAIN, "--set", "train.checkpoints=1"],
+        "train.checkpoints = 1 is refused: it must be a whole number of at least 2, or left out",
+    ),
+    "basin": (
+        ["train", *CHAIN, "--model", "gpt", "--init", "basin"],
+        "--init basin is refused: the rank-one ansatz is for relu without LayerNorm",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_explained_with_code_2(
+    capsys: pytest.CaptureFixture[str], case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words, message = BAD[case]
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, ""), err
+    assert message in re.sub(r"\s+", " ", err)
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- checkpoints --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["single-layer", "gpt"])
+def test_checkpoints_are_in_the_record_as_strict_json(
+    capsys: pytest.CaptureFixture[str], model: str
+) -> None:
+    result = record(
+        capsys, "train", *CHAIN, "--model", model, "--steps", "10", "--set", "train.checkpoints=3"
+    )
+    found = result["checkpoints"]
+    assert found["step"] == {"dims": ["checkpoint"], "values": [0, 5, 10]}
+    dims, values = found["probability"]["dims"], np.array(found["probability"]["values"])
+    assert dims == ["checkpoint", "position", "last", "next"] and values.shape == (3, 3, 2, 2)
+    # laws of the next symbol, kept in float32
+    assert np.abs(values.sum(axis=-1) - 1).max() < 2e-7
+    loss = np.array(found["loss"]["values"])
+    assert np.abs(loss - np.array(result["loss_curve"]["loss"])[[0, 5, 10]]).max() < 1e-14
+    assert np.abs(values[0] - values[2]).max() > 1e-4  # something was learnt in between
+    assert "seed" not in found["loss"]["dims"]
+    assert len(found["matrix"]["values"]) == np.array(found["rank_one"]["values"]).shape[1]
+
+
+def test_without_checkpoints_the_record_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "checkpoints" not in record(capsys, "train", *CHAIN, "--steps", "2")
+
+
+def test_what_is_not_a_number_is_null_in_the_checkpoints(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A run that diverges on its way: JSON has no NaN."""
+    code, out, _ = run(
+        capsys, "train", *CHAIN, "--steps", "6", "--lr", "1e200", "--set", "train.checkpoints=2",
+        "--json",
+    )  # fmt: skip
+    assert code == 0
+    found = json.loads(out, parse_constant=pytest.fail)
+    assert found["checkpoints"]["loss"]["values"][-1] is None

@@ -1,0 +1,357 @@
+"""The table `model`: every kind builds its network, or is refused in the right words."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from landscape.config.build import descent_of, initial_of, model_of
+from landscape.config.cell import CellConfig
+from landscape.config.dotted_names import SETTINGS
+from landscape.config.model import GPT as GPT_SETTINGS
+from landscape.config.scan import ConfigError, ScanConfig
+from landscape.models import GPT, ReducedModel, SingleLayer
+from landscape.models.ansatz import ansatz, basin
+from landscape.models.initial import low_rank, standard
+
+CHAIN = {"p": "0.5", "q": "0.8"}
+TERNARY = {"kind": "switching", "states": 3, "p": "0.9"}
+PLAIN = {"kind": "gpt", "layer_norm": False, "activation": "relu"}  # what holds the ansatz
+
+
+def scan(**tables: Any) -> ScanConfig:
+    return ScanConfig(**{"source": CHAIN, **tables})
+
+
+def cell(**tables: Any) -> CellConfig:
+    (only,) = scan(**tables).cells()
+    return only
+
+
+def refusal(**tables: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        scan(**tables)
+    return str(caught.value)
+
+
+# --- what is built ------------------------------------------------------------------------------
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "deep": {"width": 6, "layers": 3, "heads": 2, "hidden": 5, "length": 4, "tying": "untied"},
+    "without LayerNorm": {"layer_norm": False, "activation": "relu", "biases": False},
+    "relative": {"positions": "relative", "window": 2},
+    "no positions": {"positions": "none", "feedforward": False},
+    "no attention": {"attention": False},
+}
+
+
+@pytest.mark.parametrize("source", [CHAIN, TERNARY], ids=["2 symbols", "3 symbols"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_setting_of_a_gpt_reaches_it(name: str, source: dict[str, Any]) -> None:
+    variant = VARIANTS[name]
+    setting = cell(source=source, model={"kind": "gpt", **variant}, train={"seed": 5})
+    model = model_of(setting)
+    symbols = setting.source.symbols
+    twin = GPT(**{"states": symbols, "width": 4, "length": 8, **variant, "seed": 5})
+    assert isinstance(model, GPT)
+    assert (model.window, model.heads, model.layers) == (twin.window, twin.heads, twin.layers)
+    tokens = torch.arange(model.length)[None] % symbols
+    assert torch.equal(model(tokens), twin(tokens))
+    assert {k: v.shape for k, v in model.state_dict().items()} == {
+        k: v.shape for k, v in twin.state_dict().items()
+    }
+    other = model_of(cell(source=source, model={"kind": "gpt", **variant}, train={"seed": 6}))
+    assert not torch.equal(other(tokens), twin(tokens))
+
+
+def test_the_defaults_of_a_gpt_are_those_of_the_class() -> None:
+    import inspect
+
+    parameters = inspect.signature(GPT).parameters
+    assert set(GPT_SETTINGS) < set(parameters)
+    for name, value in GPT_SETTINGS.items():
+        assert parameters[name].default == value
+        assert getattr(cell(model={"kind": "gpt"}).model, name) == value
+        assert getattr(cell().model, name) is None
+        assert f"model.{name}" in SETTINGS
+
+
+INITIAL: dict[str, tuple[dict[str, Any], Any]] = {
+    "standard": ({"init": "standard"}, lambda model, seed: standard(model, seed)),
+    "low-rank": ({"init": "low-rank"}, lambda model, seed: low_rank(model, seed)),
+    "basin": ({"init": "basin"}, lambda model, seed: basin(model, seed, e=1.0, w=-4.0, b=0.0)),
+    "basin at a point": (
+        {"init": "basin", "e": -0.7, "w": -1.5, "b": 0.2},
+        lambda model, seed: basin(model, seed, e=-0.7, w=-1.5, b=0.2),
+    ),
+    "ansatz": ({"init": "ansatz"}, lambda model, seed: ansatz(model, 0.1, 0.0, 0.0)),
+    "ansatz at a point": (
+        {"init": "ansatz", "e": 0.7, "w": 0.5},
+        lambda model, seed: ansatz(model, 0.7, 0.5, 0.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["single-layer", "gpt", "reduced"])
+@pytest.mark.parametrize("name", INITIAL)
+def test_every_initialisation_is_the_one_it_names(name: str, kind: str) -> None:
+    settings, expected = INITIAL[name]
+    model_settings = {**(PLAIN if kind == "gpt" else {"kind": kind}), **settings}
+    setting = cell(model=model_settings)
+    model = model_of(setting)
+    assert isinstance(model, (SingleLayer, GPT, ReducedModel))
+    initial = initial_of(setting, model)
+    for seed in (0, 4):
+        start, wanted = initial(seed), expected(model, seed)
+        assert list(start) == list(wanted)
+        assert all(torch.equal(start[key], wanted[key]) for key in wanted)
+    others = {key: make for key, (_, make) in INITIAL.items() if key != name}
+    for make in others.values():  # control: no two of them are one
+        other = make(model, 4)
+        assert any(not torch.equal(initial(4)[key], other[key]) for key in other)
+
+
+@pytest.mark.parametrize("width", [1, 4, 9])
+def test_the_basin_is_at_half_sqrt_d_and_minus_d(width: int) -> None:
+    model = cell(model={"init": "basin", "width": width}).model
+    assert model.e is not None
+    assert abs(model.e - math.sqrt(width) / 2) < 1e-15
+    assert (model.w, model.b) == (-width, 0)
+    given = cell(model={"init": "basin", "width": width, "w": -1.0, "b": 0.5}).model
+    assert (given.e, given.w, given.b) == (model.e, -1.0, 0.5)
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+NOT_READ = "a model of kind 'single-layer' does not read it; set model.kind = 'gpt' or leave it out"
+SYMBOLS = (
+    "is refused for a source of 3 symbols: it is for 2; take model.kind = 'gpt' with model.init = "
+    "'standard', or a source of 2 symbols"
+)
+SMOOTH = (
+    "is refused: the rank-one ansatz is for relu without LayerNorm; set model.layer_norm = false, "
+    "model.activation = 'relu' and model.feedforward = true, or take 'standard' or 'low-rank'"
+)
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "layers": ({"model": {"layers": 2}}, f"model.layers = 2 is refused: {NOT_READ}"),
+    "layer_norm": (
+        {"model": {"layer_norm": False}},
+        f"model.layer_norm = false is refused: {NOT_READ}",
+    ),
+    "window of reduced": (
+        {"model": {"kind": "reduced", "window": 2}},
+        "model.window = 2 is refused: a model of kind 'reduced' does not read it",
+    ),
+    "heads": (
+        {"model": {"kind": "gpt", "heads": 3}},
+        "model.heads = 3 is refused: it must divide model.width = 4",
+    ),
+    "window without attention": (
+        {"model": {"kind": "gpt", "attention": False, "window": 2}},
+        "model.window = 2 is refused: with model.attention = false nothing reads it; leave it out",
+    ),
+    "relative without attention": (
+        {"model": {"kind": "gpt", "attention": False, "positions": "relative"}},
+        "model.positions = 'relative' is refused: with model.attention = false nothing reads it",
+    ),
+    "window 0": (
+        {"model": {"kind": "gpt", "window": 0}},
+        "model.window = 0 is refused: it must be a whole number of at least 1: how many"
+        " symbols a query sees, itself included",
+    ),
+    "layer_norm 1": (
+        {"model": {"kind": "gpt", "layer_norm": 1}},
+        "model.layer_norm = 1 is refused: it must be true or false",
+    ),
+    "layers 0": (
+        {"model": {"kind": "gpt", "layers": 0}},
+        "model.layers = 0 is refused: it must be a whole number of at least 1",
+    ),
+    "layers true": (
+        {"model": {"kind": "gpt", "layers": True}},
+        "model.layers = true is refused: it must be a whole number of at least 1",
+    ),
+    "activation": (
+        {"model": {"kind": "gpt", "activation": "gelo"}},
+        "model.activation = 'gelo' is refused: it must be one of 'gelu', 'relu'; did you mean "
+        "gelu?",
+    ),
+    "positions": (
+        {"model": {"kind": "gpt", "positions": "absolute"}},
+        "model.positions = 'absolute' is refused: it must be one of 'learned', 'relative', 'none'",
+    ),
+    "kind": (
+        {"model": {"kind": "gpt2"}},
+        "model.kind = 'gpt2' is refused: it must be one of 'single-layer', 'gpt', 'reduced', or "
+        "MODULE:ATTRIBUTE for a model of your own; did you mean gpt?",
+    ),
+    "half a name": ({"model": {"kind": "mine:"}}, "model.kind = 'mine:' is refused"),
+    "init": (
+        {"model": {"init": "low-rang"}},
+        "model.init = 'low-rang' is refused: it must be one of 'standard', 'low-rank', 'ansatz', "
+        "'basin', or 'own' for a model of your own; did you mean low-rank?",
+    ),
+    "own": (
+        {"model": {"init": "own"}},
+        "model.init = 'own' is refused for model.kind = 'single-layer': it is for a model of your "
+        "own; take 'standard' or 'low-rank'",
+    ),
+    "ansatz of a model of one's own": (
+        {"model": {"kind": "mine:Model", "init": "basin"}},
+        "model.init = 'basin' is refused for model.kind = 'mine:Model': it is for the models of "
+        "the package; take 'standard' or 'low-rank'",
+    ),
+    "coordinates": (
+        {"model": {"init": "low-rank", "e": 0.5}},
+        "model.e = 0.5 is refused: with model.init = 'low-rank' nothing reads it; set model.init "
+        "= 'ansatz' or leave it out",
+    ),
+    "basin with LayerNorm": (
+        {"model": {**PLAIN, "layer_norm": True, "init": "basin"}},
+        f"model.init = 'basin' {SMOOTH}",
+    ),
+    "basin with GELU": (
+        {"model": {**PLAIN, "activation": "gelu", "init": "basin"}},
+        f"model.init = 'basin' {SMOOTH}",
+    ),
+    "ansatz without feed-forward": (
+        {"model": {**PLAIN, "feedforward": False, "init": "ansatz"}},
+        f"model.init = 'ansatz' {SMOOTH}",
+    ),
+    "basin of 3 symbols": (
+        {"source": TERNARY, "model": {**PLAIN, "init": "basin"}},
+        f"model.init = 'basin' {SYMBOLS}",
+    ),
+    "single layer of 3 symbols": (
+        {"source": TERNARY},
+        f"model.kind = 'single-layer' {SYMBOLS}",
+    ),
+    "reduced of 3 symbols": (
+        {"source": TERNARY, "model": {"kind": "reduced"}},
+        f"model.kind = 'reduced' {SYMBOLS}",
+    ),
+    "checkpoints": (
+        {"train": {"checkpoints": 1}},
+        "train.checkpoints = 1 is refused: it must be a whole number of at least 2, or left out",
+    ),
+    "schedule": (
+        {"train": {"schedule": "cosine"}},
+        "train.schedule = 'cosine' is refused: it must be one of 'one-cycle', 'constant'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_setting_that_cannot_be_is_refused_in_plain_words(name: str) -> None:
+    tables, words = REFUSED[name]
+    assert words in refusal(**tables)
+
+
+def test_single_layer_on_long_lists_of_symbols_is_named_before_its_points() -> None:
+    both = {"source": {**TERNARY, "start": [0.5, 0.25, 0.25]}}
+    assert "model.kind = 'single-layer' is refused for a source of 3 symbols" in refusal(**both)
+
+
+# --- ids ----------------------------------------------------------------------------------------
+
+OLD = (
+    '{"measure":{"points":["unigram","bigram","trained"],"random_weights":0.0,"refine":false,'
+    '"slice":null},"model":{"b":null,"e":null,"hidden":16,"init":"standard",'
+    '"kind":"single-layer","length":8,"tying":"tied","w":null,"width":4},"schema":1,'
+    '"source":{"kind":"binary","p":"0.5","q":"0.8"},"train":{"batch":null,"data":"exact",'
+    '"dtype":"float64","lr":0.002,"optimizer":"adamw",%s"seed":0,"seeds":4,"steps":1000,'
+    '"weight_decay":0.001}}'
+)
+
+
+def hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_schedule_and_checkpoints_enter_an_id_only_where_they_say_something_new() -> None:
+    old = hashed(OLD % "")
+    assert cell().id == old
+    assert cell(train={"schedule": "one-cycle"}).id == old
+    constant = hashed(OLD % '"schedule":"constant",')
+    assert cell(train={"schedule": "constant"}).id == constant
+    looked_at = OLD.replace('"data"', '"checkpoints":3,"data"') % ""
+    assert cell(train={"checkpoints": 3}).id == hashed(looked_at)
+
+
+def test_every_setting_of_a_gpt_enters_its_id() -> None:
+    plain = cell(model={"kind": "gpt"})
+    assert plain.id == cell(model={"kind": "gpt", **GPT_SETTINGS}).id
+    changes: dict[str, Any] = {
+        "layers": 2,
+        "heads": 2,
+        "layer_norm": False,
+        "activation": "relu",
+        "biases": False,
+        "positions": "none",
+        "window": 3,
+        "attention": False,
+        "feedforward": False,
+    }
+    assert set(changes) == set(GPT_SETTINGS)
+    ids = {cell(model={"kind": "gpt", name: value}).id for name, value in changes.items()}
+    assert len(ids | {plain.id, cell().id}) == len(changes) + 2
+
+
+def test_what_is_looked_at_and_how_fast_it_goes_reach_the_training() -> None:
+    found = descent_of(cell(train={"checkpoints": 3, "schedule": "constant"}))
+    assert (found["checkpoints"], found["schedule"]) == (3, "constant")
+    plain = descent_of(cell())
+    assert (plain["checkpoints"], plain["schedule"]) == (None, "one-cycle")
+
+
+# --- axes ---------------------------------------------------------------------------------------
+
+
+def test_an_axis_runs_over_kinds_of_models() -> None:
+    config = scan(axes={"model.kind": ["gpt", "single-layer"], "model.tying": ["tied", "untied"]})
+    cells = config.cells()
+    assert [type(model_of(c)).__name__ for c in cells] == ["GPT"] * 2 + ["SingleLayer"] * 2
+    assert len({c.id for c in cells}) == len({c.batch_key for c in cells}) == 4
+    assert [c.model.layers for c in cells] == [1, 1, None, None]
+    assert ScanConfig(**config.written).hash == config.hash
+    turned = scan(axes={"model.kind": ["single-layer", "gpt"], "model.tying": ["tied", "untied"]})
+    assert turned.hash == config.hash
+
+
+def test_an_axis_runs_over_the_settings_of_a_gpt() -> None:
+    axes = {"model.layers": [1, 2, 4], "model.layer_norm": [True, False]}
+    cells = scan(model={"kind": "gpt"}, axes=axes).cells()
+    assert [(c.model.layers, c.model.layer_norm) for c in cells] == [
+        (layers, norm) for layers in (1, 2, 4) for norm in (True, False)
+    ]
+    assert [c.coordinates["model.layers"] for c in cells[::2]] == [1, 2, 4]
+
+
+def test_a_setting_that_one_model_of_an_axis_does_not_read_is_refused() -> None:
+    axes = {"model.kind": ["gpt", "single-layer"]}
+    assert "model.layers = 2 is refused: a model of kind 'single-layer'" in refusal(
+        model={"layers": 2}, axes=axes
+    )
+
+
+def test_an_axis_runs_over_initialisations_each_with_its_own_coordinates() -> None:
+    cells = scan(axes={"model.init": ["standard", "low-rank", "ansatz", "basin"]}).cells()
+    assert [c.model.e for c in cells] == [None, None, 0.1, 1.0]
+    assert len({c.id for c in cells}) == 4
+
+
+def test_an_axis_runs_over_kinds_of_sources() -> None:
+    config = scan(
+        source={"kind": "switching", "states": 2, "p": "0.3"},
+        model={"kind": "gpt"},
+        axes={"source.states": [2, 3, 5], "source.p": ["0.3", "0.9"]},
+        measure={"points": []},
+        train={"data": "sampled"},
+    )
+    models = [model_of(c) for c in config.cells()]
+    assert [model.states for model in models if isinstance(model, GPT)] == [2, 2, 3, 3, 5, 5]

@@ -1,0 +1,565 @@
+"""A configuration is refused in the right words, or names its cells the same way every time."""
+
+import hashlib
+import json
+import math
+import pickle
+from decimal import Decimal
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landscape.config.canonical import SCHEMA, canonical, jsonable, plain_decimal
+from landscape.config.dotted_names import SETTINGS
+from landscape.config.reading import axis_values, read_value, read_values
+from landscape.config.scan import CellConfig, ConfigError, ScanConfig, Source
+
+TWO = {"source": {"p": Decimal("0.5"), "q": Decimal("0.8")}}
+
+
+def scan(**tables: Any) -> ScanConfig:
+    return ScanConfig(**{**TWO, **tables})
+
+
+def only(config: ScanConfig) -> CellConfig:
+    (cell,) = config.cells()
+    return cell
+
+
+def refusal(**tables: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        scan(**tables)
+    return str(caught.value)
+
+
+# --- the demonstration ---------------------------------------------------------------------------
+
+
+def test_the_demonstration_is_fifty_cells_in_the_order_of_its_axes() -> None:
+    cells = ScanConfig.from_toml().cells()
+    grid = [Decimal(text) for text in ("0.1", "0.3", "0.5", "0.7", "0.9")]
+    assert [tuple(cell.coordinates.values()) for cell in cells] == [
+        *product(grid, grid, ["tied", "untied"])
+    ]
+    assert {(c.model.width, c.model.hidden, c.model.length) for c in cells} == {(4, 16, 8)}
+    assert {(c.train.steps, c.train.seeds, c.train.lr) for c in cells} == {(1000, 4, 0.002)}
+    assert {c.measure.slice.resolution for c in cells if c.measure.slice} == {51}
+
+
+def test_the_settings_of_a_cell_are_those_of_its_coordinates() -> None:
+    for cell in ScanConfig.from_toml().cells():
+        assert cell.coordinates == {
+            "source.p": cell.source.p,
+            "source.q": cell.source.q,
+            "model.tying": cell.model.tying,
+        }
+
+
+# --- ids -----------------------------------------------------------------------------------------
+
+
+def test_an_id_is_the_sha256_of_the_canonical_json_written_out_by_hand() -> None:
+    text = (
+        '{"measure":{"points":["unigram","bigram","trained"],"random_weights":0.0,"refine":false,'
+        '"slice":null},"model":{"b":null,"e":null,"hidden":16,"init":"standard",'
+        '"kind":"single-layer","length":8,"tying":"tied","w":null,"width":4},"schema":1,'
+        '"source":{"kind":"binary","p":"0.5","q":"0.8"},"train":{"batch":null,"data":"exact",'
+        '"dtype":"float64","lr":0.002,"optimizer":"adamw","seed":0,"seeds":4,"steps":1000,'
+        '"weight_decay":0.001}}'
+    )
+    assert SCHEMA == 1
+    assert only(scan()).id == hashlib.sha256(text.encode()).hexdigest()
+
+
+decimals = st.decimals(min_value="0.000001", max_value="0.999999", places=6)
+
+
+@given(p=decimals, zeros=st.integers(0, 30), shift=st.integers(-9, 9))
+def test_an_id_does_not_depend_on_how_a_decimal_is_written(
+    p: Decimal, zeros: int, shift: int
+) -> None:
+    # The same rational number, with idle zeros and with an exponent; exactness is checked apart.
+    digits = format(p, "f") + "0" * zeros
+    scientific = f"{format(p.scaleb(shift), 'f')}e{-shift}"
+    assert Fraction(scientific) == Fraction(p)
+    ids = {only(scan(source={"p": read_value(text), "q": 0.5})).id for text in (digits, scientific)}
+    assert ids == {only(scan(source={"p": p, "q": 0.5})).id}
+
+
+@given(p=decimals, q=decimals)
+def test_different_decimals_have_different_ids(p: Decimal, q: Decimal) -> None:
+    # The control of the test above: a canonical form that forgot digits would pass that one.
+    one, other = (only(scan(source={"p": value, "q": 0.5})).id for value in (p, q))
+    assert (one == other) == (Fraction(p) == Fraction(q))
+
+
+def test_decimals_beyond_the_precision_of_the_context_stay_apart() -> None:
+    long = "0." + "3" * 40
+    ids = {only(scan(source={"p": Decimal(text), "q": 0.5})).id for text in (long, long + "1")}
+    assert len(ids) == 2
+
+
+@given(
+    value=st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9)
+)
+def test_a_plain_decimal_is_the_same_number_and_is_its_own_plain_form(value: Decimal) -> None:
+    text = plain_decimal(value)
+    assert Fraction(text) == Fraction(value)
+    assert "e" not in text.lower()
+    assert plain_decimal(Decimal(text)) == text
+
+
+@given(value=st.floats(allow_nan=False, allow_infinity=False))
+def test_a_canonical_float_reads_back_to_the_same_number(value: float) -> None:
+    assert json.loads(canonical(value)) == value
+    assert canonical(-0.0) == canonical(0.0)
+
+
+@given(order=st.permutations(["source.p", "source.q", "model.width"]))
+def test_ids_and_hash_do_not_depend_on_the_name_or_the_order_of_axes(order: list[str]) -> None:
+    axes = {"source.p": [0.1, 0.3], "source.q": [0.2, 0.4], "model.width": [4, 8]}
+    plain = scan(axes=axes)
+    turned = scan(name="other", axes={name: axes[name] for name in order})
+    assert {c.id for c in turned.cells()} == {c.id for c in plain.cells()}
+    assert turned.hash == plain.hash
+    assert turned.difference(plain) == []
+
+
+def test_a_default_written_out_is_the_default() -> None:
+    written = scan(model={"hidden": 16, "width": 4}, train={"lr": 2e-3, "batch": 256})
+    assert only(written).id == only(scan()).id
+    assert only(scan(measure={"points": ["trained", "bigram", "unigram"]})).id == only(scan()).id
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"model": {"width": 8}},
+        {"model": {"hidden": 15}},
+        {"model": {"init": "ansatz"}},
+        {"model": {"kind": "reduced"}},
+        {"model": {"tying": "untied"}},
+        {"model": {"length": 7}},
+        {"train": {"lr": 1e-3}},
+        {"train": {"steps": 999}},
+        {"train": {"seeds": 5}},
+        {"train": {"seed": 1}},
+        {"train": {"weight_decay": 0}},
+        {"train": {"dtype": "float32"}},
+        {"measure": {"points": ["bigram"]}},
+        {"measure": {"random_weights": 0.5}},
+        {"measure": {"refine": True}},
+        {"measure": {"slice": {}}},
+    ],
+)
+def test_every_setting_that_changes_the_work_changes_the_id(tables: dict[str, Any]) -> None:
+    assert only(scan(**tables)).id != only(scan()).id
+
+
+def test_cells_that_differ_in_p_and_q_alone_share_a_batch_key() -> None:
+    config = scan(axes={"source.p": [0.1, 0.3], "source.q": [0.2, 0.4], "model.width": [4, 8]})
+    keys = {(cell.batch_key, cell.model.width) for cell in config.cells()}
+    assert len(keys) == 2
+    assert len({key for key, _ in keys}) == 2
+
+
+# --- defaults that follow from other settings ----------------------------------------------------
+
+
+def test_hidden_follows_the_width_of_each_cell() -> None:
+    cells = scan(axes={"model.width": [4, 8]}).cells()
+    assert [cell.model.hidden for cell in cells] == [16, 32]
+
+
+def test_the_ansatz_has_coordinates_and_the_standard_initialisation_has_none() -> None:
+    model = only(scan(model={"init": "ansatz", "w": -2})).model
+    assert (model.e, model.w, model.b) == (0.1, -2.0, 0.0)
+    reduced = only(scan(model={"kind": "reduced"})).model
+    assert (reduced.e, reduced.w, reduced.b) == (0.1, 0.0, 0.0)
+    assert only(scan()).model.e is None
+
+
+# --- axes ----------------------------------------------------------------------------------------
+
+
+@given(
+    first=st.decimals(-100, 100, places=2),
+    step=st.decimals(-10, 10, places=3),
+    count=st.integers(2, 40),
+)
+def test_a_spaced_axis_is_exact_where_decimals_can_be(
+    first: Decimal, step: Decimal, count: int
+) -> None:
+    table = {"from": first, "to": first + (count - 1) * step, "count": count}
+    values = axis_values("model.e", table)
+    assert [Fraction(value) for value in values] == [
+        Fraction(first) + k * Fraction(step) for k in range(count)
+    ]
+
+
+def test_a_spaced_axis_is_not_what_floats_make_of_it() -> None:
+    # The control: in floats 0.1 + 2 * 0.1 is not 0.3, and p + q = 1 would be missed.
+    values = axis_values("source.p", {"from": 0.1, "to": 0.9, "count": 9})
+    assert values[2] == Decimal("0.3") != Decimal(0.1 + 2 * 0.1)
+
+
+def test_a_spaced_axis_keeps_more_digits_than_a_float_has() -> None:
+    first, step = Decimal("0.10000000000000000001"), Decimal("0.00000000000000000002")
+    values = axis_values("source.p", {"from": first, "to": first + 2 * step, "count": 3})
+    assert values == (first, first + step, first + 2 * step)
+    assert len({float(first), float(first + step)}) == 1
+
+
+def test_thirds_are_cut_at_fifteen_digits_and_still_add_up_to_one() -> None:
+    low, high = axis_values("source.p", {"from": Decimal("0"), "to": 1, "count": 4})[1:3]
+    assert (low, high) == (Decimal("0.333333333333333"), Decimal("0.666666666666667"))
+    assert Fraction(low) + Fraction(high) == 1
+
+
+def test_an_axis_gives_the_setting_it_runs_over() -> None:
+    config = scan(source={"q": 0.8}, axes={"source.p": [0.5]})
+    assert only(config).id == only(scan()).id
+    assert config.hash == scan().hash
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"),
+    [
+        (
+            {"source.pp": [0.1]},
+            "the axis source.pp is refused: there is no such setting; did you mean",
+        ),
+        ({"widht": [4]}, "did you mean model.width?"),
+        ({"model": [4]}, r"[model] is a table; name a setting in it"),
+        ({"name": ["a"]}, "the name of a scan does not change its cells"),
+        ({"train.seeds": [1, 2]}, "a dimension inside it"),
+        ({"measure.points": [["bigram"]]}, "one cell measures all of its points"),
+        ({"source.p": []}, 'axes."source.p" = [] is refused: an axis needs at least one value'),
+        ({"source.p": 0.5}, 'axes."source.p" = 0.5 is refused: it must be a list, or a table'),
+        ({"source.p": [[0.5]]}, "runs over [0.5], which is refused"),
+        ({"source.p": {"from": 0.1, "to": 0.9}}, 'axes."source.p" lacks count'),
+        ({"source.p": {"from": 0.1, "too": 0.9, "count": 3}}, "did you mean to?"),
+        ({"source.p": {"from": 0.1, "to": 0.9, "count": 1}}, "count = 1, which is refused"),
+        (
+            {"source.p": {"from": "a", "to": 0.9, "count": 2}},
+            "from = 'a', refused: it must be a number",
+        ),
+        ({"source.p": {"from": 0.1, "to": math.inf, "count": 2}}, "refused: it must be finite"),
+        (
+            {"source.p": [0.5, 1.5]},
+            "source.p = 1.5 is refused: it must be a number strictly between",
+        ),
+        (
+            {"source.p": [Decimal("0.5"), Decimal("0.50")]},
+            "source.p = 0.5 and source.p = 0.50 ask for the same cell; keep one of the two",
+        ),
+        (
+            {"train.batch": [128, 256]},
+            "train.batch = 128 and train.batch = 256 ask for the same cell",
+        ),
+    ],
+)
+def test_an_axis_that_cannot_be_run_is_refused(axes: dict[str, Any], words: str) -> None:
+    assert words in refusal(axes=axes)
+
+
+# --- what bad settings get -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["p", "q"])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0, "0"),
+        (1, "1"),
+        (Decimal("1.2"), "1.2"),
+        (-0.5, "-0.5"),
+        (Decimal("nan"), "NaN"),
+        (float("nan"), "nan"),
+        (Decimal("inf"), "Infinity"),
+        (Decimal("1e-400"), "1E-400"),  # inside (0,1), but 0.0 as a float
+        (Decimal("0." + "9" * 30), "0." + "9" * 30),  # inside (0,1), but 1.0 as a float
+        ("half", "'half'"),
+        (True, "true"),
+        ([0.5], "[0.5]"),
+    ],
+)
+def test_a_probability_outside_the_open_interval_is_refused(
+    name: str, value: object, said: str
+) -> None:
+    words = refusal(source={"p": 0.5, "q": 0.5, name: value})
+    assert (
+        f"source.{name} = {said} is refused: it must be a number strictly between 0 and 1" in words
+    )
+    assert "take for example 0.01 or 0.99" in words
+
+
+@pytest.mark.parametrize("value", ["0.5", Decimal("0.5"), 0.5, Decimal("1e-300")])
+def test_a_probability_inside_the_open_interval_is_kept_as_written(value: Any) -> None:
+    assert only(scan(source={"p": value, "q": 0.5})).source.p == Decimal(str(value))
+
+
+@pytest.mark.parametrize("place", [(s, n) for s, n in (name.split(".", 1) for name in SETTINGS)])
+def test_a_misspelt_setting_names_the_right_one(place: tuple[str, str]) -> None:
+    section, name = place
+    *inner, last = name.split(".")
+    typo = last + last[-1]
+    table: dict[str, Any] = {typo: 1}
+    for key in inner:
+        table = {key: table}
+    base = TWO["source"] if section == "source" else {}
+    dotted = ".".join([section, *inner, last])
+    with pytest.raises(ConfigError, match=f"did you mean {dotted}\\?"):
+        scan(**{section: {**base, **table}})
+    with pytest.raises(ConfigError, match=f"did you mean {dotted}\\?"):
+        ScanConfig.from_toml(set_=[f"{dotted.removesuffix(last)}{typo}=1"])
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"sourc": {}}, "sourc is not a setting; did you mean source?"),
+        ({"source": 3}, "source = 3 is refused: it must be a table of settings"),
+        (
+            {"source": {"p": 0.5}},
+            "source.q is missing: it must be a number strictly between 0 and 1",
+        ),
+        (
+            {"source": {**TWO["source"], "kind": "markov"}},
+            "source.p = 0.5 is refused: a source of kind",
+        ),
+        (
+            {"model": {"kind": "single_layer"}},
+            "it must be one of 'single-layer', 'gpt', 'reduced', or MODULE:ATTRIBUTE for a model "
+            "of your own; did you mean single-layer?",
+        ),
+        (
+            {"model": {"width": 0}},
+            "model.width = 0 is refused: it must be a whole number of at least 1",
+        ),
+        ({"model": {"width": 4.5}}, "model.width = 4.5 is refused"),
+        ({"model": {"width": True}}, "model.width = true is refused"),
+        ({"model": {"tying": "Tied"}}, "model.tying = 'Tied' is refused: it must be one of 'tied'"),
+        (
+            {"model": {"e": 0.1}},
+            "model.e = 0.1 is refused: with model.init = 'standard' nothing reads",
+        ),
+        ({"model": {"init": "ansatz", "w": float("nan")}}, "model.w = nan is refused"),
+        (
+            {"train": {"data": "drawn"}},
+            "train.data = 'drawn' is refused: it must be one of 'exact', 'sampled'",
+        ),
+        ({"train": {"lr": 0}}, "train.lr = 0 is refused: it must be a finite number above 0"),
+        ({"train": {"lr": math.inf}}, "train.lr = inf is refused"),
+        (
+            {"train": {"steps": -1}},
+            "train.steps = -1 is refused: it must be a whole number, 0 or more",
+        ),
+        ({"train": {"seeds": 0}}, "train.seeds = 0 is refused"),
+        (
+            {"measure": {"points": ["bigrams"]}},
+            "it must be a list out of 'unigram', 'bigram', 'trained'",
+        ),
+        ({"measure": {"random_weights": -1}}, "measure.random_weights = -1 is refused"),
+        (
+            {"measure": {"slice": {"resolution": 50}}},
+            "measure.slice.resolution = 50 is refused: it must be",
+        ),
+        (
+            {"measure": {"slice": {"resolution": 1}}},
+            "measure.slice.resolution = 1 is refused: it must be",
+        ),
+        ({"measure": {"slice": 3}}, "measure.slice = 3 is refused"),
+        ({"measure": {"refine": 1}}, "measure.refine = 1 is refused: it must be true or false"),
+        ({"name": "../up"}, "name = '../up' is refused"),
+        ({"axes": 3}, "axes = 3 is refused"),
+    ],
+)
+def test_a_bad_setting_is_refused_in_plain_words(tables: dict[str, Any], words: str) -> None:
+    message = refusal(**tables)
+    assert words in message
+    assert "pydantic" not in message
+    assert "http" not in message
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    message = refusal(source={"p": 2, "q": 3}, model={"width": 0})
+    assert [line.split(" is refused")[0] for line in message.splitlines()] == [
+        "source.p = 2",
+        "source.q = 3",
+        "model.width = 0",
+    ]
+
+
+def test_a_section_alone_raises_the_same_exception() -> None:
+    with pytest.raises(ConfigError, match=r"^source\.p = 2 is refused"):
+        Source(p=Decimal(2), q=Decimal("0.5"))
+
+
+@pytest.mark.parametrize(
+    ("length", "size"), [(17, "17 MiB"), (40, "320 TiB"), (2000, "more than any")]
+)
+def test_a_length_that_cannot_be_enumerated_is_refused_with_its_cost(
+    length: int, size: str
+) -> None:
+    message = refusal(model={"length": length})
+    assert f"model.length = {length} is refused" in message
+    assert f"enumerates 2^{length} contexts" in message
+    assert size in message
+    assert "SampledLoss" in message
+    assert "between 1 and 16" in message
+    assert only(scan(model={"length": 16})).model.length == 16
+
+
+# --- files and the command line ------------------------------------------------------------------
+
+
+def test_a_file_is_read_with_its_decimals(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[source]\np = 0.10\nq = 0.8\n[measure]\nslice = false\n")
+    config = ScanConfig.from_toml(path)
+    assert (config.name, str(config.source.p), config.measure.slice) == ("mine", "0.10", None)
+    assert config.default_out() == Path("runs") / f"mine-{config.hash[:8]}"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"[source\np = 1", "is not TOML: "),
+        (b"\xff\xfe", "is not TOML: "),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(
+    tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=words):
+        ScanConfig.from_toml(path)
+
+
+def test_set_replaces_an_axis_and_axis_replaces_an_axis() -> None:
+    config = ScanConfig.from_toml(set_=["source.p=.5", "model.width=8"], axis=["source.q=.3,.8"])
+    assert list(config.axes) == ["source.q", "model.tying"]
+    assert {str(cell.source.p) for cell in config.cells()} == {"0.5"}
+    assert {cell.model.hidden for cell in config.cells()} == {32}
+    assert [str(cell.source.q) for cell in config.cells()[::2]] == ["0.3", "0.8"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (".5", Decimal("0.5")),
+        ("-.5", Decimal("-0.5")),
+        ("1e-3", Decimal("0.001")),
+        ("8", 8),
+        ("true", True),
+        ("untied", "untied"),
+        ('"untied"', "untied"),
+        ('["bigram"]', ["bigram"]),
+        ("{ resolution = 5 }", {"resolution": 5}),
+        ("1\nb = 2", "1\nb = 2"),
+    ],
+)
+def test_a_value_of_the_command_line_is_a_toml_value_or_a_bare_string(
+    text: str, value: Any
+) -> None:
+    assert read_value(text) == value
+
+
+@pytest.mark.parametrize("text", [".1,.2", "[.1, .2]", "[0.1,0.2]", " 0.1 , 0.2"])
+def test_the_values_of_an_axis_are_a_list(text: str) -> None:
+    assert read_values(text) == [Decimal("0.1"), Decimal("0.2")]
+
+
+def test_the_values_of_an_axis_may_be_spaced() -> None:
+    table = {"from": Decimal("0.1"), "to": Decimal("0.9"), "count": 5}
+    assert read_values("{from=.1, to=.9, count=5}") == table
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"set_": ["source.p"]}, "--set source.p is refused: write name=value"),
+        ({"axis": ["source.p="]}, "--axis source.p= is refused: write name=value"),
+        (
+            {"set_": ["train.stepz=1"]},
+            "--set train.stepz is refused: there is no such setting; did you",
+        ),
+        ({"set_": ["source.width=1"]}, "did you mean model.width?"),
+        ({"set_": ["zzz=1"]}, "there is no such setting; there are source.kind, source.p"),
+        ({"set_": ["train=1"]}, r"--set train is refused: [train] is a table"),
+        (
+            {"axis": ["train.stepz=1,2"]},
+            "the axis train.stepz is refused: there is no such setting; did",
+        ),
+        (
+            {"set_": ["model.width=8"], "axis": ["model.width=4,8"]},
+            "model.width is given to --set and to",
+        ),
+        ({"axis": ["source.p=[.1"]}, "the axis values [.1 cannot be read as TOML"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ScanConfig.from_toml(**options)
+    assert words in str(caught.value)
+
+
+# --- two configurations --------------------------------------------------------------------------
+
+
+def test_the_difference_names_each_setting_once_with_both_values() -> None:
+    here = scan(train={"steps": 1000}, axes={"source.p": [0.1, 0.3]})
+    there = scan(train={"steps": 2000, "lr": 0.01}, model={"width": 8})
+    assert here.difference(there) == [
+        "source.p: [0.1, 0.3] here, 0.5 in the folder",
+        "train.steps: 1000 here, 2000 in the folder",
+        "model.width: 4 here, 8 in the folder",
+        "train.lr: 0.002 here, 0.01 in the folder",
+    ]
+    assert here.difference(here) == []
+
+
+def test_a_slice_against_none_is_a_difference() -> None:
+    assert scan().difference(scan(measure={"slice": {}})) != []
+    assert scan(measure={"slice": {}}).difference(scan()) != []
+
+
+values = st.fixed_dictionaries(
+    {},
+    optional={
+        "source.p": st.lists(decimals, min_size=1, max_size=3, unique=True),
+        "model.width": st.lists(st.integers(1, 9), min_size=1, max_size=3, unique=True),
+        "train.lr": st.lists(st.floats(1e-6, 1), min_size=1, max_size=2, unique=True),
+        "measure.refine": st.just([True, False]),
+    },
+)
+
+
+@given(axes=values, steps=st.integers(0, 3))
+def test_a_configuration_survives_json_and_pickle(axes: dict[str, Any], steps: int) -> None:
+    config = scan(axes=axes, train={"steps": steps})
+    back = ScanConfig(**json.loads(json.dumps(jsonable(config.written))))
+    assert back.hash == config.hash
+    assert back.difference(config) == []
+    assert [c.coordinates for c in back.cells()] == [c.coordinates for c in config.cells()]
+    assert pickle.loads(pickle.dumps(config)).hash == config.hash
+    assert pickle.loads(pickle.dumps(config.cells()[0])).id == config.cells()[0].id
+
+
+@given(one=values, other=values)
+def test_hashes_are_equal_exactly_if_the_cells_are(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    a, b = scan(axes=one), scan(axes=other)
+    same = {cell.id for cell in a.cells()} == {cell.id for cell in b.cells()}
+    assert (a.hash == b.hash) == same
+    assert (a.difference(b) == []) == same

@@ -1,0 +1,356 @@
+"""The main job: batches, resuming, sharing of points, and what happens when a cell fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from landscape.config.scan import ConfigError, ScanConfig
+from landscape.scanning import measurement
+from landscape.scanning import scan as scanning
+from landscape.scanning.scan import ScanResult, Silence, batches, scan
+from landscape.slices.plane import loss_slice
+from landscape.store.scan_store import ScanStore
+
+SMALL: dict[str, Any] = {
+    "model": {"width": 2, "length": 3},
+    "train": {"steps": 30, "seeds": 2},
+    "measure": {"slice": {"resolution": 5}},
+}
+GRID: dict[str, Any] = {
+    "source": {},
+    **SMALL,
+    "axes": {
+        "source.p": [0.2, 0.5, 0.7],
+        "source.q": [0.3, 0.8],
+        "model.tying": ["tied", "untied"],
+    },
+}
+
+
+def configured(**tables: Any) -> ScanConfig:
+    return ScanConfig(**tables)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> ScanResult:
+    return scan(configured(**GRID), out=tmp_path_factory.mktemp("scan"))
+
+
+def test_every_cell_is_measured_and_no_prediction_is_refuted(finished: ScanResult) -> None:
+    assert len(finished.scalars) == 12 and not finished.failed
+    assert finished.refuted() == [] and finished.inconclusive() == []
+    for scalars in finished.scalars.values():
+        for kind in ("unigram", "bigram"):
+            assert scalars["points"][kind]["verdict"] == "verified"
+            assert (
+                scalars["points"][kind]["inertia"] == scalars["points"][kind]["predicted_inertia"]
+            )
+
+
+def test_a_wrong_prediction_is_reported_as_refuted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control of the test above: a theory of another chain does not pass."""
+    from landscape.comparison import spectra as compare
+    from theory.spectra import unigram_spectrum as true
+
+    def elsewhere(z: Any, J: Any, *, p: Any, q: Any, tying: Any, parameters: int) -> Any:
+        return true(z, J, p=p / 2, q=q, tying=tying, parameters=parameters)
+
+    monkeypatch.setattr(compare, "unigram_spectrum", elsewhere)
+    result = scan(configured(source={"p": 0.5, "q": 0.8}, **SMALL), out=tmp_path / "scan")
+    assert [kind for _, kind in result.refuted()] == ["unigram"]
+
+
+def test_the_tree_holds_what_the_design_promises(finished: ScanResult) -> None:
+    store = ScanStore(finished.path)
+    cell = finished.config.cells()[0]
+    tree = store.read_cell(cell.id)
+    groups = {path.lstrip("/") for path in tree.groups}
+    for group in ("training", "points", "spectrum", "slices", "theory"):
+        assert group in groups
+    assert tree["training"]["loss"].shape == (2, 31)
+    for kind in ("unigram", "bigram"):
+        measured = np.asarray(tree[f"spectrum/{kind}/eigenvalue"])
+        predicted = np.asarray(tree[f"theory/{kind}/eigenvalue"])
+        assert np.abs(measured - predicted).max() < 1e-12
+        assert tree[f"slices/{kind}"]["loss"].shape == (5, 5)
+    assert tree["spectrum/trained"]["eigenvalue"].dims == ("seed", "index")
+
+
+def test_each_cell_holds_its_survival_curve(finished: ScanResult) -> None:
+    store = ScanStore(finished.path)
+    for cell in finished.config.cells():
+        tree, scalars = store.read_cell(cell.id), finished.scalars[cell.id]
+        if "degenerate" in scalars["outcome"]:
+            assert "/survival" not in tree.groups  # there is nothing to escape from
+            continue
+        curve = tree["/survival"]
+        steps = [step for step in scalars["escape_step"] if step is not None]
+        above = [2 - sum(step <= t for step in steps) for t in range(31)]
+        assert curve["above"].to_numpy().tolist() == above
+        assert curve["step"].to_numpy().tolist() == list(range(31))
+        low, high = curve["low"].to_numpy(), curve["high"].to_numpy()
+        # Clopper and Pearson for 2 of 2 and 0 of 2: (0.025)^(1/2)
+        assert abs(low[0] - 0.025**0.5) < 1e-12 and high[0] == 1
+        if not steps:
+            assert abs(low[-1] - 0.025**0.5) < 1e-12
+
+
+def test_stored_weights_reproduce_the_stored_loss(finished: ScanResult) -> None:
+    """Independent channel: the weights read back from disk, through the plain forward pass."""
+    from landscape.config.build import model_of
+    from tests.twins.single_layer import naive_loss
+
+    cell = finished.config.cells()[0]
+    weights = ScanStore(finished.path).weights(cell.id)
+    names = [name for name, _ in model_of(cell).named_parameters()]
+    p, q = map(float, cell.source.chain)
+    for run in range(2):
+        own = {name: np.asarray(weights[f"trained/{name}"][run]) for name in names}
+        loss = naive_loss(own, p, q, cell.model.length)
+        assert abs(loss - finished.scalars[cell.id]["final_loss"][run]) < 1e-13
+
+
+def test_running_again_computes_nothing(
+    finished: ScanResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(scanning, "train_together", refuse)
+    again = scan(finished.config, out=finished.path)
+    assert again.scalars == finished.scalars
+
+
+def test_a_lost_cell_is_made_again_to_the_same_floats(finished: ScanResult, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.path, folder)
+    cell = finished.config.cells()[3]
+    (folder / "cells" / f"{cell.id}.json").unlink()
+    weights = folder / "weights" / f"{cell.id}.safetensors"
+    before = load_file(weights)
+    weights.unlink()
+    again = scan(finished.config, out=folder)
+    after = load_file(weights)
+    assert all((after[name] == before[name]).all() for name in before)
+    losses = [result.scalars[cell.id]["final_loss"] for result in (finished, again)]
+    assert losses[0] == losses[1]
+
+
+def test_batches_do_not_depend_on_the_order_of_the_axes() -> None:
+    turned = {**GRID, "axes": dict(reversed(GRID["axes"].items()))}
+    one = [[cell.id for cell in batch] for batch in batches(configured(**GRID).cells())]
+    other = [[cell.id for cell in batch] for batch in batches(configured(**turned).cells())]
+    assert sorted(one) == sorted(other)
+    assert len(one) == 2  # tied and untied models cannot share a graph
+
+
+def test_batches_stay_within_the_size_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = configured(**GRID).cells()
+    monkeypatch.setattr(scanning, "BATCH_SIZE", 2 * 2**3 * 8 * 4)  # four cells of two seeds
+    sizes = [len(batch) for batch in batches(cells)]
+    assert sizes == [3, 3, 3, 3]
+    monkeypatch.setattr(scanning, "BATCH_SIZE", 1)  # a single cell is never split
+    assert {len(batch) for batch in batches(cells)} == {1}
+
+
+def test_a_point_shared_by_cells_is_measured_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counted(cell: Any, kind: str, device: str) -> Any:
+        asked.append(kind)
+        return true(cell, kind, device)
+
+    true = measurement.measure_point
+    monkeypatch.setattr(measurement, "measure_point", counted)
+    config = configured(source={"p": 0.5, "q": 0.8}, **SMALL, axes={"train.lr": [1e-3, 2e-3]})
+    result = scan(config, out=tmp_path / "scan")
+    assert sorted(asked) == ["bigram", "unigram"]
+    first, second = result.scalars.values()
+    assert first["points"]["unigram"] == second["points"]["unigram"]
+
+
+def test_a_cell_that_fails_is_reported_and_the_others_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sometimes(cell: Any, *rest: Any) -> Any:
+        if str(cell.source.p) == "0.2":
+            raise ValueError("planted")
+        return true(cell, *rest)
+
+    true = measurement.measure_cell
+    monkeypatch.setattr(scanning, "measure_cell", sometimes)
+    config = configured(source={"q": 0.8}, **SMALL, axes={"source.p": [0.2, 0.5]})
+    result = scan(config, out=tmp_path / "scan")
+    bad, good = config.cells()
+    assert result.failed == {bad.id: "ValueError: planted"} and list(result.scalars) == [good.id]
+    monkeypatch.undo()
+    assert not scan(config, out=tmp_path / "scan").failed  # and is tried again
+
+
+def same_floats(one: ScanResult, other: ScanResult) -> bool:
+    """Whether all weights and trained spectra agree to the last bit, cell by cell in order."""
+
+    def stored(result: ScanResult) -> list[np.ndarray]:
+        store, cells = ScanStore(result.path), result.config.cells()
+        trees = [store.read_cell(cell.id)["/spectrum/trained"] for cell in cells]
+        spectra = [tree["eigenvalue"].to_numpy() for tree in trees]
+        return [*spectra, *(w for cell in cells for w in store.weights(cell.id).values())]
+
+    pairs = zip(stored(one), stored(other), strict=True)
+    return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+
+
+def test_batches_side_by_side_compute_the_floats_of_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = {"source": {"q": 0.8}, **SMALL, "axes": {"source.p": [0.2, 0.5]}}
+    config = configured(**tables)
+    assert len(batches(config.cells())) == 2
+    together = scan(config, out=tmp_path / "together")
+    monkeypatch.setattr(
+        scanning, "ThreadPoolExecutor", lambda _, *rest: futures.ThreadPoolExecutor(1, *rest)
+    )
+    assert same_floats(scan(config, out=tmp_path / "alone"), together)
+    tables["train"] = {**SMALL["train"], "seed": 1}
+    shifted = scan(configured(**tables), out=tmp_path / "shifted")
+    assert not same_floats(shifted, together)
+
+
+def test_a_batch_that_cannot_go_on_stops_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+
+    class Watch(Silence):
+        def step(self, number: int, step: int, steps_: int, loss: float) -> None:
+            steps.append(number)
+            if step == 5 and number == 1:
+                raise OSError("planted: disk full")
+
+    config = configured(
+        source={"q": 0.8},
+        model={"width": 2, "length": 3},
+        train={"steps": 100_000, "seeds": 1},
+        axes={"source.p": [0.2, 0.5]},
+    )
+    assert len(batches(config.cells())) == 2
+    with pytest.raises(OSError, match="planted: disk full"):
+        scan(config, out=tmp_path / "scan", watcher=Watch())
+    assert steps.count(1) == 5 and steps.count(2) < 50_000
+
+
+def test_a_slice_that_fails_its_own_checks_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A moved centre is a fault, a loss that is no number is counted; a sound slice has neither."""
+    true = loss_slice
+
+    def planted(*arguments: Any, **rest: Any) -> Any:
+        return dataclasses.replace(true(*arguments, **rest), center_error=1e-6, not_finite=3)
+
+    config = configured(source={"p": 0.5, "q": 0.8}, **SMALL)
+    sound = scan(config, out=tmp_path / "sound")
+    assert sound.slice_faults() == [] and sound.not_finite() == []
+    monkeypatch.setattr(measurement, "loss_slice", planted)
+    result = scan(config, out=tmp_path / "planted")
+    assert [count for *_, count in result.not_finite()] == [3, 3] and not result.failed
+    kinds, words = zip(*[(kind, text) for _, kind, text in result.slice_faults()], strict=True)
+    assert kinds == ("unigram", "bigram") and "middle is 1.0e-06 nat away" in words[0]
+
+
+def test_threads_and_random_state_are_given_back(tmp_path: Path) -> None:
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    scan(configured(source={"p": 0.5, "q": 0.8}, **SMALL), out=tmp_path / "scan")
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_diverged_run_is_recorded_not_hidden(tmp_path: Path) -> None:
+    settings = {**SMALL, "train": {"steps": 3, "seeds": 1, "lr": 1e200}}
+    result = scan(configured(source={"p": 0.5, "q": 0.8}, **settings), out=tmp_path / "scan")
+    (scalars,) = result.scalars.values()
+    assert scalars["final_loss"] == [None] and scalars["outcome"] == ["other"]
+    assert scalars["points"]["trained"]["runs"][0]["classification"] == "not finite"
+
+
+def test_p_plus_q_equal_1_is_measured_and_called_degenerate(tmp_path: Path) -> None:
+    config = configured(source={"p": "0.3", "q": "0.7"}, **SMALL)
+    (scalars,) = scan(config, out=tmp_path / "scan").scalars.values()
+    assert set(scalars["outcome"]) == {"degenerate"} and scalars["escape_step"] == [None, None]
+    for kind in ("unigram", "bigram"):
+        assert scalars["points"][kind]["classification"] == "degenerate"
+
+
+def test_the_run_knows_whether_the_floor_under_it_is_still_a_minimum(finished: ScanResult) -> None:
+    """At standard initialisation's small weights the sign is the paper's: p+q against 1."""
+    seen = set()
+    for cell in finished.config.cells():
+        excess = sum(cell.source.chain) - 1
+        if excess == 0:
+            continue
+        saddle = cell.model.tying == "untied" or excess < 0
+        for run in finished.scalars[cell.id]["points"]["trained"]["runs"]:
+            assert (run["predicted_unigram_inertia"][0] > 0) == saddle
+        seen.add(saddle)
+    assert seen == {True, False}
+
+
+def test_another_scan_in_the_folder_is_refused(finished: ScanResult) -> None:
+    other = configured(**{**GRID, "train": {"steps": 31, "seeds": 2}})
+    with pytest.raises(ConfigError, match=r"train\.steps: 31 here, 30 in the folder"):
+        scan(other, out=finished.path)
+
+
+def test_a_killed_scan_keeps_its_finished_cells(tmp_path: Path) -> None:
+    folder = tmp_path / "scan"
+    config = tmp_path / "grid.toml"
+    config.write_text(
+        "[model]\nwidth = 2\nlength = 3\n[train]\nsteps = 20\nseeds = 1\n[axes]\n"
+        '"source.p" = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]\n"source.q" = [0.2, 0.3, 0.8, 0.9]\n'
+    )
+    command = [sys.executable, "-m", "landscape", "scan", str(config), "--out", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while len(list(folder.glob("cells/*.json"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        process.stderr.close()
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob("cells/*.json")}
+    assert 3 <= len(kept) < 24
+
+    told: list[int] = []
+
+    class Watch(Silence):
+        def begin(self, cells: int, done: int, batches: int) -> None:
+            told.append(done)
+
+    result = scan(config, out=folder, watcher=Watch())
+    assert told == [len(kept)] and len(result.scalars) == 24 and not result.failed
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
+
+
+def test_result_is_frozen(finished: ScanResult) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        finished.path = Path()  # type: ignore[misc]  # the point of the test

@@ -1,0 +1,559 @@
+"""A scan's folder keeps whole cells only, whatever happens to those who write it."""
+
+import errno
+import hashlib
+import json
+import math
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from h5netcdf.utils import CompatibilityError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landscape.config.canonical import jsonable
+from landscape.config.scan import CellConfig, ConfigError, ScanConfig
+from landscape.store import scan_store
+from landscape.store.atomic import is_temporary, sweep, temporary
+from landscape.store.scan_store import ScanStore, Status
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG: dict[str, Any] = {
+    "source": {"q": Decimal("0.8")},
+    "axes": {"source.p": [Decimal("0.1"), Decimal("0.5")]},
+}
+VERSIONS = {"torch": "2.13.0"}
+
+
+@pytest.fixture
+def config() -> ScanConfig:
+    return ScanConfig(**CONFIG)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, config: ScanConfig) -> ScanStore:
+    return ScanStore(tmp_path / "scan").open_or_create(config, VERSIONS)
+
+
+def a_tree(value: float = 1.0) -> xr.DataTree:
+    loss = xr.DataArray([[value, 0.5], [math.nan, 0.25]], dims=("seed", "step"))
+    return xr.DataTree.from_dict(
+        {
+            "/": xr.Dataset(
+                attrs={"tied": True, "note": None, "table": {"d": 4}, "names": ["e", "b"]}
+            ),
+            "/training": xr.Dataset({"loss": loss.assign_attrs(unit="nats", exact=np.True_)}),
+            "/points/unigram": xr.Dataset({"stuck": ("seed", [True, False])}),
+        }
+    )
+
+
+def write(folder: ScanStore, cell: CellConfig, value: float = 1.0) -> None:
+    folder.write_cell(cell, a_tree(value), {"loss": value}, {"w": np.full(3, value)})
+
+
+def names(folder: ScanStore) -> set[str]:
+    """Every file of the folder that is not there from the start."""
+    found = {p.relative_to(folder.path).as_posix() for p in folder.path.rglob("*") if p.is_file()}
+    return found - {"scan.json", ".lock"}
+
+
+def files(cell: CellConfig) -> set[str]:
+    return {f"cells/{cell.id}.nc", f"cells/{cell.id}.json", f"weights/{cell.id}.safetensors"}
+
+
+# --- what goes in comes out ----------------------------------------------------------------------
+
+
+def test_a_cell_comes_back_as_it_was_written(folder: ScanStore, config: ScanConfig) -> None:
+    cell = config.cells()[0]
+    tree = a_tree()
+    scalars = {"loss": math.nan, "radius": math.inf, "inertia": (1, 0, 2), "n": np.int64(3)}
+    weights = {
+        "embedding": torch.arange(6.0, dtype=torch.float64).reshape(2, 3).T.requires_grad_(),
+        "bias": np.float32(0.1),
+    }
+    folder.write_cell(cell, tree, scalars, weights)
+
+    back = folder.read_cell(cell.id)
+    for path in ("/training", "/points/unigram"):
+        xr.testing.assert_equal(back[path].to_dataset(), tree[path].to_dataset())
+    assert back["points/unigram/stuck"].dtype == bool
+    assert folder.scalars(cell.id) == {"loss": None, "radius": None, "inertia": [1, 0, 2], "n": 3}
+    loaded = folder.weights(cell.id)
+    np.testing.assert_array_equal(loaded["embedding"], [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]])
+    assert [str(loaded[name].dtype) for name in weights] == ["float64", "float32"]
+    assert loaded["bias"].shape == ()
+    assert names(folder) == files(cell)
+
+
+def test_attributes_that_netcdf_refuses_are_written_in_its_terms(
+    folder: ScanStore, config: ScanConfig, tmp_path: Path
+) -> None:
+    cell, tree = config.cells()[0], a_tree()
+    # The control: netCDF does refuse them as they are.
+    refusals = {
+        "boolean dtypes": (CompatibilityError, True),
+        "Object dtype": (TypeError, {"d": 4}),
+    }
+    for words, (error, value) in refusals.items():
+        plain = xr.DataTree(xr.Dataset(attrs={"value": value}))
+        with pytest.raises(error, match=words):
+            plain.to_netcdf(tmp_path / "control.nc", engine="h5netcdf")
+    folder.write_cell(cell, tree, {}, {})
+    attributes = folder.read_cell(cell.id).attrs
+    assert attributes["tied"] == 1
+    assert "note" not in attributes
+    assert json.loads(attributes["table"]) == {"d": 4}
+    assert json.loads(attributes["names"]) == ["e", "b"]
+    assert {"created_at", "version", "schema", "seed", "id"} <= set(attributes)
+    assert attributes["id"] == cell.id
+    assert folder.read_cell(cell.id)["training/loss"].attrs == {"unit": "nats", "exact": 1}
+    # Writing does not touch what it was given.
+    assert tree.attrs == {"tied": True, "note": None, "table": {"d": 4}, "names": ["e", "b"]}
+
+
+def test_the_record_states_the_hash_and_size_of_the_other_files(
+    folder: ScanStore, config: ScanConfig
+) -> None:
+    cell = config.cells()[0]
+    write(folder, cell)
+    record = json.loads((folder.path / "cells" / f"{cell.id}.json").read_text("utf-8"))
+    for key, name in (
+        ("tree", f"cells/{cell.id}.nc"),
+        ("weights", f"weights/{cell.id}.safetensors"),
+    ):
+        content = (folder.path / name).read_bytes()
+        assert record["files"][key] == {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "size": len(content),
+        }
+    assert record["id"] == cell.id
+    assert record["coordinates"] == {"source.p": "0.1"}
+
+
+def test_a_file_read_is_closed_and_can_be_removed(folder: ScanStore, config: ScanConfig) -> None:
+    cell = config.cells()[0]
+    write(folder, cell)
+    tree = folder.read_cell(cell.id)
+    (folder.path / "cells" / f"{cell.id}.nc").unlink()
+    xr.testing.assert_equal(tree["training"].to_dataset(), a_tree()["training"].to_dataset())
+    open_files = Path("/proc/self/fd")
+    if open_files.exists():
+        links = [os.readlink(p) for p in open_files.iterdir() if p.is_symlink()]
+        assert [link for link in links if cell.id in link] == []
+
+
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.decimals(-9, 9),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_every_record_is_strict_json(value: object) -> None:
+    text = json.dumps(jsonable(value), allow_nan=False)
+    assert json.loads(text) == jsonable(value)
+
+
+# --- opening -------------------------------------------------------------------------------------
+
+
+def test_the_folder_says_what_it_holds(folder: ScanStore, config: ScanConfig) -> None:
+    description = folder.description()
+    assert description["hash"] == config.hash == folder.config().hash
+    assert description["axes"] == {"source.p": ["0.1", "0.5"]}
+    assert description["versions"]["torch"] == "2.13.0"
+    assert folder.status() == Status(done=0, pending=2, quarantined=0)
+
+
+def test_the_same_configuration_resumes(folder: ScanStore, config: ScanConfig) -> None:
+    first, second = config.cells()
+    write(folder, first)
+    before = (folder.path / "scan.json").read_bytes()
+    again = ScanStore(folder.path).open_or_create(ScanConfig(**{**CONFIG, "name": "renamed"}), {})
+    assert again.pending(config.cells()) == (second,)
+    assert again.status() == Status(done=1, pending=1, quarantined=0)
+    assert (folder.path / "scan.json").read_bytes() == before
+
+
+def test_another_configuration_is_refused_with_the_difference(folder: ScanStore) -> None:
+    other = ScanConfig(**{**CONFIG, "train": {"steps": 7}, "model": {"width": 8}})
+    before = names(folder)
+    with pytest.raises(ConfigError) as caught:
+        ScanStore(folder.path).open_or_create(other, VERSIONS)
+    assert str(caught.value) == (
+        f"the folder {folder.path} holds another scan:\n"
+        "  model.width: 8 here, 4 in the folder\n"
+        "  train.steps: 7 here, 1000 in the folder\n"
+        "choose another folder with --out, or run the configuration it holds"
+    )
+    assert names(folder) == before
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(
+    tmp_path: Path, config: ScanConfig
+) -> None:
+    (tmp_path / "thesis.tex").write_text("all of it")
+    with pytest.raises(
+        ConfigError, match=r"is not empty .* \(it holds thesis\.tex\); choose a new"
+    ):
+        ScanStore(tmp_path).open_or_create(config, VERSIONS)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_an_empty_folder_and_one_left_by_a_killed_start_are_used(
+    tmp_path: Path, config: ScanConfig
+) -> None:
+    (tmp_path / ".lock").touch()
+    with temporary(tmp_path / "scan.json") as name:
+        name.write_text("{")
+        assert ScanStore(tmp_path).open_or_create(config, VERSIONS).config().hash == config.hash
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": "something else"}'])
+def test_a_folder_with_a_foreign_scan_json_is_refused(
+    tmp_path: Path, config: ScanConfig, text: str
+) -> None:
+    (tmp_path / "scan.json").write_text(text)
+    with pytest.raises(
+        ConfigError, match=r"is not the folder of a scan: it has no readable scan\.json"
+    ):
+        ScanStore(tmp_path).open_or_create(config, VERSIONS)
+    assert (tmp_path / "scan.json").read_text() == text
+
+
+def test_reading_a_folder_that_is_no_scan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name a folder that `landscape scan` wrote"):
+        ScanStore(tmp_path / "nowhere").status()
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_another_schema_is_refused(folder: ScanStore, config: ScanConfig) -> None:
+    path = folder.path / "scan.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 0'))
+    with pytest.raises(ConfigError, match="was written with schema 0, and this version reads and"):
+        ScanStore(folder.path).open_or_create(config, VERSIONS)
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, config: ScanConfig) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        ConfigError, match="cannot be written: Not a directory; choose another one with"
+    ):
+        ScanStore(tmp_path / "file" / "scan").open_or_create(config, VERSIONS)
+    with pytest.raises(
+        ConfigError, match="cannot be written: File exists; choose another one with"
+    ):
+        ScanStore(tmp_path / "file").open_or_create(config, VERSIONS)
+
+
+def test_a_folder_that_is_read_only_is_refused(
+    folder: ScanStore, config: ScanConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever runs the tests may be root, whom permissions do not stop: the refusal is put in.
+    def touch(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(Path, "touch", touch)
+    with pytest.raises(
+        ConfigError, match="cannot be written: Permission denied; choose another one"
+    ):
+        folder.open_or_create(config, VERSIONS)
+
+
+def test_a_cell_that_is_not_finished_cannot_be_read(folder: ScanStore, config: ScanConfig) -> None:
+    cell = config.cells()[0]
+    for read in (folder.read_cell, folder.scalars, folder.weights):
+        with pytest.raises(
+            ConfigError, match=f"the cell {cell.id} is not finished in .* run the scan"
+        ):
+            read(cell.id)
+
+
+# --- damage --------------------------------------------------------------------------------------
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def edit(old: str, new: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), "utf-8")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("cells/{}.nc", truncate, "its file of results is not the one that was written"),
+        ("cells/{}.nc", flip, "its file of results is not the one that was written"),
+        ("cells/{}.nc", Path.unlink, "its file of results is missing"),
+        ("weights/{}.safetensors", flip, "its file of weights is not the one that was written"),
+        ("weights/{}.safetensors", Path.unlink, "its file of weights is missing"),
+        ("cells/{}.json", lambda p: os.truncate(p, 20), "cannot be read"),
+        ("cells/{}.json", lambda p: p.write_text("[]"), "its record cannot be read"),
+        ("cells/{}.json", lambda p: p.write_bytes(b"\xff"), "its record cannot be read"),
+        ("cells/{}.json", edit('"schema": 1', '"schema": 0'), "its record has schema 0, not 1"),
+        ("cells/{}.json", edit('"id": "', '"id": "f'), "its record is that of another cell (f"),
+    ],
+)
+def test_a_damaged_cell_is_set_aside_with_the_reason_and_run_again(
+    folder: ScanStore,
+    config: ScanConfig,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    damage: Callable[[Path], object],
+    reason: str,
+) -> None:
+    first, second = config.cells()
+    write(folder, first)
+    write(folder, second)
+    assert folder.pending(config.cells()) == ()  # the control: undamaged cells stay
+    damage(folder.path / name.format(first.id))
+    assert folder.pending(config.cells()) == (first,)
+    assert folder.status() == Status(done=1, pending=1, quarantined=1)
+    assert reason in caplog.text
+    place = folder.path / "quarantine" / f"{first.id}-1"
+    assert reason in (place / "reason.txt").read_text("utf-8")
+    assert {n for n in names(folder) if not n.startswith("quarantine/")} == files(second)
+
+    write(folder, first, 2.0)
+    assert folder.pending(config.cells()) == ()
+    assert folder.scalars(first.id) == {"loss": 2.0}
+
+
+def test_a_second_quarantine_keeps_the_first(folder: ScanStore, config: ScanConfig) -> None:
+    cell = config.cells()[0]
+    for _ in range(2):
+        write(folder, cell)
+        flip(folder.path / "cells" / f"{cell.id}.nc")
+        assert folder.check(cell) is not None
+    places = sorted(p.name for p in (folder.path / "quarantine").iterdir())
+    assert places == [f"{cell.id}-1", f"{cell.id}-2"]
+
+
+def test_the_cell_of_another_configuration_is_foreign(
+    folder: ScanStore, config: ScanConfig
+) -> None:
+    first, second = config.cells()
+    write(folder, first)
+    for name in ("cells/{}.nc", "cells/{}.json", "weights/{}.safetensors"):
+        (folder.path / name.format(first.id)).rename(folder.path / name.format(second.id))
+    assert folder.check(second) == f"its record is that of another cell ({first.id})"
+    assert folder.pending(config.cells()) == (first, second)
+
+
+# --- writers that fail, die, or race -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_full_disk_leaves_no_half_file_and_no_temporary(
+    folder: ScanStore, config: ScanConfig, monkeypatch: pytest.MonkeyPatch, call: str, turn: int
+) -> None:
+    cell = config.cells()[0]
+    real, calls = getattr(os, call), []
+
+    def full(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == turn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, full)
+        with pytest.raises(
+            OSError, match="could not be written: No space left on device"
+        ) as caught:
+            write(folder, cell)
+    assert caught.value.errno == errno.ENOSPC
+    assert "Finished cells are kept" in str(caught.value)
+    left = names(folder)
+    assert f"cells/{cell.id}.json" not in left
+    # All are flushed before the first is renamed; what was renamed is whole.
+    assert len(left) == (turn - 1 if call == "replace" else 0)
+    for name in left:
+        assert (folder.path / name).stat().st_size > 0
+    assert folder.pending([cell]) == (cell,)
+    write(folder, cell)
+    assert folder.pending([cell]) == ()
+
+
+def test_an_interrupt_in_the_middle_leaves_no_file(
+    folder: ScanStore, config: ScanConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scan_store, "write_weights", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write(folder, config.cells()[0])
+    assert names(folder) == set()
+
+
+PREAMBLE = f"""
+import os, signal, sys, time
+from decimal import Decimal
+import numpy as np, xarray as xr
+from landscape.store import scan_store as store
+from landscape.config.scan import ScanConfig
+config = ScanConfig(**{CONFIG!r})
+folder = store.ScanStore(sys.argv[1]).open_or_create(config, {{}})
+def write(cell, value):
+    tree = xr.DataTree.from_dict({{"/training": xr.Dataset({{"loss": ("seed", [value] * 5)}})}})
+    folder.write_cell(cell, tree, {{"loss": value}}, {{"w": np.full(3, value)}})
+"""
+
+
+def start(code: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """A fresh process that runs `code` after PREAMBLE."""
+    return subprocess.Popen([sys.executable, "-c", PREAMBLE + code, *arguments], cwd=ROOT)
+
+
+@pytest.mark.parametrize("published", [0, 1, 2])
+def test_a_writer_killed_before_the_record_leaves_the_cell_to_be_run(
+    folder: ScanStore, config: ScanConfig, published: int
+) -> None:
+    first, second = config.cells()
+    write(folder, first)
+    code = f"""
+done = []
+real = store.publish
+def publish(name, path):
+    if len(done) == {published}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(name, path)
+    done.append(path)
+store.publish = publish
+write(config.cells()[1], 1.0)
+"""
+    assert start(code, str(folder.path)).wait(timeout=60) == -signal.SIGKILL
+
+    final = {name for name in names(folder) if not is_temporary(Path(name))}
+    assert len(final - files(first)) == published  # the control: it was killed where it says
+    assert folder.pending(config.cells()) == (second,)
+    write(folder, second, 3.0)  # not held up by the lock of the dead
+    assert folder.pending(config.cells()) == ()
+    assert folder.scalars(second.id) == {"loss": 3.0}
+
+
+def test_temporaries_of_the_dead_are_swept_and_those_of_the_living_are_not(
+    folder: ScanStore, config: ScanConfig
+) -> None:
+    with temporary(folder.path / "cells" / "x.nc") as old, temporary(old) as new:
+        old.touch()
+        new.touch()
+        os.utime(old, (time.time() - 7200,) * 2)
+        stranger = folder.path / "cells" / ".partial-notes"
+        stranger.touch()
+        os.utime(stranger, (0, 0))
+        folder.open_or_create(config, VERSIONS)
+        assert (old.exists(), new.exists(), stranger.exists()) == (False, True, True)
+        sweep(folder.path / "cells")
+        assert new.exists()
+
+
+def test_two_writers_of_one_folder_lose_no_cell(tmp_path: Path) -> None:
+    # Both write every cell, in opposite order and at once, each with its own values.
+    axes = {"source.p": {"from": 0.1, "to": 0.9, "count": 9}, "train.seed": [0, 1]}
+    tables: dict[str, Any] = {"source": {"q": 0.8}, "axes": axes}
+    config = ScanConfig(**tables)
+    code = f"""
+config = ScanConfig(source={{"q": 0.8}}, axes={axes!r})
+folder = store.ScanStore(sys.argv[3]).open_or_create(config, {{}})
+go = sys.argv[2]
+open(go + sys.argv[4], "w").close()
+while not all(os.path.exists(go + k) for k in "12"):
+    time.sleep(0.001)
+for cell in config.cells()[:: 1 if sys.argv[4] == "1" else -1]:
+    write(cell, float(sys.argv[4]))
+"""
+    path = tmp_path / "scan"
+    spare, go = str(tmp_path / "spare"), str(tmp_path / "go")
+    writers = [start(code, spare, go, str(path), number) for number in "12"]
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0]
+
+    folder = ScanStore(path)
+    assert folder.pending(config.cells()) == ()
+    assert folder.status() == Status(done=18, pending=0, quarantined=0)
+    for cell in config.cells():
+        # One writer's files throughout, never a mixture.
+        value = folder.scalars(cell.id)["loss"]
+        assert value in (1.0, 2.0)
+        loss = folder.read_cell(cell.id)["training"].to_dataset()["loss"]
+        assert loss.values.tolist() == [value] * 5
+        assert folder.weights(cell.id)["w"].tolist() == [value] * 3
+    assert {name for name in names(folder) if is_temporary(Path(name))} == set()
+
+
+def test_a_writer_waits_for_another_in_the_middle_of_the_same_cell(
+    folder: ScanStore, config: ScanConfig, tmp_path: Path
+) -> None:
+    # One writer pauses after its first file; the other starts there and has a whole second to put
+    # its own files under the same names, which the first would then complete with a foreign record.
+    ready = tmp_path / "ready"
+    pauses = """
+real = store.publish
+def publish(name, path):
+    real(name, path)
+    if not os.path.exists(sys.argv[2]):
+        open(sys.argv[2], "w").close()
+        time.sleep(1)
+store.publish = publish
+write(config.cells()[0], 1.0)
+"""
+    follows = """
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.001)
+write(config.cells()[0], 2.0)
+"""
+    writers = [start(follows, str(folder.path), str(ready))]
+    writers.append(start(pauses, str(folder.path), str(ready)))
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    cell = config.cells()[0]
+    assert folder.check(cell) is None
+    assert folder.scalars(cell.id) == {"loss": 1.0}
+    assert folder.weights(cell.id)["w"].tolist() == [1.0] * 3
+
+
+def test_the_first_writer_of_a_cell_is_kept_whole(folder: ScanStore, config: ScanConfig) -> None:
+    cell = config.cells()[0]
+    write(folder, cell, 1.0)
+    before = {n: (folder.path / n).read_bytes() for n in names(folder)}
+    write(folder, cell, 2.0)
+    assert {n: (folder.path / n).read_bytes() for n in names(folder)} == before
+
+
+def test_files_are_readable_by_those_the_umask_allows(
+    folder: ScanStore, config: ScanConfig
+) -> None:
+    cell = config.cells()[0]
+    write(folder, cell)
+    umask = os.umask(0)
+    os.umask(umask)
+    modes = {stat.S_IMODE((folder.path / name).stat().st_mode) for name in files(cell)}
+    assert modes == {0o666 & ~umask}

@@ -1,0 +1,568 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from landscape.models import ReducedModel, SingleLayer
+from landscape.models.ansatz import ansatz
+from landscape.models.gpt import GPT
+from landscape.models.initial import gaussian, standard
+from landscape.objectives.exact import ExactLoss
+from landscape.objectives.population import Population
+from landscape.objectives.sampled import SampledLoss
+from landscape.sources import BinaryMarkov
+from landscape.sources.markov import Markov
+from landscape.store.cell_files import read_tree, write_tree
+from landscape.training import context_means as means_module
+from landscape.training.checkpoints import Checkpoints, checkpoint_times
+from landscape.training.context_means import context_means, rank_one_energy, weighted_contexts
+from landscape.training.loop import Trajectory, train, train_together
+from tests.twins.single_layer import (
+    Weights,
+    naive_divergence,
+    naive_logits,
+    naive_loss,
+    path_probability,
+    sequences,
+)
+
+P, Q, LENGTH = 0.2, 0.3, 4
+KERNEL = np.array([[1 - P, P], [Q, 1 - Q]])
+
+
+def exact(p: float, q: float, length: int) -> ExactLoss:
+    return ExactLoss(BinaryMarkov(p, q), length)
+
+
+def single(seed: int = 0, *, zero: tuple[str, ...] = ()) -> tuple[SingleLayer, dict[str, Tensor]]:
+    """A small model and weights of order 1, for which attention is far from uniform."""
+    model = SingleLayer(width=3, length=LENGTH, tying="untied")
+    params = gaussian(model, 1.0, seed)
+    return model, params | {name: params[name] * 0 for name in zero}
+
+
+def plain(params: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in params.items()}
+
+
+def stacked(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value[None] for name, value in params.items()}
+
+
+def recorded(trajectory: Trajectory) -> Checkpoints:
+    assert trajectory.checkpoints is not None
+    return trajectory.checkpoints
+
+
+def chances(paths: np.ndarray) -> np.ndarray:
+    return np.array([float(path_probability(tuple(path), P, Q)) for path in paths])
+
+
+def naive_probability(weights: Weights, paths: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """E[prediction | x_n = s], [N,2,2], sequence by sequence."""
+    total, seen = np.zeros((paths.shape[1], 2, 2)), np.zeros((paths.shape[1], 2, 1))
+    for path, share in zip(paths, chance, strict=True):
+        for n, (symbol, logit) in enumerate(zip(path, naive_logits(weights, path), strict=True)):
+            one = 1 / (1 + math.exp(-float(logit)))
+            total[n, symbol] += share * np.array([1 - one, one])
+            seen[n, symbol] += share
+    return total / seen
+
+
+def naive_attention(
+    weights: Weights, path: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Attention matrix [N,N], norms of what it adds [N] and of the stream [N], query by query."""
+    d, length = len(weights["embedding"]), len(path)
+    u = [weights["embedding"] * x + weights["positions"][n] for n, x in enumerate(path)]
+    matrix, added = np.zeros((length, length)), np.zeros(length)
+    for n in range(length):
+        query = weights["query"] @ u[n]
+        scores = [float(query @ (weights["key"] @ u[i])) / math.sqrt(d) for i in range(n + 1)]
+        unnormalised = [math.exp(score) for score in scores]
+        mixed = np.zeros(d)
+        for i in range(n + 1):
+            matrix[n, i] = unnormalised[i] / sum(unnormalised)
+            mixed += matrix[n, i] * (weights["value"] @ u[i])
+        added[n] = math.sqrt(float(((weights["output"] @ mixed) ** 2).sum()))
+    return matrix, added, np.array([math.sqrt(float((v**2).sum())) for v in u])
+
+
+# --- the predicted law
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_predicted_law_is_the_mean_prediction_after_a_symbol(seed: int) -> None:
+    model, params = single(seed)
+    contexts = weighted_contexts(exact(P, Q, LENGTH))
+    found = context_means(model, stacked(params), contexts)["probability"][0].numpy()
+    paths = sequences(LENGTH)
+    expected = naive_probability(plain(params), paths, chances(paths))
+    # sums of 16 numbers of order 1 with weights that sum to 1: a few eps
+    assert np.abs(found - expected).max() < 1e-14
+    unweighted = naive_probability(plain(params), paths, np.full(len(paths), 1 / len(paths)))
+    assert np.abs(found - unweighted).max() > 1e-3
+    assert np.abs(found - expected.swapaxes(1, 2)).max() > 1e-2
+    assert np.abs(found - expected[::-1]).max() > 1e-2
+
+
+def bigram_ansatz(model: SingleLayer) -> dict[str, Tensor]:
+    """A point of the bigram set with w = .5: s* = e^2 (1 + 2 w |w|), b = e^2/2 + ln(p/(1-p))."""
+    square = math.log((1 - P) * (1 - Q) / (P * Q)) / 1.5
+    return ansatz(model, math.sqrt(square), 0.5, square / 2 + math.log(P / (1 - P)))
+
+
+def test_at_the_bigram_point_the_predicted_law_is_the_kernel_at_every_position() -> None:
+    model = SingleLayer(width=4, length=3)
+    start = bigram_ansatz(model)
+    done = train(
+        model, exact(P, Q, 3), steps=0, seeds=[0], initial=lambda seed: start, checkpoints=2
+    )
+    record = recorded(done)
+    assert record.probability.shape == (1, 1, 3, 2, 2)
+    assert record.probability.dtype == np.float32
+    # stored in float32: half an eps of numbers below 1
+    assert np.abs(record.probability[0, 0] - KERNEL).max() < 6e-8
+    assert np.abs(record.probability[0, 0] - KERNEL.T).max() > 0.05
+    energies = dict(zip(record.matrices, record.rank_one[0, 0], strict=True))
+    assert abs(energies["hidden_in"] - 1) < 1e-14
+    assert abs(energies["output"] - 1 / 4) < 1e-14  # the identity
+    assert math.isnan(energies["query"])  # zero
+    nearest = dict(zip(record.references, record.distance[0, 0], strict=True))
+    # a distance is quadratic: eps of the logits leaves nothing
+    assert abs(nearest["bigram"]) < 1e-15
+    assert abs(nearest["optimal"]) < 1e-15
+    assert nearest["unigram"] > 0.1
+
+
+class LastTwo(nn.Module):
+    """Any law of the next symbol after the last two: a user's module, with nothing but `forward`.
+
+    Before the first symbol stands the first symbol.
+    """
+
+    def __init__(self, states: int) -> None:
+        super().__init__()
+        self.states = states
+        self.table = nn.Parameter(torch.zeros(states, states, states, dtype=torch.float64))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        before = torch.cat([tokens[:, :1], tokens[:, :-1]], dim=1)
+        return self.table[before, tokens]
+
+
+def test_the_symbols_before_are_weighted_by_the_reversed_chain() -> None:
+    generator = np.random.default_rng(3)
+    kernel, table = generator.dirichlet(np.ones(3), 3), generator.standard_normal((3, 3, 3))
+    start = {"table": torch.from_numpy(table)}
+    loss = ExactLoss(Markov(kernel), 3)
+    done = train(LastTwo(3), loss, steps=0, seeds=[5], initial=lambda seed: start, checkpoints=2)
+    record = recorded(done)
+    law = np.exp(table) / np.exp(table).sum(-1, keepdims=True)
+    pi = np.linalg.matrix_power(kernel, 4096)[0]
+    reversed_chain = (pi[:, None] * kernel / pi).T  # P(x_{n-1} = r | x_n = s), [s, r]
+    expected = np.einsum("sr,rst->st", reversed_chain, law)
+    assert np.abs(record.probability[0, 0, 1:] - expected).max() < 6e-8  # float32
+    assert np.abs(record.probability[0, 0, 0] - law[range(3), range(3)]).max() < 6e-8
+    for wrong in (kernel, np.tile(pi, (3, 1)), np.full((3, 3), 1 / 3)):
+        mixed = np.einsum("sr,rst->st", wrong, law)
+        assert np.abs(record.probability[0, 0, 1:] - mixed).max() > 1e-2
+    assert record.attention is None
+    assert record.attention_share is None
+    assert record.matrices == ()
+    assert record.rank_one.shape == (1, 1, 0)
+
+
+def test_long_contexts_are_the_first_64_of_those_held_out() -> None:
+    model = SingleLayer(width=2, length=20)
+    loss = SampledLoss(BinaryMarkov(P, Q), 20, batch=4, seed=1)
+    start = gaussian(model, 1.0, 2)
+    done = train(model, loss, steps=0, seeds=[0], initial=lambda seed: start, checkpoints=2)
+    record = recorded(done)
+    held_out = Population(model, [loss], 1).losses[0]
+    assert isinstance(held_out, SampledLoss)
+    tokens = held_out.tokens.numpy()
+    assert record.contexts == 64 < len(tokens)
+    expected = naive_probability(plain(start), tokens[:64], np.full(64, 1 / 64))
+    assert np.abs(record.probability[0, 0] - expected).max() < 1e-6  # float32
+    others = naive_probability(plain(start), tokens[-64:], np.full(64, 1 / 64))
+    assert np.abs(record.probability[0, 0] - others).max() > 1e-3
+
+
+def test_a_symbol_that_never_shows_has_no_predicted_law() -> None:
+    tokens, weights = torch.tensor([[0, 1], [0, 0]]), torch.tensor([0.5, 0.5]).double()
+    params = {name: value.detach()[None] for name, value in LastTwo(2).named_parameters()}
+    found = context_means(LastTwo(2), params, (tokens, weights))["probability"][0]
+    assert found[0, 0].tolist() == [0.5, 0.5]
+    assert found[0, 1].isnan().all()
+    assert found[1].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+
+
+@pytest.mark.parametrize("entries", [1, 12, 200, 700])
+def test_the_means_do_not_depend_on_the_parts_they_are_computed_in(
+    entries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = single()
+    params = {
+        name: torch.stack([gaussian(model, 1.0, seed)[name] for seed in range(3)])
+        for name in dict(model.named_parameters())
+    }
+    contexts = weighted_contexts(exact(P, Q, LENGTH))
+    whole = context_means(model, params, contexts)
+    monkeypatch.setattr(means_module, "ENTRIES", entries)
+    parts = context_means(model, params, contexts)
+    assert parts.keys() == whole.keys()
+    for name, value in whole.items():
+        assert (parts[name] - value).abs().max() < 1e-14  # another order of summation
+    less = (contexts[0][:-1], contexts[1][:-1])
+    assert (
+        context_means(model, params, less)["probability"] - whole["probability"]
+    ).abs().max() > (1e-3)
+
+
+# --- attention
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_attention_and_its_share_are_those_of_the_enumeration(seed: int) -> None:
+    model, params = single(seed)
+    found = context_means(model, stacked(params), weighted_contexts(exact(P, Q, LENGTH)))
+    paths = sequences(LENGTH)
+    weights = chances(paths)
+    matrices, added, stream = zip(
+        *[naive_attention(plain(params), path) for path in paths], strict=True
+    )
+    mean = np.einsum("b,bnm->nm", weights, np.array(matrices))
+    share = found["attention_share"][0, 0].item()
+    # sums of 16 contexts of order 1
+    assert np.abs(found["attention"][0, 0, 0].numpy() - mean).max() < 1e-14
+    assert np.abs(found["attention"][0, 0, 0].numpy() - np.mean(matrices, axis=0)).max() > 1e-3
+    assert np.abs(found["attention"][0, 0, 0].numpy() - mean.T).max() > 1e-1
+    a, u = weights @ np.array(added).sum(1), weights @ np.array(stream).sum(1)
+    assert abs(share - a / (a + u)) < 1e-14
+    ratios = np.array(added) / (np.array(added) + np.array(stream))
+    for wrong in (a / u, u / (a + u), weights @ ratios.mean(1)):
+        assert abs(share - wrong) > 1e-4
+
+
+@pytest.mark.parametrize("zero", [("query",), ("key",), ("query", "value")], ids=str)
+def test_without_query_or_key_attention_is_uniform(zero: tuple[str, ...]) -> None:
+    uniform = np.tril(np.ones((LENGTH, LENGTH))) / np.arange(1, LENGTH + 1)[:, None]
+    model, params = single(2, zero=zero)
+    loss = exact(P, Q, LENGTH)
+    done = train(model, loss, steps=0, seeds=[0], initial=lambda seed: params, checkpoints=2)
+    record = recorded(done)
+    assert record.attention is not None
+    assert record.attention_share is not None
+    assert record.attention.dtype == np.float32
+    assert np.abs(record.attention[0, 0, 0, 0] - uniform).max() < 6e-8  # float32
+    assert (record.attention_share[0, 0, 0] == 0) == ("value" in zero)
+    means = context_means(model, stacked(single(2)[1]), weighted_contexts(loss))
+    assert np.abs(means["attention"][0, 0, 0].numpy() - uniform).max() > 1e-2
+
+
+def test_a_deep_model_is_recorded_layer_by_layer_and_head_by_head() -> None:
+    source = Markov(np.random.default_rng(0).dirichlet(np.ones(3), 3))
+    records = [
+        recorded(
+            train(
+                GPT(states=3, width=4, length=3, layers=2, heads=2, window=window),
+                ExactLoss(source, 3), steps=3, seeds=[0, 1], lr=0.1, checkpoints=3,
+            )
+        )
+        for window in (1, None)
+    ]  # fmt: skip
+    near, far = (record.attention for record in records)
+    assert near is not None
+    assert far is not None
+    assert near.shape == far.shape == (2, 3, 2, 2, 3, 3)
+    assert np.array_equal(near, np.broadcast_to(np.eye(3), near.shape))  # each sees itself alone
+    assert np.abs(far - np.eye(3)).max() > 0.1
+    assert np.abs(far.sum(-1) - 1).max() < 2e-7  # float32
+    assert not np.array_equal(far[:, 2, 0], far[:, 2, 1])
+    assert not np.array_equal(far[:, 2, :, 0], far[:, 2, :, 1])
+    assert any(name.endswith(".hidden_in") for name in records[0].matrices)
+    assert len(set(records[0].matrices)) == records[0].rank_one.shape[-1]
+
+
+class Shown(LastTwo):
+    """Two layers of three heads that attend as the first symbol says; counts how often it looks."""
+
+    looked = 0
+
+    def observe(self, tokens: Tensor) -> dict[str, Tensor]:
+        type(self).looked += 1
+        batch, length = tokens.shape
+        first = tokens[:, :1, None, None, None].double()
+        shape = (batch, 2, 3, length, length)
+        heads = torch.arange(6, dtype=torch.float64).reshape(2, 3, 1, 1)
+        norms = torch.tensor([1.0, 3.0], dtype=torch.float64)[:, None].expand(batch, 2, length)
+        return {
+            "attention": (first + heads).expand(shape),
+            "attended": norms * self.table.exp().mean(),
+            "stream": torch.ones(batch, 2, length, dtype=torch.float64),
+        }
+
+
+def test_layers_and_heads_keep_their_places() -> None:
+    model = Shown(2)
+    done = train(model, exact(P, Q, 3), steps=0, seeds=[0], initial=standard_zero, checkpoints=2)
+    record = recorded(done)
+    assert record.attention is not None
+    assert record.attention_share is not None
+    assert record.attention.shape == (1, 1, 2, 3, 3, 3)
+    # P(x_1 = 1) = .4 and the number of the head
+    expected = 0.4 + np.arange(6).reshape(2, 3)
+    assert record.attention[0, 0, :, :, 2, 1] == pytest.approx(expected, rel=1e-7)  # float32
+    assert record.attention_share[0, 0] == pytest.approx([1 / 2, 3 / 4], rel=1e-14)
+
+
+def standard_zero(seed: int) -> dict[str, Tensor]:
+    return {"table": torch.zeros(2, 2, 2, dtype=torch.float64)}
+
+
+def test_a_model_that_shows_nothing_has_no_attention_in_its_record() -> None:
+    class Silent(LastTwo):
+        def observe(self, tokens: Tensor) -> dict[str, Tensor]:
+            return {}
+
+    record = recorded(train(Silent(2), exact(P, Q, 3), steps=1, seeds=[0], checkpoints=2))
+    assert record.attention is None
+    assert record.attention_share is None
+    assert "attention" not in record.to_xarray()
+
+
+# --- the rank of matrices
+
+
+@pytest.mark.parametrize("values", [(3.0, 1.0), (2.0, 2.0), (5.0, 0.0), (1e-9, 1e-10)])
+def test_rank_one_energy_is_the_share_of_the_chosen_singular_value(
+    values: tuple[float, float],
+) -> None:
+    generator = np.random.default_rng(4)
+    left = np.linalg.qr(generator.standard_normal((5, 5)))[0][:, :2]
+    right = np.linalg.qr(generator.standard_normal((3, 3)))[0][:, :2]
+    matrix = torch.from_numpy(left @ np.diag(values) @ right.T)
+    found = rank_one_energy(matrix).item()
+    squares = [value**2 for value in values]
+    assert found == pytest.approx(squares[0] / sum(squares), rel=1e-13)
+    assert rank_one_energy(matrix.T).item() == pytest.approx(found, rel=1e-13)
+    if values[1] not in (0.0, values[0]):
+        assert found != pytest.approx(values[0] / sum(values), rel=1e-2)
+
+
+def test_a_matrix_that_has_no_share_spoils_no_other() -> None:
+    matrices = torch.eye(2).repeat(4, 1, 1)
+    matrices[1] = 0
+    matrices[2, 0, 1] = math.inf
+    matrices[3, 1, 1] = math.nan
+    found = rank_one_energy(matrices)
+    assert found[0] == 0.5
+    assert found[1:].isnan().all()
+
+
+def test_every_matrix_is_named_and_nothing_else() -> None:
+    model = SingleLayer(width=2, length=3)
+    record = recorded(train(model, exact(P, Q, 3), steps=1, seeds=[0], checkpoints=2))
+    linear = ("query", "key", "value", "output", "hidden_in", "hidden_out")
+    assert record.matrices == ("positions", *linear)
+    start = plain(standard(model, 0))
+    for name, energy in zip(record.matrices, record.rank_one[0, 0], strict=True):
+        squares = np.linalg.eigvalsh(start[name].T @ start[name])  # another algorithm
+        assert energy == pytest.approx(squares[-1] / squares.sum(), rel=1e-12)
+    flat = SingleLayer(width=1, length=3)  # a single column has rank one and nothing to tell
+    assert recorded(train(flat, exact(P, Q, 3), steps=1, checkpoints=2)).matrices == ()
+
+
+# --- the record in training
+
+
+@pytest.mark.parametrize(
+    ("steps", "checkpoints", "times"),
+    [
+        (10, 2, [0, 10]),
+        (10, 3, [0, 5, 10]),
+        (10, 4, [0, 3, 7, 10]),
+        (7, 5, [0, 2, 4, 5, 7]),
+        (3, 4, [0, 1, 2, 3]),
+        (3, 10**12, [0, 1, 2, 3]),
+        (1, 2, [0, 1]),
+        (0, 2, [0]),
+        (10, None, []),
+    ],
+)
+def test_checkpoints_are_evenly_spaced_from_the_start_to_the_end(
+    steps: int, checkpoints: int | None, times: list[int]
+) -> None:
+    assert checkpoint_times(steps, checkpoints).tolist() == times
+
+
+def test_a_checkpoint_is_the_run_at_that_step() -> None:
+    model = SingleLayer(width=2, length=3)
+    loss = exact(0.5, 0.8, 3)
+    kept: list[dict[str, np.ndarray]] = []
+    done = train(model, loss, steps=6, seeds=[4, 1], lr=0.05, checkpoints=4)
+    record = recorded(done)
+    assert record.times.tolist() == [0, 2, 4, 6]
+    assert record.seeds == (4, 1)
+    # the same loss by the graph of the training, or by the evaluation: a few eps
+    assert np.abs(record.loss - done.loss[:, record.times]).max() < 1e-14
+    assert np.abs(record.loss - done.loss[:, record.times - record.times % 3]).max() > 1e-6
+    assert np.array_equal(record.loss[:, -1], done.loss[:, -1])
+    assert not record.loss_error.any()
+    for k, reference in enumerate(record.references):
+        assert np.array_equal(record.distance[:, -1, k], done.distance[reference])
+    kept = [plain(standard(model, 4)), plain(done.end(0))]
+    for weights, k in zip(kept, (0, 3), strict=True):
+        assert abs(record.loss[0, k] - naive_loss(weights, 0.5, 0.8, 3)) < 1e-14
+        for reference in ("unigram", "bigram"):
+            distance = record.distance[0, k, record.references.index(reference)]
+            assert abs(distance - naive_divergence(weights, 0.5, 0.8, 3, reference)) < 1e-14
+    assert np.abs(record.distance[:, 0] - record.distance[:, -1]).max() > 1e-4
+
+
+def test_on_sampled_data_a_checkpoint_has_the_loss_of_the_record_and_its_error() -> None:
+    model = SingleLayer(width=2, length=20)
+    loss = SampledLoss(BinaryMarkov(P, Q), 20, batch=4, seed=1)
+    done = train(model, loss, steps=4, seeds=[0, 1], evaluate_every=2, checkpoints=3)
+    record = recorded(done)
+    assert record.times.tolist() == done.times.tolist() == [0, 2, 4]
+    assert np.array_equal(record.loss, done.loss)
+    assert np.array_equal(record.loss_error, done.loss_error)
+    assert (record.loss_error > 0).all()
+    assert not np.array_equal(record.loss[:, 0], record.loss[:, 1])
+
+
+@pytest.mark.parametrize("kind", ["exact", "sampled"])
+@pytest.mark.parametrize("training", [True, False])
+def test_checkpoints_leave_the_training_as_it_is_bit_for_bit(kind: str, training: bool) -> None:
+    model = SingleLayer(width=2, length=5).train(training)
+    source = BinaryMarkov(P, Q)
+    loss: ExactLoss | SampledLoss = ExactLoss(source, 5)
+    if kind == "sampled":
+        loss = SampledLoss(source, 5, batch=4, seed=1)
+    state = torch.get_rng_state()
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    bare = train(model, loss, steps=9, seeds=[0, 2])
+    full = train(model, loss, steps=9, seeds=[0, 2], checkpoints=5)
+    assert bare.checkpoints is None
+    assert np.array_equal(bare.loss, full.loss)
+    assert np.array_equal(bare.loss_error, full.loss_error)
+    assert all(torch.equal(bare.params[name], full.params[name]) for name in bare.params)
+    assert not torch.equal(bare.params["key"][0], bare.params["key"][1])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(before[name], value) for name, value in model.named_parameters())
+    assert all(value.grad is None for value in model.parameters())
+    assert {module.training for module in model.modules()} == {training}
+
+
+def test_nothing_is_looked_at_unless_checkpoints_are_asked_for() -> None:
+    Shown.looked = 0
+    assert train(Shown(2), exact(P, Q, 3), steps=2, seeds=[0]).checkpoints is None
+    assert Shown.looked == 0
+    train(Shown(2), exact(P, Q, 3), steps=2, seeds=[0], checkpoints=2)
+    assert Shown.looked > 0
+
+
+QUANTITIES = ("loss", "distance", "probability", "rank_one", "attention_share", "attention")
+
+
+def furthest(first: Checkpoints, second: Checkpoints, run: int) -> float:
+    """Largest difference between the only run of the first record and one of the second."""
+    pairs = [(getattr(first, name)[0], getattr(second, name)[run]) for name in QUANTITIES]
+    return max(float(np.abs(one - other).max()) for one, other in pairs)
+
+
+def test_a_run_in_a_batch_has_the_checkpoints_of_the_run_trained_alone() -> None:
+    model = SingleLayer(width=3, length=4)
+    chains = [(0.5, 0.8), (0.2, 0.3)]
+    together = train_together(
+        model, [exact(*chain, 4) for chain in chains], steps=20, seeds=[3, 1], checkpoints=4
+    )
+    for k, (p, q) in enumerate(chains):
+        for run, seed in enumerate((3, 1)):
+            alone = train(model, exact(p, q, 4), steps=20, seeds=[seed], checkpoints=4)
+            # float32 of numbers below 1: one unit of rounding, where a last bit turns it
+            assert furthest(recorded(alone), recorded(together[k]), run) < 1.2e-7
+            share = recorded(alone).loss[0] - recorded(together[k]).loss[run]
+            assert np.abs(share).max() < 1e-12  # 20 steps of float64
+            assert furthest(recorded(alone), recorded(together[k]), 1 - run) > 1e-4
+            assert furthest(recorded(alone), recorded(together[1 - k]), run) > 1e-4
+
+
+def test_float32_runs_are_recorded_as_closely_as_they_are_known() -> None:
+    double, loss = SingleLayer(width=3, length=4), exact(P, Q, 4)
+    low = SingleLayer(width=3, length=4, dtype=torch.float32)
+    records = [
+        recorded(train(model, loss, steps=0, seeds=[0], checkpoints=2)) for model in (low, double)
+    ]
+    assert 0 < furthest(records[0], records[1], 0) < 1e-6  # the rounding of the weights
+    assert all(getattr(records[0], name).shape == getattr(records[1], name).shape
+               for name in QUANTITIES)  # fmt: skip
+
+
+# --- refusals and the dataset
+
+
+@pytest.mark.parametrize("checkpoints", [1, 0, -3])
+def test_fewer_than_two_checkpoints_are_refused(checkpoints: int) -> None:
+    message = rf"checkpoints={checkpoints} is out of range; give an integer of at least 2"
+    with pytest.raises(ValueError, match=message):
+        train(ReducedModel(), exact(P, Q, 2), steps=5, checkpoints=checkpoints)
+
+
+def test_a_record_beyond_memory_is_refused_before_the_first_step() -> None:
+    model = SingleLayer(width=2, length=1024)
+    loss = SampledLoss(BinaryMarkov(P, Q), 1024, batch=1, seed=0)
+    message = (
+        r"checkpoints=200 of 2 seeds hold 200 x 2 x 1 x 1 x 1024 x 1024 = 4.19e\+08 numbers of "
+        r"attention, more than 1.34e\+08; give at most 64 checkpoints, fewer seeds or shorter"
+    )
+    told: list[int] = []
+    with pytest.raises(ValueError, match=message):
+        train(
+            model, loss, steps=300, seeds=[0, 1], checkpoints=200,
+            progress=lambda step, steps, value: told.append(step),
+        )  # fmt: skip
+    assert told == []
+
+
+def test_the_dataset_holds_every_quantity_by_its_axes_and_survives_the_file(tmp_path: Path) -> None:
+    model = SingleLayer(width=2, length=3)
+    record = recorded(train(model, exact(P, Q, 3), steps=8, seeds=[4, 0], checkpoints=3))
+    data = record.to_xarray()
+    lengths = {"position": 3, "last": 2, "next": 2, "matrix": 7, "layer": 1, "head": 1}
+    sizes = {"seed": 2, "checkpoint": 3, "reference": len(record.references), "query": 3, "key": 3}
+    assert dict(data.sizes) == sizes | lengths
+    write_tree(tmp_path / "record.nc", xr.DataTree(data), {})
+    stored = read_tree(tmp_path / "record.nc").to_dataset()
+    for name in (*QUANTITIES, "loss_error"):
+        assert np.array_equal(stored[name].values, getattr(record, name), equal_nan=True)
+        assert stored[name].dtype == getattr(record, name).dtype
+        assert stored[name].attrs["units"] == ("nat" if name in ("loss", "loss_error", "distance")
+                                               else "1")  # fmt: skip
+    assert stored["step"].values.tolist() == [0, 4, 8]
+    assert stored["matrix"].values.tolist() == list(record.matrices)
+    assert stored["reference"].values.tolist() == list(record.references)
+    curve = stored["probability"].sel(seed=0, last=0, next=1).isel(checkpoint=2)
+    assert np.array_equal(curve.values, record.probability[1, 2, :, 0, 1])
+    assert not np.array_equal(curve.values, record.probability[1, 2, :, 1, 0])
+    assert curve["position"].values.tolist() == [1, 2, 3]
+    assert stored.attrs["contexts"] == 8
+
+
+def test_a_record_without_matrices_and_attention_survives_the_file(tmp_path: Path) -> None:
+    record = recorded(train(ReducedModel(), exact(P, Q, 2), steps=4, seeds=[1], checkpoints=2))
+    write_tree(tmp_path / "record.nc", xr.DataTree(record.to_xarray()), {})
+    stored = read_tree(tmp_path / "record.nc").to_dataset()
+    assert {"rank_one", "matrix", "attention", "attention_share", "layer"} & set(
+        stored.variables
+    ) == set()
+    assert np.array_equal(stored["loss"].values, record.loss)

@@ -1,0 +1,688 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import fisher_exact
+from torch import Tensor, nn
+
+from landscape.models import ReducedModel, SingleLayer
+from landscape.models.initial import gaussian, standard
+from landscape.objectives.batches import FreshBatches, stream
+from landscape.objectives.exact import ExactLoss
+from landscape.objectives.sampled import SampledLoss
+from landscape.sources import BinaryMarkov
+from landscape.training.loop import Trajectory, train, train_together
+from landscape.training.optimizers import one_cycle
+from tests.check_values import agrees, entry, value
+from tests.twins.single_layer import (
+    LINEAR,
+    bce,
+    flatten,
+    naive_divergence,
+    naive_gradient,
+    naive_logits,
+    naive_loss,
+    shapes,
+    unflatten,
+)
+
+CHANCE = st.integers(1, 19).map(lambda twentieths: twentieths / 20)
+
+
+def exact(p: float, q: float, length: int) -> ExactLoss:
+    return ExactLoss(BinaryMarkov(p, q), length)
+
+
+def furthest(first: Trajectory, second: Trajectory) -> float:
+    """Largest difference of losses (nats) and end points of two trajectories of one run each."""
+    ends = [(first.params[k] - second.params[k]).abs().max().item() for k in first.params]
+    return max(*ends, float(np.abs(first.loss - second.loss).max()))
+
+
+def run_of(trajectory: Trajectory, run: int) -> Trajectory:
+    return Trajectory(
+        trajectory.source,
+        trajectory.seeds[run : run + 1],
+        trajectory.times,
+        trajectory.loss[run : run + 1],
+        trajectory.loss_error[run : run + 1],
+        {name: end[run : run + 1] for name, end in trajectory.params.items()},
+        {name: row[run : run + 1] for name, row in trajectory.distance.items()},
+        trajectory.seconds,
+        trajectory.length,
+    )
+
+
+@settings(max_examples=8)
+@given(
+    chains=st.lists(st.tuples(CHANCE, CHANCE), min_size=2, max_size=3),
+    seeds=st.lists(st.integers(0, 1000), min_size=1, max_size=2, unique=True),
+    width=st.integers(2, 4),
+    length=st.integers(2, 6),
+    tying=st.sampled_from(["tied", "untied"]),
+)
+def test_a_run_trained_in_a_batch_is_the_run_trained_alone(
+    chains: list[tuple[float, float]], seeds: list[int], width: int, length: int, tying: str
+) -> None:
+    model = SingleLayer(width=width, length=length, tying=tying)
+    together = train_together(model, [exact(*c, length) for c in chains], steps=20, seeds=seeds)
+    for chain, batch in zip(chains, together, strict=True):
+        for run, seed in enumerate(seeds):
+            alone = train(model, exact(*chain, length), steps=20, seeds=[seed])
+            # the promise: 20 steps of float64, whose rounding Adam's division amplifies
+            assert furthest(run_of(batch, run), alone) < 1e-12
+
+
+@pytest.mark.parametrize("tying", ["tied", "untied"])
+def test_runs_of_a_batch_keep_their_own_seed_and_chain(tying: str) -> None:
+    model = SingleLayer(width=4, length=5, tying=tying)
+    chains = [(0.5, 0.8), (0.2, 0.3), (0.9, 0.9)]
+    together = train_together(model, [exact(*c, 5) for c in chains], steps=20, seeds=[3, 1])
+    for (p, q), batch in zip(chains, together, strict=True):
+        assert batch.source == BinaryMarkov(p, q)
+        assert batch.seeds == (3, 1)
+        for run, seed in enumerate((3, 1)):
+            alone = train(model, exact(p, q, 5), steps=20, seeds=[seed])
+            assert furthest(run_of(batch, run), alone) < 1e-12
+            assert furthest(run_of(batch, 1 - run), alone) > 1e-6
+            other = train(model, exact(q, p / 2, 5), steps=20, seeds=[seed])
+            assert furthest(run_of(batch, run), other) > 1e-6
+
+
+# --- the optimiser
+
+
+def torch_one_cycle(steps: int, strategy: str = "cos") -> list[float]:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(()))], lr=1.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=2e-3,
+        total_steps=steps,
+        pct_start=0.02,
+        div_factor=100,
+        final_div_factor=0.05,
+        anneal_strategy=strategy,  # type: ignore[arg-type]  # torch wants the literal
+        cycle_momentum=False,
+    )
+    rates = [schedule.get_last_lr()[0]]
+    while len(rates) < steps:
+        optimizer.step()
+        schedule.step()
+        rates.append(schedule.get_last_lr()[0])
+    return [float(rate) for rate in rates]
+
+
+@pytest.mark.parametrize("steps", [150, 1000, 3000])
+def test_the_schedule_is_the_one_cycle_of_the_reference(steps: int) -> None:
+    rates = [one_cycle(step, steps, 2e-3) for step in range(steps)]
+    # a cosine and two products: a few eps of the peak
+    assert rates == pytest.approx(torch_one_cycle(steps), rel=0, abs=1e-17)
+    assert rates != pytest.approx(torch_one_cycle(steps, "linear"), rel=0, abs=1e-6)
+    assert rates[0] == pytest.approx(2e-5, rel=1e-14)
+    assert rates[-1] == pytest.approx(4e-4, rel=1e-14)
+    assert max(rates) == pytest.approx(2e-3, rel=1e-2)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10, 50])
+def test_a_short_schedule_falls_from_the_peak_to_a_fifth(steps: int) -> None:
+    rates = [one_cycle(step, steps, 2e-3) for step in range(steps)]
+    assert rates[0] == 2e-3
+    assert rates == sorted(rates, reverse=True)
+    if steps > 1:
+        assert rates[-1] == pytest.approx(4e-4, rel=1e-14)
+
+
+Layout = dict[str, tuple[int, ...]]
+
+
+def adamw_by_hand(
+    weights: dict[str, np.ndarray],
+    layout: Layout,
+    decayed: Sequence[str] = LINEAR,
+    *,
+    steps: int = 10,
+    lr: float = 2e-3,
+    weight_decay: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.95),
+    eps: float = 1e-8,
+    coupled: bool = False,
+    corrected: bool = True,
+    sign: float = 1,
+) -> tuple[list[float], np.ndarray]:
+    """AdamW as published, on the gradient of the enumeration, at (p,q) = (.5,.8)."""
+    p, q, length = 0.5, 0.8, layout["positions"][0]
+    theta, first, second = (flatten(weights, layout) * factor for factor in (1.0, 0.0, 0.0))
+    mask = flatten({k: np.full(shape, float(k in decayed)) for k, shape in layout.items()}, layout)
+    losses = [float(naive_loss(weights, p, q, length))]
+    for t in range(1, steps + 1):
+        # ten steps are too few for a warm-up: a half cosine from the peak to a fifth
+        rate = lr * (0.2 + 0.8 * (1 + math.cos(math.pi * (t - 1) / (steps - 1))) / 2)
+        g = sign * naive_gradient(unflatten(theta, layout), p, q, length, layout)
+        if coupled:
+            g = g + weight_decay * mask * theta
+        else:
+            theta = theta - rate * weight_decay * mask * theta
+        first = betas[0] * first + (1 - betas[0]) * g
+        second = betas[1] * second + (1 - betas[1]) * g**2
+        m = first / (1 - betas[0] ** t) if corrected else first
+        v = second / (1 - betas[1] ** t) if corrected else second
+        theta = theta - rate * m / (np.sqrt(v) + eps)
+        losses.append(float(naive_loss(unflatten(theta, layout), p, q, length)))
+    return losses, theta
+
+
+def ten_steps(tying: str) -> tuple[dict[str, np.ndarray], Layout, list[float], np.ndarray]:
+    """Ten steps of `train` from weights of order 1, so that no gradient is near Adam's eps."""
+    model = SingleLayer(width=2, length=2, hidden=2, tying=tying)
+    layout = shapes(2, 2, 2, tying)
+    start = gaussian(model, 0.8, 4)
+    done = train(model, exact(0.5, 0.8, 2), steps=10, seeds=[0], initial=lambda seed: start)
+    end = {name: end.numpy() for name, end in done.end(0).items()}
+    weights = {name: start[name].numpy() for name in layout}
+    return weights, layout, done.loss[0].tolist(), flatten(end, layout)
+
+
+@pytest.mark.parametrize("tying", ["tied", "untied"])
+def test_ten_steps_are_adamw_by_hand_on_the_gradient_of_the_enumeration(tying: str) -> None:
+    weights, layout, losses, end = ten_steps(tying)
+    expected, theta = adamw_by_hand(weights, layout)
+    # gradients agree to 1e-15 of order-1 terms; Adam divides by gradients of 1e-3 and more
+    assert losses == pytest.approx(expected, rel=0, abs=1e-13)
+    assert np.abs(end - theta).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "mutation",
+    [
+        {"decayed": shapes(2, 2, 2)},
+        {"decayed": ()},
+        {"weight_decay": 1.1e-3},
+        {"betas": (0.9, 0.999)},
+        {"betas": (0.95, 0.9)},
+        {"coupled": True},
+        {"corrected": False},
+        {"lr": 1.999e-3},
+        {"eps": 1e-6},
+        {"sign": -1.0},
+    ],
+    ids=str,
+)
+def test_another_optimiser_is_refuted(mutation: dict[str, Any]) -> None:
+    weights, layout, _, end = ten_steps("tied")
+    assert np.abs(end - adamw_by_hand(weights, layout, **mutation)[1]).max() > 1e-10
+
+
+def test_a_model_that_names_no_linear_weights_has_its_matrices_decayed() -> None:
+    class Bare(nn.Module):
+        states = 2
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.matrix = nn.Parameter(torch.ones(1, 2, dtype=torch.float64))
+            self.vector = nn.Parameter(torch.ones(2, dtype=torch.float64))
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            flat = 0 * (self.matrix.sum() + self.vector.sum())
+            return flat + torch.zeros(*tokens.shape, 2, dtype=torch.float64)
+
+    initial = {k: v.detach() for k, v in Bare().named_parameters()}
+    done = train(
+        Bare(), exact(0.5, 0.8, 2), steps=1, seeds=[0], lr=0.1, weight_decay=0.5,
+        initial=lambda seed: initial,
+    )  # fmt: skip
+    # no gradient: one step multiplies what is decayed by 1 - lr * weight_decay
+    assert done.end(0)["matrix"].flatten().tolist() == [0.95, 0.95]
+    assert done.end(0)["vector"].tolist() == [1.0, 1.0]
+
+
+# --- the record
+
+
+def test_a_trajectory_holds_the_loss_before_the_first_step_and_after_the_last() -> None:
+    model = SingleLayer(width=3, length=4)
+    loss = exact(0.2, 0.3, 4)
+    done = train(model, loss, steps=7, seeds=[2, 5])
+    assert done.steps == 7
+    assert done.loss.shape == (2, 8)
+    for run, seed in enumerate((2, 5)):
+        # batched kernels: a few eps
+        assert abs(done.loss[run, 0] - loss(model, standard(model, seed)).item()) < 1e-15
+        assert abs(done.loss[run, -1] - loss(model, done.end(run)).item()) < 1e-15
+        assert done.loss[run, -1] < done.loss[run, 0] - 1e-5
+        weights = {name: end.numpy() for name, end in done.end(run).items()}
+        for reference, distances in done.distance.items():
+            naive = naive_divergence(weights, 0.2, 0.3, 4, reference)
+            assert abs(distances[run] - naive) < 1e-14
+    assert done.distance["unigram"][0] != done.distance["bigram"][0]
+    assert 0 < done.seconds < 600
+
+
+def test_no_steps_only_evaluate() -> None:
+    model = SingleLayer(width=3, length=4)
+    done = train(model, exact(0.5, 0.8, 4), steps=0, seeds=[1])
+    assert done.steps == 0
+    assert done.loss.shape == (1, 1)
+    start = standard(model, 1)
+    assert all(torch.equal(done.end(0)[name], start[name]) for name in start)
+    assert abs(done.loss[0, 0] - exact(0.5, 0.8, 4)(model, start).item()) < 1e-15
+    assert not torch.equal(train(model, exact(0.5, 0.8, 4), steps=1).end(0)["key"], start["key"])
+
+
+def test_the_dataset_has_the_names_and_units_of_the_record() -> None:
+    model = ReducedModel()
+    done = train(model, exact(0.2, 0.3, 2), steps=60, seeds=[4, 0], lr=0.2)
+    data = done.to_xarray()
+    assert dict(data.sizes) == {"seed": 2, "step": 61, "reference": 3}
+    assert data["loss"].attrs["units"] == "nat"
+    assert np.array_equal(data["loss"].values, done.loss)
+    assert data["outcome"].values.tolist() == list(done.outcomes)
+    escapes = [-1 if step is None else step for step in done.escape_steps]
+    assert data["escape_step"].values.tolist() == escapes
+    near = data["distance"].sel(reference="bigram").values
+    assert np.array_equal(near, done.distance["bigram"])
+    assert not np.array_equal(near, done.distance["unigram"])
+    assert data["unigram_loss"].item() == done.source.unigram_entropy
+    assert data["bigram_loss"].item() == done.source.entropy_rate
+
+
+def test_float32_runs_stay_float32_and_near_the_float64_runs() -> None:
+    chains = [exact(0.5, 0.8, 4), exact(0.2, 0.3, 4)]
+    single = SingleLayer(width=3, length=4, dtype=torch.float32)
+    double = SingleLayer(width=3, length=4)
+    short = train_together(single, chains, steps=20, seeds=[0, 1])
+    long = train_together(double, chains, steps=20, seeds=[0, 1])
+    for low, high in zip(short, long, strict=True):
+        assert {end.dtype for end in low.params.values()} == {torch.float32}
+        assert {end.dtype for end in high.params.values()} == {torch.float64}
+        # rounding of one loss, a few eps of float32; no smaller, or it was not float32
+        assert 0 < np.abs(low.loss - high.loss).max() < 1e-6
+
+
+def observed(model: nn.Module) -> dict[str, Any]:
+    return {
+        "values": {k: v.detach().numpy().tobytes() for k, v in model.named_parameters()},
+        "flags": {k: v.requires_grad for k, v in model.named_parameters()},
+        "gradients": {k: v.grad for k, v in model.named_parameters()},
+        "modes": {k: v.training for k, v in model.named_modules()},
+        "random": torch.get_rng_state().numpy().tobytes(),
+    }
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_training_moves_neither_the_model_nor_the_start_nor_the_random_state(
+    training: bool,
+) -> None:
+    model = SingleLayer(width=2, length=3).train(training)
+    model.value.requires_grad_(False)
+    start = standard(model, 3)
+    kept = {name: tensor.clone() for name, tensor in start.items()}
+    before = observed(model)
+    loss = exact(0.5, 0.8, 3)
+    with torch.no_grad():  # the caller's mode does not stop the gradient, and is kept
+        done = train(model, loss, steps=3, seeds=[0], initial=lambda seed: start)
+        assert not torch.is_grad_enabled()
+    assert observed(model) == before
+    assert all(torch.equal(kept[name], start[name]) for name in start)
+    assert not any(tensor.requires_grad for tensor in start.values())
+    assert not torch.equal(done.end(0)["value"], start["value"])  # trained though its flag is off
+    train(model, loss, steps=1, seeds=[0], initial=lambda seed: dict(model.named_parameters()))
+    assert observed(model) == before
+    with torch.no_grad():
+        model.query.add_(1)
+    assert observed(model) != before
+
+
+def test_progress_is_told_after_every_step() -> None:
+    model = SingleLayer(width=2, length=3)
+    seen: list[tuple[int, int, float]] = []
+    done = train(
+        model,
+        exact(0.5, 0.8, 3),
+        steps=5,
+        seeds=[0, 1],
+        progress=lambda step, steps, loss: seen.append((step, steps, loss)),
+    )
+    assert [(step, steps) for step, steps, _ in seen] == [(n, 5) for n in range(1, 6)]
+    means = done.loss.mean(axis=0)
+    assert [loss for *_, loss in seen] == pytest.approx(means[:5].tolist(), rel=1e-15)
+    assert means[0] > means[4] + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seeds": []}, r"seeds=\[\], objectives=1: give at least one of each"),
+        ({"steps": -1}, r"steps=-1 is negative; give an integer of at least 0"),
+        ({"lr": 0.0}, r"lr=0\.0 is out of range; give a positive learning rate such as 2e-3"),
+        ({"lr": math.nan}, r"lr=nan is out of range"),
+        ({"lr": math.inf}, r"lr=inf is out of range"),
+        ({"weight_decay": -0.1}, r"weight_decay=-0\.1 is out of range; give a number"),
+        ({"weight_decay": math.nan}, r"weight_decay=nan is out of range"),
+    ],
+)
+def test_impossible_training_is_refused(settings: dict[str, Any], message: str) -> None:
+    model = SingleLayer(width=2, length=2)
+    with pytest.raises(ValueError, match=message):
+        train(model, exact(0.5, 0.8, 2), **settings)
+
+
+def test_training_needs_objectives_of_one_length() -> None:
+    model = SingleLayer(width=2, length=3)
+    with pytest.raises(ValueError, match=r"objectives=0: give at least one of each"):
+        train_together(model, [])
+    with pytest.raises(ValueError, match=r"objectives of different .* cannot be stacked"):
+        train_together(model, [exact(0.5, 0.8, 2), exact(0.5, 0.8, 3)])
+
+
+# --- sampled data
+
+
+def drawn(p: float, q: float, length: int, batch: int, seed: int = 0) -> SampledLoss:
+    return SampledLoss(BinaryMarkov(p, q), length, batch=batch, seed=seed)
+
+
+BY_CONTEXT, BY_SEQUENCE = (4, 40), (17, 3)  # length, batch; at 17 no exact population loss
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("sizes", [BY_CONTEXT, BY_SEQUENCE], ids=str)
+def test_a_sampled_run_of_a_batch_is_the_run_trained_alone(
+    sizes: tuple[int, int], optimizer: str
+) -> None:
+    model = SingleLayer(width=3, length=sizes[0])
+    chains = [(0.5, 0.8), (0.2, 0.3)]
+    options: dict[str, Any] = {"steps": 20, "optimizer": optimizer, "lr": 1e-2}
+    together = train_together(
+        model, [drawn(*chain, *sizes) for chain in chains], seeds=[3, 1], **options
+    )
+    for chain, batch in zip(chains, together, strict=True):
+        for run, seed in enumerate((3, 1)):
+            alone = train(model, drawn(*chain, *sizes), seeds=[seed], **options)
+            # 20 steps of float64, whose rounding Adam's division amplifies
+            assert furthest(run_of(batch, run), alone) < 1e-12
+            assert furthest(run_of(batch, 1 - run), alone) > 1e-6
+            # the data stream is the run's: same start, other data
+            other = train(model, drawn(*chain, *sizes, seed=1), seeds=[seed], **options)
+            assert furthest(run_of(batch, run), other) > 1e-9
+
+
+@pytest.mark.parametrize("sizes", [BY_CONTEXT, BY_SEQUENCE], ids=str)
+def test_the_same_seed_trains_to_the_same_bytes(sizes: tuple[int, int]) -> None:
+    model = SingleLayer(width=3, length=sizes[0], dtype=torch.float32)
+
+    def ends(seed: int) -> bytes:
+        done = train(model, drawn(0.5, 0.8, *sizes), steps=5, seeds=[seed])
+        return b"".join(end.numpy().tobytes() for end in done.params.values())
+
+    assert ends(2) == ends(2)
+    assert ends(2) != ends(3)
+
+
+def sgd_by_hand(
+    weights: dict[str, np.ndarray],
+    layout: Layout,
+    gradients: Callable[[np.ndarray, int], np.ndarray],
+    *,
+    steps: int,
+    momentum: float = 0.9,
+    weight_decay: float = 1e-3,
+    damped: bool = False,
+    ahead: bool = False,
+) -> np.ndarray:
+    """Heavy ball on gradients(theta, step), weights decaying where they are linear."""
+    theta = flatten(weights, layout)
+    mask = flatten({k: np.full(shape, float(k in LINEAR)) for k, shape in layout.items()}, layout)
+    velocity = np.zeros(len(theta))
+    for t in range(steps):
+        # too few steps for a warm-up: a half cosine from the peak to a fifth
+        rate = 0.1 * (0.2 + 0.8 * (1 + math.cos(math.pi * t / (steps - 1))) / 2)
+        g = gradients(theta, t) + weight_decay * mask * theta
+        velocity = momentum * velocity + (1 - momentum * damped if t else 1) * g
+        theta = theta - rate * (g + momentum * velocity if ahead else velocity)
+    return theta
+
+
+@pytest.mark.parametrize("momentum", [None, 0.5, 0.0])
+def test_ten_steps_are_sgd_by_hand_on_the_gradient_of_the_enumeration(
+    momentum: float | None,
+) -> None:
+    model = SingleLayer(width=2, length=2, hidden=2)
+    layout, start = shapes(2, 2, 2), gaussian(model, 0.8, 4)
+    weights = {name: start[name].numpy() for name in layout}
+    done = train(
+        model, exact(0.5, 0.8, 2), steps=10, seeds=[0], lr=0.1, optimizer="sgd",
+        momentum=momentum, initial=lambda seed: start,
+    )  # fmt: skip
+    end = flatten({name: value.numpy() for name, value in done.end(0).items()}, layout)
+
+    def gradients(theta: np.ndarray, _: int) -> np.ndarray:
+        return naive_gradient(unflatten(theta, layout), 0.5, 0.8, 2, layout)
+
+    def by_hand(**changes: Any) -> np.ndarray:
+        own = {"momentum": 0.9 if momentum is None else momentum}
+        return sgd_by_hand(weights, layout, gradients, steps=10, **(own | changes))
+
+    # gradients agree to 1e-15 of order-1 terms, ten steps add them up
+    assert np.abs(end - by_hand()).max() < 1e-13
+    mutations: list[dict[str, Any]] = [{"momentum": 0.89}, {"weight_decay": 0.0}]
+    if momentum != 0:
+        mutations += [{"damped": True}, {"ahead": True}]
+    for mutation in mutations:
+        assert np.abs(end - by_hand(**mutation)).max() > 1e-7
+
+
+@pytest.mark.parametrize("sizes", [(2, 9), (3, 2)], ids=str)
+def test_every_step_descends_the_loss_of_the_next_batch_of_its_stream(
+    sizes: tuple[int, int],
+) -> None:
+    length, batch = sizes  # by context and by sequence
+    model = SingleLayer(width=2, length=length, hidden=2)
+    layout, start = shapes(2, length, 2), gaussian(model, 0.8, 4)
+    weights = {name: start[name].numpy() for name in layout}
+    done = train(
+        model, drawn(0.5, 0.8, length, batch, seed=7), steps=6, seeds=[5], lr=0.1,
+        optimizer="sgd", initial=lambda seed: start,
+    )  # fmt: skip
+    end = flatten({name: value.numpy() for name, value in done.end(0).items()}, layout)
+
+    def by_hand(*, data_seed: int = 7, fresh: bool = True) -> np.ndarray:
+        own = stream(data_seed, 5)
+        batches = [BinaryMarkov(0.5, 0.8).sample(batch, length, own).numpy() for _ in range(6)]
+
+        def gradients(theta: np.ndarray, step: int) -> np.ndarray:
+            tokens = batches[step if fresh else 0]
+            law = np.where(tokens == 1, 0.2, 0.5)
+            moved = theta + 1e-30j * np.eye(len(theta))
+            rows = [naive_logits(unflatten(row, layout), tokens) for row in moved]
+            return np.array([np.imag(bce(row, law).mean()) / 1e-30 for row in rows])
+
+        return sgd_by_hand(weights, layout, gradients, steps=6)
+
+    assert np.abs(end - by_hand()).max() < 1e-13
+    assert np.abs(end - by_hand(fresh=False)).max() > 1e-4
+    assert np.abs(end - by_hand(data_seed=8)).max() > 1e-4
+
+
+def test_the_population_loss_is_exact_and_in_float64_on_the_way() -> None:
+    model = SingleLayer(width=3, length=4, dtype=torch.float32)
+    done = train(model, drawn(0.2, 0.3, 4, 20), steps=25, seeds=[2, 5], lr=1e-2)
+    assert done.times.tolist() == [0, 10, 20, 25]
+    assert done.steps == 25
+    assert done.loss.shape == (2, 4)
+    assert not done.loss_error.any()
+    assert {end.dtype for end in done.params.values()} == {torch.float32}
+    for run in range(2):
+        weights = {name: end.double().numpy() for name, end in done.end(run).items()}
+        naive = float(naive_loss(weights, 0.2, 0.3, 4))
+        assert abs(done.loss[run, -1] - naive) < 1e-14  # float32 would leave 1e-8
+        assert abs(done.loss[run, -2] - naive) > 1e-8
+        for reference, distances in done.distance.items():
+            expected = naive_divergence(weights, 0.2, 0.3, 4, reference)
+            assert abs(distances[run] - expected) < 1e-14
+    every = train(model, drawn(0.2, 0.3, 4, 20), steps=25, seeds=[2], lr=1e-2, evaluate_every=1)
+    assert every.times.tolist() == list(range(26))
+    assert np.abs(every.loss[0, done.times] - done.loss[0]).max() < 1e-6  # float32 runs
+
+
+def test_the_population_loss_of_long_contexts_is_estimated_with_its_error() -> None:
+    model = SingleLayer(width=3, length=20)
+    start = gaussian(model, 0.5, 0)
+    done = train(model, drawn(0.5, 0.8, 20, 4), steps=12, seeds=[0, 1], initial=lambda seed: start)
+    assert done.times.tolist() == [0, 10, 12]
+    gap = done.source.unigram_entropy - done.source.entropy_rate
+    assert (done.loss_error > 0).all()
+    assert (done.loss_error < gap / 5).all()
+    assert np.array_equal(done.loss[0, 0], done.loss[1, 0])  # the same sequences for all runs
+    other = drawn(0.5, 0.8, 20, 20_000, seed=11)
+    better, error = other(model, done.end(0)).item(), other.standard_error(model, done.end(0))
+    spread = math.hypot(done.loss_error[0, -1], error.item())
+    assert 0 < abs(done.loss[0, -1] - better) < 4 * spread
+    assert abs(done.loss[0, -1] - done.source.unigram_entropy) > 4 * spread
+    near = other.divergence(model, done.end(0), "bigram").item()
+    assert abs(done.distance["bigram"][0] - near) < 0.1 * near
+    assert abs(done.distance["unigram"][0] - near) > 0.1 * near
+    data = done.to_xarray()
+    assert data["step"].values.tolist() == [0, 10, 12]
+    assert np.array_equal(data["loss_error"].values, done.loss_error)
+
+
+def test_an_escape_is_an_evaluated_step() -> None:
+    model = ReducedModel()
+    options: dict[str, Any] = {"steps": 60, "seeds": [4, 0], "lr": 0.2}
+    coarse = train(model, drawn(0.2, 0.3, 2, 200), evaluate_every=7, **options)
+    fine = train(model, drawn(0.2, 0.3, 2, 200), evaluate_every=1, **options)
+    for late, first in zip(coarse.escape_steps, fine.escape_steps, strict=True):
+        assert late is not None and first is not None
+        assert late in coarse.times and first <= late < first + 7
+    escapes = coarse.to_xarray()["escape_step"].values.tolist()
+    assert escapes == list(coarse.escape_steps)
+
+
+@pytest.mark.parametrize("sizes", [BY_CONTEXT, BY_SEQUENCE], ids=str)
+def test_sampled_training_moves_neither_the_model_nor_the_random_state(
+    sizes: tuple[int, int],
+) -> None:
+    model = SingleLayer(width=2, length=sizes[0], dtype=torch.float32).eval()
+    before = observed(model)
+    train(model, drawn(0.5, 0.8, *sizes), steps=3, seeds=[0, 1])
+    assert observed(model) == before
+    assert {value.dtype for value in model.parameters()} == {torch.float32}
+    torch.rand(1)
+    assert observed(model) != before
+
+
+def test_runs_draw_what_their_source_draws_from_their_stream() -> None:
+    objectives = [drawn(0.5, 0.8, 9, 4), drawn(0.2, 0.3, 9, 4)]
+    batches = FreshBatches(objectives, seeds=[0, 6])
+    own = [stream(0, seed) for _ in objectives for seed in (0, 6)]
+    for _ in range(3):
+        tokens = batches.tokens()
+        for run, generator in enumerate(own):
+            expected = objectives[run // 2].source.sample(4, 9, generator)
+            assert torch.equal(tokens[run], expected)
+        assert not torch.equal(tokens[0], tokens[1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"evaluate_every": 0}, r"evaluate_every=0 is out of range; give an integer of at least 1"),
+        ({"optimizer": "adam"}, r"optimizer='adam' is unknown; give 'adamw' or 'sgd'"),
+        ({"momentum": 0.9}, r"momentum=0\.9 belongs to optimizer='sgd'; leave it out"),
+        ({"optimizer": "sgd", "momentum": 1.0}, r"momentum=1\.0 is out of range; give a number in"),
+        ({"optimizer": "sgd", "momentum": math.nan}, r"momentum=nan is out of range"),
+    ],
+)
+def test_impossible_sampled_training_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        train(SingleLayer(width=2, length=2), drawn(0.5, 0.8, 2, 3), **settings)
+
+
+def test_objectives_that_do_not_go_together_are_refused() -> None:
+    model = SingleLayer(width=2, length=3)
+    with pytest.raises(ValueError, match=r"evaluate_every=5 belongs to sampled data.*leave it out"):
+        train(model, exact(0.5, 0.8, 3), evaluate_every=5)
+    with pytest.raises(ValueError, match=r"objectives of both kinds, exact and sampled"):
+        train_together(model, [exact(0.5, 0.8, 3), drawn(0.5, 0.8, 3, 4)])
+    with pytest.raises(ValueError, match=r"objectives of different .* cannot be drawn together"):
+        train_together(model, [drawn(0.5, 0.8, 3, 4), drawn(0.5, 0.8, 3, 5)])
+
+
+# --- the published survival numbers: width 4, length 8, 1000 steps, 12 seeds
+
+
+PUBLISHED = [(0.5, 0.8), (0.9, 0.9), (0.2, 0.3)]
+
+
+@pytest.fixture(scope="module", params=["tied", "untied"])
+def survival(request: pytest.FixtureRequest) -> tuple[str, dict[tuple[float, float], Trajectory]]:
+    model = SingleLayer(width=4, length=8, tying=request.param)
+    done = train_together(
+        model, [exact(p, q, 8) for p, q in PUBLISHED], steps=1000, seeds=range(12)
+    )
+    return request.param, dict(zip(PUBLISHED, done, strict=True))
+
+
+def one_binomial(survivors: int, key: str) -> bool:
+    """Whether both counts may be of one probability: Fisher's exact test at 1e-3."""
+    published, of = int(value(key)), int(entry(key)["of"])
+    table = [[survivors, 12 - survivors], [published, of - published]]
+    return float(fisher_exact(table).pvalue) > 1e-3
+
+
+def test_survival_is_the_published_one(
+    survival: tuple[str, dict[tuple[float, float], Trajectory]],
+) -> None:
+    tying, done = survival
+    keys = {
+        (0.5, 0.8): ("survivors_exact_50_80_steps_1000", "final_loss_exact_50_80"),
+        (0.9, 0.9): ("survivors_exact_90_90_steps_1000", "final_loss_exact_90_90"),
+        (0.2, 0.3): ("survivors_exact_20_30_steps_1000", "final_loss_exact_20_30"),
+    }
+    for chain, (count, level) in keys.items():
+        trajectory = done[chain]
+        ends = trajectory.loss[:, -1]
+        # the issue's "at H_u to 1e-4"; the outcome allows a tenth of the gap
+        exactly = int((np.abs(ends - trajectory.source.unigram_entropy) < 1e-4).sum())
+        about = trajectory.outcomes.count("unigram")
+        if tying == "untied":
+            assert (exactly, about) == (0, 0)
+            assert trajectory.outcomes == ("bigram",) * 12
+            assert one_binomial(0, count) is (value(count) == 0)
+            continue
+        assert one_binomial(exactly, count)
+        assert one_binomial(about, count)
+        if value(count) >= 11:  # nearly all: at a chance of 11/12, 7 of 12 or fewer has 4e-4
+            assert min(exactly, about) >= 8
+        assert not one_binomial(0 if value(count) else 12, count)
+        assert agrees(level, float(np.median(ends)))
+    if tying == "tied":
+        at_90, at_20 = done[0.9, 0.9], done[0.2, 0.3]
+        assert np.abs(at_90.loss[:, -1] - at_90.source.unigram_entropy).max() < 1e-4
+        assert "unigram" not in at_20.outcomes
+        assert all(agrees("final_loss_exact_20_30", float(end)) for end in at_20.loss[:, -1])
+
+
+def test_escape_is_recorded_for_those_who_left_and_for_nobody_else(
+    survival: tuple[str, dict[tuple[float, float], Trajectory]],
+) -> None:
+    _, done = survival
+    for trajectory in done.values():
+        chain = trajectory.source
+        level = (chain.entropy_rate + chain.unigram_entropy) / 2
+        pairs = zip(trajectory.outcomes, trajectory.escape_steps, trajectory.loss, strict=True)
+        for end, step, curve in pairs:
+            assert end != "unigram" or step is None
+            assert end != "bigram" or step is not None
+            if step is None:
+                assert curve.min() >= level
+            else:
+                assert 0 < step <= 1000
+                assert curve[step] < level <= curve[:step].min()

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+
+from tests.check_values import agrees, value
+from tests.twins.weights import probability
+from theory.chain.binary import (
+    autocovariance,
+    entropy_rate,
+    h,
+    kernel,
+    second_eigenvalue,
+    stationary_law,
+    unigram_entropy,
+)
+from theory.numeric import function
+from theory.symbols import p, q
+
+CHAINS = [
+    (Fraction(1, 2), Fraction(4, 5)),
+    (Fraction(1, 5), Fraction(3, 10)),
+    (Fraction(9, 10),) * 2,
+]
+
+
+def at(expression: sp.Expr, chain: tuple[Fraction, Fraction]) -> sp.Expr:
+    return expression.subs({p: sp.Rational(chain[0]), q: sp.Rational(chain[1])})
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("lag", range(5))
+def test_autocovariance_is_that_of_enumerated_sequences(
+    chain: tuple[Fraction, Fraction], lag: int
+) -> None:
+    joint = sum(
+        probability(path, *chain)
+        for path in itertools.product((0, 1), repeat=lag + 1)
+        if path[0] == path[-1] == 1
+    )
+    mean = chain[0] / (chain[0] + chain[1])
+    enumerated = joint - mean**2
+    # rationals on both sides: equality, no tolerance
+    assert at(autocovariance(lag), chain) == sp.Rational(enumerated)
+    assert at(autocovariance(lag + 1), chain) != sp.Rational(enumerated)
+
+
+def test_autocovariance_holds_at_a_symbolic_lag() -> None:
+    k = sp.Symbol("k", integer=True, nonnegative=True)
+    for lag in range(4):
+        assert sp.simplify(autocovariance(k).subs(k, lag) - autocovariance(lag)) == 0
+
+
+def test_negative_lag_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"k = -1 is negative: a lag is an integer >= 0"):
+        autocovariance(-1)
+
+
+def test_stationary_law_is_the_left_eigenvector_that_sums_to_one() -> None:
+    law = sp.Matrix([stationary_law()])
+    assert sp.simplify(law * kernel() - law) == sp.zeros(1, 2)
+    assert sp.simplify(sum(law)) == 1
+    swapped = sp.Matrix([stationary_law()[::-1]])
+    assert sp.simplify(swapped * kernel() - swapped) != sp.zeros(1, 2)
+
+
+def test_second_eigenvalue_is_the_trace_minus_one() -> None:
+    assert sp.expand(second_eigenvalue() - (kernel().trace() - 1)) == 0
+    assert second_eigenvalue() in kernel().eigenvals()
+
+
+@pytest.mark.parametrize("name", ["50_80", "20_30", "10_10", "90_90"])
+def test_entropies_are_the_published_ones(name: str) -> None:
+    chance = [int(part) / 100 for part in name.split("_")]
+    rate, unigram = (function([p, q], f(), np)(*chance) for f in (entropy_rate, unigram_entropy))
+    keys = {
+        "50_80": ("entropy_rate_50_80", "unigram_entropy_50_80"),
+        "20_30": ("entropy_rate_20_30", "unigram_entropy_20_30"),
+        "10_10": ("entropy_rate_10_10", "unigram_entropy_10_10"),
+        "90_90": ("entropy_rate_90_90", "unigram_entropy_90_90"),
+    }[name]
+    assert agrees(keys[0], rate)
+    assert agrees(keys[1], unigram)
+    assert not agrees(keys[0], unigram)
+
+
+def entropy_of(law: dict[Any, float]) -> float:
+    return -sum(chance * math.log(chance) for chance in law.values())
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_entropies_are_those_of_enumerated_sequences(chain: tuple[Fraction, Fraction]) -> None:
+    def block(size: int) -> float:
+        paths = itertools.product((0, 1), repeat=size)
+        return entropy_of({path: float(probability(path, *chain)) for path in paths})
+
+    rate, unigram = (float(at(f(), chain)) for f in (entropy_rate, unigram_entropy))
+    # differences of entropies of 64 terms: round-off below 64 eps
+    assert abs(block(6) - block(5) - rate) < 1e-14
+    assert abs(block(1) - unigram) < 1e-14
+    assert abs(block(1) - rate) > 1e-3
+
+
+def test_floor_of_a_lag_2_chain_exceeds_its_entropy_rate() -> None:
+    # x_2 knows nothing of x_1, every later token its second predecessor
+    rate, unigram = (
+        function([p, q], f(), mpmath)(0.2, 0.3) for f in (entropy_rate, unigram_entropy)
+    )
+    floor = (unigram + 7 * rate) / 8
+    assert agrees("lag_2_floor_20_30_length_8", float(floor))
+    assert not agrees("lag_2_floor_20_30_length_8", value("entropy_rate_20_30"))
+
+
+def test_entropy_of_a_coin_is_symmetric_and_at_most_ln_2() -> None:
+    x = sp.Symbol("x", positive=True)
+    assert sp.simplify(h(x) - h(1 - x)) == 0
+    assert sp.solve(sp.diff(h(x), x), x) == [sp.Rational(1, 2)]
+    assert sp.simplify(h(sp.Rational(1, 2))) == sp.log(2)

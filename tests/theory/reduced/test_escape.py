@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+
+from tests.twins.weights import population_loss, shapes, single_layer_hessian
+from theory.reduced.escape import (
+    escape_radius,
+    full_model_ansatz_distance,
+    full_model_bound,
+    full_model_curvature,
+    full_model_distance,
+    gain,
+    positions_scale,
+    tokens,
+    witness,
+)
+from theory.symbols import p, q, w
+
+ROOT = 1 / math.sqrt(2)
+TRAPS = [(0.5, 0.8, 0.0), (0.9, 0.9, -0.4), (0.6, 0.5, 0.5), (0.2, 0.3, -1.2), (0.1, 0.1, -0.9)]
+
+
+def excess(at_e: object, at_w: object, at_b: object, up: object, down: object) -> np.ndarray:
+    """L(e, w, b) - H_u from the relu itself, on arrays; zero without rounding at e = 0."""
+    at_e, at_w, at_b, up, down = (np.asarray(value) for value in (at_e, at_w, at_b, up, down))
+    total = np.asarray(0.0)
+    start = np.log(up / down)
+    for token, weight, target in ((0, down, up), (1, up, 1 - down)):
+        u = at_e * (token - 0.5)
+        logit = at_e * (u + 4 * at_w * np.abs(at_w) * np.maximum(u, 0)) + at_b
+        rise = np.logaddexp(0, logit) - np.logaddexp(0, start) - target * (logit - start)
+        total = total + weight / (up + down) * rise
+    return np.asarray(total)
+
+
+def exact_excess(
+    point: tuple[mpmath.mpf, ...], w_value: float, chain: tuple[float, float]
+) -> tuple[mpmath.mpf, mpmath.mpf]:
+    """The same in mpmath, and the distance of the point from (0, w, ln(p/q))."""
+    up, down = (mpmath.mpf(str(value)) for value in chain)
+    at_e, at_w, at_b = point
+    start, total = mpmath.log(up / down), mpmath.mpf(0)
+    for token, weight, target in ((0, down, up), (1, up, 1 - down)):
+        u = at_e * (token - mpmath.mpf(1) / 2)
+        logit = at_e * (u + 4 * at_w * abs(at_w) * max(u, 0)) + at_b
+        total += weight / (up + down) * (mpmath.log1p(mpmath.exp(logit)) - target * logit)
+        total -= weight / (up + down) * (mpmath.log1p(mpmath.exp(start)) - target * start)
+    distance = mpmath.sqrt(at_e**2 + (at_w - mpmath.mpf(w_value)) ** 2 + (at_b - start) ** 2)
+    return total, distance
+
+
+@pytest.mark.parametrize(("up", "down", "at_w"), TRAPS)
+def test_nothing_within_the_escape_radius_is_lower_and_something_beyond_is(
+    up: float, down: float, at_w: float
+) -> None:
+    radius, b = escape_radius(up, down, at_w), math.log(up / down)
+    cube = np.linspace(-1, 1, 61)
+    at = np.stack(np.meshgrid(cube, cube, cube, indexing="ij")).reshape(3, -1)
+    ball = 0.999 * radius * at[:, (at**2).sum(0) <= 1]
+    inside = excess(ball[0], at_w + ball[1], b + ball[2], up, down)
+    # four roundings of numbers near 1
+    assert inside.min() > -1e-15
+    # just beyond: w straight to -1/sqrt2 and past it, e and b small
+    toward = -1 if up + down > 1 else 1
+    outer = np.stack(np.meshgrid(np.linspace(0, 0.04, 41), cube[31:], 1e-3 * cube, indexing="ij"))
+    outer = outer.reshape(3, -1)
+    past = np.stack([outer[0] * radius, toward * (1 + 1e-3 * outer[1]) * radius, outer[2]])
+    past = past[:, np.sqrt((past**2).sum(0)) <= 1.001 * radius]
+    assert excess(past[0], at_w + past[1], b + past[2], up, down).min() < -1e-11
+    # the same search in the other direction of w finds nothing: the radius has a side
+    assert excess(past[0], at_w - past[1], b + past[2], up, down).min() > -1e-15
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "at_w", "expected"),
+    [
+        (0.5, 0.8, 0.0, ROOT),
+        (0.5, 0.8, 1.0, 1 + ROOT),
+        (0.5, 0.8, -1.0, 0.0),
+        (0.2, 0.3, 0.0, 0.0),
+        (0.2, 0.3, -1.0, 1 - ROOT),
+        (0.7, 0.3, 0.0, math.inf),
+        (0.1, 0.9, -1.0, math.inf),
+    ],
+)
+def test_escape_radius_is_the_closed_form(
+    up: float, down: float, at_w: float, expected: float
+) -> None:
+    assert escape_radius(up, down, at_w) == pytest.approx(expected, rel=1e-15)
+    assert escape_radius(Decimal(str(up)), Decimal(str(down)), at_w) == escape_radius(
+        up, down, at_w
+    )
+    # the sign of p+q-1 matters
+    if math.isfinite(expected):
+        mirrored = escape_radius(1 - Decimal(str(up)), 1 - Decimal(str(down)), at_w)
+        assert mirrored != escape_radius(up, down, at_w)
+
+
+def test_the_side_of_the_line_is_decided_exactly() -> None:
+    below, above = sorted([-ROOT, math.nextafter(-ROOT, -1 if ROOT**2 <= 0.5 else 0)])
+    with mpmath.workdps(50):
+        exact = -1 / mpmath.sqrt(2)
+        assert below < exact < above
+        distance = float(above - exact)
+    assert escape_radius(0.5, 0.8, below) == 0
+    assert escape_radius(0.5, 0.8, above) == distance
+    assert 0 < distance < 2e-16
+    assert escape_radius(0.5, 0.8, -1 / sp.sqrt(2)) == 0
+    assert escape_radius(0.3, 0.7, -1 / sp.sqrt(2)) == math.inf
+    assert escape_radius(0.2, 0.3, above) == 0
+    assert escape_radius(0.2, 0.3, below) > 0
+
+
+@pytest.mark.parametrize(("up", "down", "at_w"), [*TRAPS, (0.5, 0.8, -1.3), (0.2, 0.3, 0.4)])
+@pytest.mark.parametrize("slack", [3.0, 1e-2, 1e-9])
+def test_witness_is_lower_and_within_the_radius(
+    up: float, down: float, at_w: float, slack: float
+) -> None:
+    radius = escape_radius(up, down, at_w) + slack
+    point = witness(up, down, at_w, radius)
+    with mpmath.workdps(60):
+        loss, distance = exact_excess(point, at_w, (up, down))
+        assert loss < 0
+        assert escape_radius(up, down, at_w) * (1 - 1e-15) < distance < radius
+        # reflected in the line w = -1/sqrt2 it is higher
+        at_e, beyond, _ = point
+        start = mpmath.log(mpmath.mpf(str(up)) / mpmath.mpf(str(down)))
+        reflected = (at_e, -mpmath.sqrt(2) - beyond, start)
+        assert exact_excess(reflected, at_w, (up, down))[0] > 0
+
+
+def test_a_witness_next_to_a_saddle_is_as_near_as_asked() -> None:
+    point = witness(0.5, 0.8, -1.3, 1e-40)
+    with mpmath.workdps(250):
+        loss, distance = exact_excess(point, -1.3, (0.5, 0.8))
+        assert loss < 0
+        assert 0 < distance < mpmath.mpf(10) ** -40
+
+
+def test_no_witness_is_given_where_there_is_none() -> None:
+    with pytest.raises(ValueError, match=r"have p \+ q = 1: no loss is lower"):
+        witness(0.7, 0.3, 0.0, 5.0)
+    with pytest.raises(ValueError, match=r"radius = 0\.7 is not above the escape radius 0\.707"):
+        witness(0.5, 0.8, 0.0, 0.7)
+    with pytest.raises(ValueError, match="radius = inf is not above"):
+        witness(0.5, 0.8, 0.0, math.inf)
+    with pytest.raises(ValueError, match="w = nan is not a real number"):
+        escape_radius(0.5, 0.8, math.nan)
+
+
+# -- the full model --------------------------------------------------------------------------------
+
+
+def one_unit(size: float, epsilon: float, length: int, b: float) -> dict[str, np.ndarray]:
+    """All weights 0 but one hidden unit of the given strength; positions epsilon alpha."""
+    alpha = np.array([0.6, -0.8])
+    return {
+        "bias": np.array(b),
+        "embedding": np.zeros(2),
+        "positions": np.tile(epsilon * alpha, (length, 1)),
+        "query": np.zeros((2, 2)),
+        "key": np.zeros((2, 2)),
+        "value": np.zeros((2, 2)),
+        "output": np.zeros((2, 2)),
+        "hidden_in": math.sqrt(size) * alpha[None, :],
+        "hidden_out": -math.sqrt(size) * alpha[:, None],
+    }
+
+
+def norm(weights: dict[str, np.ndarray]) -> float:
+    """The distance from the origin of all parameters but the bias."""
+    return math.sqrt(sum(float((v**2).sum()) for name, v in weights.items() if name != "bias"))
+
+
+@pytest.mark.parametrize("size", [0.5, 1.3])
+def test_curvature_along_alpha_is_that_of_the_transformer(size: float) -> None:
+    up, down, length, epsilon = 0.5, 0.8, 2, 0.3
+    weights = one_unit(size, epsilon, length, math.log(up / down))
+    layout = shapes(width=2, hidden=1, length=length, tying="tied")
+    H = single_layer_hessian(weights, p=up, q=down, length=length, layout=layout)
+    alpha = np.zeros((2, H.shape[0]))
+    alpha[0, 0] = 1  # the bias comes first, the embedding second
+    alpha[1, 1:3] = [0.6, -0.8]
+    block = alpha @ H @ alpha.T
+    left = block[1, 1] - block[0, 1] ** 2 / block[0, 0]
+    values = {p: up, q: down, gain: size}
+    # a difference quotient of round-off 1e-13
+    assert abs(left - float(full_model_curvature().subs(values))) < 1e-12
+    assert (left < 0) == (size > 1)
+    assert abs(left - float(full_model_curvature().subs({**values, gain: size + 0.1}))) > 1e-3
+    distance = float(
+        full_model_distance().subs({gain: size, positions_scale: epsilon, tokens: length})
+    )
+    assert abs(norm(weights) - distance) < 1e-14
+
+
+def test_a_lower_loss_lies_just_beyond_the_bound_of_the_full_model() -> None:
+    up, down, length = 0.5, 0.8, 2
+    for size, lower in ((1.001, True), (0.999, False)):
+        weights = one_unit(size, 0.005, length, math.log(up / down))
+        start = float(population_loss(weights, up, down, length))
+        weights["embedding"] = 0.02 * np.array([0.6, -0.8])
+        drop = float(population_loss(weights, up, down, length)) - start
+        assert norm(weights) < 1.001 * full_model_bound()
+        # the drop is near c (p+q-1) e^2 (k-1) = 3e-8, the round-off 1e-16
+        assert (drop < -1e-8) == lower
+        assert (drop > 1e-8) != lower
+    assert full_model_bound() == math.sqrt(2)
+
+
+def test_along_the_ansatz_the_full_model_goes_twice_as_far_at_the_degenerate_line() -> None:
+    alpha, hidden = np.array([1, -1, 1, 1]) / 2, 3
+    for at_w in (-ROOT, 0.4):
+        hidden_in = 2 * abs(at_w) / math.sqrt(hidden) * np.outer(np.ones(hidden), alpha)
+        hidden_out = 2 * at_w / math.sqrt(hidden) * np.outer(alpha, np.ones(hidden))
+        distance = math.sqrt((hidden_in**2).sum() + (hidden_out**2).sum())
+        assert abs(distance - float(full_model_ansatz_distance().subs(w, at_w))) < 1e-14
+    assert full_model_ansatz_distance().subs(w, -1 / sp.sqrt(2)) == 2
+    assert full_model_bound() < 2

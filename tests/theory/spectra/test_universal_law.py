@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import jaxtyping
+import mpmath
+import numpy as np
+import pytest
+
+from tests.check_values import agrees
+from tests.twins.ansatz_points import unigram_weights
+from tests.twins.weights import flatten, population_loss, shapes, single_layer_hessian, unflatten
+from theory.chain.binary import autocovariance
+from theory.spectra import (
+    lag_covariances,
+    reduced_unigram_spectrum,
+    single_layer_representation,
+    unigram_block,
+    unigram_spectrum,
+)
+from theory.spectra.universal_law import Tying
+from theory.symbols import p as p_symbol
+from theory.symbols import q as q_symbol
+
+# see brute_force.hessian; representations reach 10, so round-off reaches 1e-11
+STEP_ERROR = 2e-11
+CASES = [
+    ("tied", 0.5, 0.8, 2, 4, 3),
+    ("tied", 0.2, 0.3, 3, 2, 2),
+    ("tied", 0.9, 0.9, 1, 3, 4),
+    ("tied", 0.3, 0.7, 2, 3, 3),
+    ("untied", 0.5, 0.8, 2, 4, 3),
+    ("untied", 0.2, 0.3, 3, 2, 2),
+    ("untied", 0.3, 0.7, 2, 3, 3),
+]
+
+
+def embedded(block: np.ndarray, size: int) -> np.ndarray:
+    """The predicted full Hessian: the block in the first rows, zeros elsewhere."""
+    H = np.zeros((size, size))
+    H[: len(block), : len(block)] = block
+    return H
+
+
+@pytest.mark.parametrize(("tying", "p", "q", "width", "hidden", "length"), CASES)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros(
+    tying: Tying, p: float, q: float, width: int, hidden: int, length: int, seed: int
+) -> None:
+    size = {"width": width, "hidden": hidden, "length": length}
+    weights = unigram_weights(np.random.default_rng(seed), p=p, q=q, tying=tying, **size)
+    layout = shapes(tying=tying, **size)
+    measured = single_layer_hessian(weights, p=p, q=q, length=length, layout=layout)
+    z, J = single_layer_representation(weights)
+    covariance = lag_covariances(p=p, q=q, length=length)
+
+    def distance(block: np.ndarray) -> float:
+        return float(np.abs(measured - embedded(block, len(measured))).max())
+
+    assert distance(unigram_block(z, J, covariance, tying=tying)) < STEP_ERROR
+    spectrum = unigram_spectrum(z, J, p=p, q=q, tying=tying, parameters=len(measured))
+    assert np.abs(np.linalg.eigvalsh(measured) - spectrum.full()).max() < STEP_ERROR
+
+    # controls: each wrong formula is refuted by the comparison above
+    assert distance(unigram_block(z, J, 2 * covariance, tying=tying)) > 1e-3
+    assert distance(unigram_block(2 * z, J, covariance, tying=tying)) > 1e-3
+    if p + q != 1:
+        flipped = np.concatenate([covariance[:1], -covariance[1:]])
+        assert distance(unigram_block(z, J, flipped, tying=tying)) > 1e-3
+        earlier = np.concatenate([covariance[:1], covariance[:-1]])
+        assert distance(unigram_block(z, J, earlier, tying=tying)) > 1e-3
+        uniform = np.concatenate([covariance[:1], np.full(length, covariance[1])])
+        assert distance(unigram_block(z, J, uniform, tying=tying)) > 1e-4
+    if p + q != 1 and tying == "untied":  # tied, J and its transpose enter together
+        transposed = unigram_block(z, J.swapaxes(-1, -2), covariance, tying=tying)
+        assert distance(transposed) > 1e-4
+
+
+@pytest.mark.parametrize("tying", ["tied", "untied"])
+def test_curvature_along_a_random_direction_with_fifty_digits(tying: Tying) -> None:
+    """Second differences in mpmath: no step error above 1e-20, so the float64 block is tested."""
+    size = {"width": 3, "hidden": 4, "length": 3}
+    rng = np.random.default_rng(5)
+    layout = shapes(tying=tying, **size)
+    weights = unigram_weights(rng, p=0.5, q=0.75, tying=tying, **size)
+    direction = rng.normal(size=len(flatten(weights, layout)))
+    with mpmath.workdps(60):
+        exact = np.frompyfunc(mpmath.mpf, 1, 1)
+        theta, v = exact(flatten(weights, layout)), exact(direction)
+        theta[0] = mpmath.log(mpmath.mpf(2) / 3)  # the bias, to all digits
+        exp, log, root = np.frompyfunc(mpmath.exp, 1, 1), mpmath.log, mpmath.sqrt(3)
+
+        def loss(step: mpmath.mpf) -> mpmath.mpf:
+            moved = unflatten(theta + step * v, layout)
+            return population_loss(moved, mpmath.mpf("0.5"), mpmath.mpf("0.75"), 3, exp, log, root)
+
+        h = mpmath.mpf(10) ** -15
+        measured = float((loss(h) - 2 * loss(mpmath.mpf(0)) + loss(-h)) / h**2)
+        z, J = single_layer_representation(unflatten(theta, layout))
+    block = unigram_block(
+        z.astype(float), J.astype(float), lag_covariances(p=0.5, q=0.75, length=3), tying=tying
+    )
+    predicted = direction[: len(block)] @ block @ direction[: len(block)]
+    # a quadratic form of at most 49 float64 terms of order 1
+    assert abs(predicted - measured) < 1e-14
+    assert abs(predicted * (1 + 1e-10) - measured) > 1e-12
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "bias_key", "embedding_key"),
+    [
+        (0.5, 0.8, "unigram_bias_50_80", "unigram_embedding_50_80"),
+        (0.2, 0.3, "unigram_bias_20_30", "unigram_embedding_20_30"),
+        (0.9, 0.9, "unigram_bias_90_90", "unigram_embedding_90_90"),
+    ],
+)
+def test_without_weights_the_spectrum_is_the_published_one(
+    p: float, q: float, bias_key: str, embedding_key: str
+) -> None:
+    d, N = 4, 6
+    J = np.einsum("ni,jk->nijk", np.eye(N), np.eye(d))
+    spectrum = unigram_spectrum(np.zeros((N, d)), J, p=p, q=q, tying="tied", parameters=221)
+    values = spectrum.eigenvalues
+    bias = p * q / (p + q) ** 2
+    rest = np.delete(values, np.abs(values - bias).argmin())
+    assert agrees(bias_key, bias)
+    assert all(agrees(embedding_key, float(value)) for value in rest)
+    assert not agrees(embedding_key, -float(rest[0]))
+    assert spectrum.classification == ("local minimum" if p + q > 1 else "saddle")
+    assert spectrum.inertia == ((0, 216, 5) if p + q > 1 else (4, 216, 1))
+
+
+def test_untied_the_published_point_is_a_saddle() -> None:
+    d, N = 4, 6
+    J = np.einsum("ni,jk->nijk", np.eye(N), np.eye(d))
+    spectrum = unigram_spectrum(np.zeros((N, d)), J, p=0.5, q=0.8, tying="untied", parameters=225)
+    values = spectrum.eigenvalues
+    assert all(agrees("unigram_untied_50_80", -float(value)) for value in values[:d])
+    assert all(agrees("unigram_untied_50_80", float(value)) for value in values[d : 2 * d])
+    assert agrees("unigram_bias_50_80", float(values[-1]))
+    assert (spectrum.inertia, spectrum.classification) == ((4, 216, 5), "saddle")
+
+
+@pytest.mark.parametrize("tying", ["tied", "untied"])
+@pytest.mark.parametrize(("p", "q"), [(0.1, 0.9), (0.7, 0.3), (Decimal("0.35"), Decimal("0.65"))])
+def test_independent_tokens_are_degenerate(tying: Tying, p: float, q: float) -> None:
+    weights = unigram_weights(
+        np.random.default_rng(0), p=0.5, q=0.5, width=3, hidden=4, length=5, tying=tying
+    )
+    z, J = single_layer_representation(weights)
+    spectrum = unigram_spectrum(z, J, p=p, q=q, tying=tying, parameters=200)
+    # what is left of the block is the covariance of (1, z), of rank 1 + width
+    assert (spectrum.inertia, spectrum.classification) == ((0, 196, 4), "degenerate")
+    near = unigram_spectrum(z, J, p=p, q=float(q) + 1e-6, tying=tying, parameters=200)
+    assert near.classification != "degenerate"
+
+
+def test_kink_the_full_curvature_differs_from_the_reduced_one_and_between_sides() -> None:
+    p, q, w = 0.5, 0.8, -2.0
+    alpha = np.array([[1.0]])
+    curvature = {}
+    for name, slope in (("firing", 1 + 4 * w * abs(w)), ("silent", 1.0)):
+        J = np.einsum("ni,jk->nijk", np.eye(3), slope * alpha)
+        block = unigram_block(
+            np.zeros((3, 1)), J, lag_covariances(p=p, q=q, length=3), tying="tied"
+        )
+        curvature[name] = float(block[1, 1])
+    reduced = float(reduced_unigram_spectrum(p, q, w).eigenvalues[0])
+    assert agrees("kink_curvature_firing", curvature["firing"])
+    assert agrees("kink_curvature_silent", curvature["silent"])
+    assert agrees("kink_reduced_curvature", reduced)
+    assert not agrees("kink_reduced_curvature", curvature["firing"])
+
+    # one-sided second differences of the enumerated loss along the embedding, positions 0
+    layout = shapes(width=1, hidden=2, length=3, tying="tied")
+    weights = {name: np.zeros(shape) for name, shape in layout.items()}
+    weights |= {
+        "bias": np.array(math.log(p / q)),
+        "output": np.eye(1),
+        "hidden_in": np.full((2, 1), 2 * abs(w) / math.sqrt(2)),
+        "hidden_out": np.full((1, 2), 2 * w / math.sqrt(2)),
+    }
+
+    def loss(e: float) -> float:
+        return float(population_loss({**weights, "embedding": np.array([e])}, p, q, 3))
+
+    h = 1e-3
+    for side, name in ((1, "firing"), (-1, "silent")):
+        # the slope at 0 vanishes on both sides; the quotient errs by h^2 of the fourth derivative
+        coarse, fine = (2 * (loss(side * x) - loss(0.0)) / x**2 for x in (h, h / 2))
+        assert abs((4 * fine - coarse) / 3 - curvature[name]) < 1e-7
+        assert abs((4 * fine - coarse) / 3 - reduced) > 0.5
+
+
+def test_lag_covariances_are_the_symbolic_ones() -> None:
+    values = lag_covariances(p=0.2, q=0.7, length=5)
+    for lag, value in enumerate(values):
+        exact = float(autocovariance(lag).subs({p_symbol: 0.2, q_symbol: 0.7}))
+        assert abs(value - exact) < 1e-16
+        assert abs(-value - exact) > 1e-7
+
+
+def test_bad_input_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the shape annotations would speak first
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    z, J, covariance = np.zeros((2, 1)), np.zeros((2, 2, 1, 1)), np.ones(3)
+    with pytest.raises(ValueError, match=r"J has shape \(2, 2, 2, 2\), but z of shape \(2, 1\)"):
+        unigram_block(z, np.zeros((2, 2, 2, 2)), covariance, tying="tied")
+    ahead = J.copy()
+    ahead[0, 1] = 1
+    with pytest.raises(ValueError, match=r"J\[n, i\] is not 0 for some i > n"):
+        unigram_block(z, ahead, covariance, tying="tied")
+    with pytest.raises(ValueError, match=r"p = 1.2 is outside the open interval \(0, 1\)"):
+        unigram_spectrum(z, J, p=1.2, q=0.5, tying="tied", parameters=5)
+    with pytest.raises(ValueError, match="parameters = 1 is less than the 2 eigenvalues"):
+        unigram_spectrum(z, J, p=0.2, q=0.5, tying="tied", parameters=1)

@@ -1,0 +1,1 @@
+"""The fourth scalar a, the strength of attention."""

@@ -1,0 +1,1 @@
+"""Signs and roots proved in balls, for numbers as they are."""

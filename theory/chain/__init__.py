@@ -1,0 +1,1 @@
+"""The source: two states, any kernel, the running mean of a sequence."""

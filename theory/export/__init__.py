@@ -1,0 +1,1 @@
+"""Theorems as LaTeX, Markdown, MathML and text."""

@@ -1,1 +1,0 @@
-"""One theorem a file, each a `Theorem` named THEOREM, listed in `theory.theorems`."""

@@ -1,0 +1,129 @@
+"""What a theorem of the registry consists of, and what it means for one to be proved.
+
+A theorem is proved where every step of its proof is accepted and its control is refused: a nearby
+false statement, put through the same machinery, with a point at which it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sympy as sp
+
+from theory.exact import Number, probability
+from theory.proving.steps import Identity, Lemma, Outcome, Sign, Step, check_step
+from theory.symbols import p, q
+
+__all__ = ["ANY_CHAIN", "NOT_INDEPENDENT", "Control", "Hypothesis", "Proof", "Theorem", "prove"]
+
+PROVED_IN = (
+    "tests/theory/statements/test_registry.py::"
+    "test_a_theorem_is_proved_and_its_control_refuted_at_a_point"
+)
+"""Goes through the proof of each theorem, by its id."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A condition, in words and as a condition on p and q.
+
+    `condition` is a relation in `p` and `q`; None where the hypothesis is one on the model, which
+    is for a measurement to find out.
+    """
+
+    words: str
+    condition: sp.Basic | None = None
+
+    def holds(self, p_value: Number, q_value: Number) -> bool | None:
+        """Whether it holds at (p, q), decided on the numbers as written; None if it says no more.
+
+        >>> NOT_INDEPENDENT.holds(0.9, 0.1)
+        False
+        """
+        if self.condition is None:
+            return None
+        values = {p: _rational("p", p_value), q: _rational("q", q_value)}
+        return bool(self.condition.subs(values))
+
+
+@dataclass(frozen=True)
+class Control:
+    """A nearby false statement in words, and the step that would have to hold."""
+
+    claim: str
+    step: Identity | Sign
+
+
+@dataclass(frozen=True)
+class Theorem:
+    """A statement with its hypotheses, its source, and a proof that a machine can go through.
+
+    Fields:
+        id: short name, of letters, digits and hyphens.
+        title: what it is called.
+        statement: in plain words and symbols.
+        latex: the same, as the body of a LaTeX theorem.
+        hypotheses: what it assumes.
+        source: the paper and the claim by name, or "this project".
+        steps: builds the steps of the proof, in order.
+        control: builds the control.
+        tests: ids of tests, `file::name`, that hold the statement to an independent channel.
+    """
+
+    id: str
+    title: str
+    statement: str
+    latex: str
+    hypotheses: tuple[Hypothesis, ...]
+    source: str
+    steps: Callable[[], tuple[Step, ...]]
+    control: Callable[[], Control]
+    tests: tuple[str, ...]
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The test that goes through the proof, and then the `tests`, as pytest names them."""
+        return (f"{PROVED_IN}[{self.id}]", *self.tests)
+
+    def applies(self, p_value: Number, q_value: Number) -> bool:
+        """Whether no hypothesis on p and q fails, decided on the numbers as written."""
+        return all(h.holds(p_value, q_value) is not False for h in self.hypotheses)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What became of each step, and of the control."""
+
+    theorem: Theorem
+    steps: tuple[Step, ...]
+    outcomes: tuple[Outcome, ...]
+    control: Control
+    refusal: Outcome
+
+    @property
+    def proved(self) -> bool:
+        """Every step accepted, not all of them lemmas, and the control refuted at a point."""
+        machine = any(not isinstance(step, Lemma) for step in self.steps)
+        return machine and all(o.accepted for o in self.outcomes) and self.refusal.false
+
+
+def prove(theorem: Theorem) -> Proof:
+    """Go through a theorem's proof step by step, and then through its control."""
+    steps, control = theorem.steps(), theorem.control()
+    return Proof(
+        theorem=theorem,
+        steps=steps,
+        outcomes=tuple(check_step(step) for step in steps),
+        control=control,
+        refusal=check_step(control.step),
+    )
+
+
+def _rational(name: str, value: Number) -> sp.Rational:
+    exact = probability(name, value)
+    return sp.Rational(exact.numerator, exact.denominator)
+
+
+ANY_CHAIN = Hypothesis("0 < p < 1 and 0 < q < 1", sp.And(p > 0, p < 1, q > 0, q < 1))
+NOT_INDEPENDENT = Hypothesis("p + q != 1", sp.Ne(p + q, 1))

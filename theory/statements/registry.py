@@ -1,0 +1,68 @@
+"""The registry of theorems: every statement of this project about the landscape, each proved.
+
+A theorem lives in a file of `theory.statements`; here they are listed in the order in which they
+build on each other.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from theory.proving.theorem import Theorem
+
+__all__ = ["THEOREM_IDS", "theorem", "theorems"]
+
+_HOME = {
+    "entropies": "chain.entropies",
+    "best-bias": "reduced.best_bias",
+    "critical-points": "reduced.critical_points",
+    "global-minimum": "reduced.global_minimum",
+    "bigram-spectrum": "reduced.bigram_spectrum",
+    "full-bigram": "transformer.full_bigram",
+    "tied-unigram": "reduced.tied_unigram",
+    "universal-law": "transformer.universal_law",
+    "tied-condition": "transformer.tied_condition",
+    "untied-unigram": "transformer.untied_unigram",
+    "relu-kink": "transformer.relu_kink",
+    "s-states": "transformer.s_states",
+    "memory": "transformer.memory",
+    "gradient-flow": "reduced.gradient_flow",
+    "conserved-energy": "reduced.conserved_energy",
+    "separatrix": "reduced.separatrix",
+    "basins": "reduced.basins",
+    "valley": "reduced.valley",
+    "escape-radius": "transformer.escape_radius",
+    "attention-reduced": "transformer.attention_reduced",
+    "degenerate-lines": "reduced.degenerate_lines",
+}
+
+THEOREM_IDS = tuple(_HOME)
+"""The ids, in order."""
+
+
+@cache
+def theorem(name: str) -> Theorem:
+    """The theorem of an id.
+
+    Raises ValueError for an unknown id, naming the nearest.
+
+    >>> theorem("entropies").title
+    'Entropies of the chain'
+    """
+    if name not in _HOME:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, THEOREM_IDS, n=1, cutoff=0.75)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(
+            f"theorem = {name!r} is not in the registry: {hint}choose one of "
+            f"{', '.join(THEOREM_IDS)}"
+        )
+    found: Theorem = import_module(f"theory.statements.{_HOME[name]}").THEOREM
+    return found
+
+
+def theorems() -> tuple[Theorem, ...]:
+    """All theorems, in order."""
+    return tuple(theorem(name) for name in THEOREM_IDS)

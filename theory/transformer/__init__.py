@@ -1,0 +1,1 @@
+"""The network: its reduced logit, its matrices, its representation and Jacobian."""
