@@ -21,8 +21,7 @@ from matplotlib.patches import Patch
 from figures.style import BIGRAM, PALETTE, UNIGRAM
 from theory.numeric import function
 from theory.reduced.critical_points import bigram_set
-from theory.reduced.energy import energy, separatrix_squared
-from theory.reduced.flow import gap
+from theory.reduced.flow import energy, gap, separatrix_squared
 from theory.symbols import e, p, q, tau, w
 
 __all__ = [

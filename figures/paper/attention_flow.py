@@ -19,9 +19,9 @@ from scipy.integrate import solve_ivp
 
 from figures.records.inputs import Inputs
 from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM
-from theory.attention.derivatives import attention_derivatives
-from theory.attention.unigram_set import kappa, unigram_curvature
-from theory.chain.running_mean import mean_memory
+from theory.attention.critical_points import kappa, unigram_curvature
+from theory.attention.loss import attention_derivatives
+from theory.chain.binary import mean_memory
 from theory.numeric import function
 from theory.reduced.critical_points import bigram_set
 from theory.reduced.flow import gap

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import published_losses, runs_of
 from figures.style import TEXT_WIDTH
 
 __all__ = ["draw", "load", "numbers"]
@@ -16,14 +15,8 @@ NAMES = {"standard": "standard initialisation", "basin": "inside the bigram's ba
 
 def load(inputs: Inputs) -> tuple[Curve, ...]:
     """A curve for each initialisation."""
-    store = inputs.scan("basin")
     return tuple(
-        Curve(
-            label,
-            runs_of(store, {"model.init": name}),
-            style,
-            published_losses("basin", store, {"model.init": name}),
-        )
+        read_curve(inputs, "basin", {"model.init": name}, label, style)
         for style, (name, label) in enumerate(NAMES.items())
     )
 

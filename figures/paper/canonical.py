@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import published_losses, runs_of
 from figures.style import TEXT_WIDTH
 
 __all__ = ["draw", "load", "numbers"]
@@ -16,14 +15,8 @@ NAMES = {"reduced": "three scalars $(e, w, b)$", "single-layer": "full model, ra
 
 def load(inputs: Inputs) -> tuple[Curve, ...]:
     """A curve for each model."""
-    store = inputs.scan("canonical")
     return tuple(
-        Curve(
-            label,
-            runs_of(store, {"model.kind": kind}),
-            style,
-            published_losses("canonical", store, {"model.kind": kind}),
-        )
+        read_curve(inputs, "canonical", {"model.kind": kind}, label, style)
         for style, (kind, label) in enumerate(NAMES.items())
     )
 

@@ -16,7 +16,7 @@ from figures.panels.portrait import (
 )
 from figures.records.inputs import Inputs
 from figures.style import TEXT_WIDTH
-from theory.reduced.energy import saddle_energy
+from theory.reduced.flow import saddle_energy
 
 __all__ = ["CHAINS", "draw", "load", "numbers"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import cell_of, published_losses, runs_of
+from figures.records.runs import cell_of
 from figures.style import TEXT_WIDTH
 
 __all__ = ["draw", "load", "numbers"]
@@ -20,8 +20,7 @@ def load(inputs: Inputs) -> tuple[Curve, ...]:
         select = {"model.window": window}
         full = window >= cell_of(store, select).model.length
         name = "full attention" if full else f"window {window}"
-        published = published_losses("lag-2", store, select)
-        curves.append(Curve(name, runs_of(store, select), style, published))
+        curves.append(read_curve(inputs, "lag-2", select, name, style))
     return tuple(curves)
 
 

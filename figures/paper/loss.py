@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import published_losses, runs_of
 from figures.style import TEXT_WIDTH
 
 __all__ = ["Panel", "draw", "load", "numbers"]
@@ -26,7 +25,6 @@ class Panel:
 
 def load(inputs: Inputs) -> tuple[Panel, ...]:
     """A panel for each chain: tied and untied, each with LayerNorm and without."""
-    store = inputs.scan("tied-untied")
     panels = []
     for p, q in CHAINS:
         curves: list[Curve] = []
@@ -34,14 +32,9 @@ def load(inputs: Inputs) -> tuple[Panel, ...]:
             for tying in ("tied", "untied"):
                 select = {"source.p": p, "source.q": q, "model.tying": tying}
                 select["model.layer_norm"] = norm
-                curves.append(
-                    Curve(
-                        f"{tying}, {'' if norm else 'no '}LayerNorm",
-                        runs_of(store, select),
-                        len(curves),
-                        published_losses("tied-untied", store, select) if norm else (),
-                    )
-                )
+                name = f"{tying}, {'' if norm else 'no '}LayerNorm"
+                found = read_curve(inputs, "tied-untied", select, name, len(curves), published=norm)
+                curves.append(found)
         panels.append(Panel((p, q), tuple(curves)))
     return tuple(panels)
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from figures.panels.loss_panel import COLOURS, DASHES
+from figures.panels.loss_panel import COLOURS, DASHES, published_key
 from figures.records.inputs import Inputs
 from figures.records.runs import checkpoints
 from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM
@@ -86,10 +85,7 @@ def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
         axes.tick_params(axis="y", pad=12)
     figure.axes[0].set_ylabel("$P(x_{n+1}=1 \\mid x_n=0)$")
     handles, _ = figure.axes[0].get_legend_handles_labels()
-    handles.append(
-        Line2D([], [], linestyle="", marker="D", markersize=4, markerfacecolor="white",
-               markeredgecolor="0.3", label="published")
-    )  # fmt: skip
+    handles.append(published_key())
     figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=2.4)
 
 

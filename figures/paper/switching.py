@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import published_losses, runs_of
 from figures.style import TEXT_WIDTH
 
 __all__ = ["Panel", "draw", "load", "numbers"]
@@ -26,14 +25,13 @@ class Panel:
 
 def load(inputs: Inputs) -> tuple[Panel, ...]:
     """A panel for each p."""
-    store, panels = inputs.scan("switching-5"), []
+    panels = []
     for p in WORDS:
-        curves = []
-        for style, tying in enumerate(("tied", "untied")):
-            select = {"source.p": p, "model.tying": tying}
-            published = published_losses("switching-5", store, select)
-            curves.append(Curve(tying, runs_of(store, select), style, published))
-        panels.append(Panel(p, (curves[0], curves[1])))
+        tied, untied = (
+            read_curve(inputs, "switching-5", {"source.p": p, "model.tying": tying}, tying, style)
+            for style, tying in enumerate(("tied", "untied"))
+        )
+        panels.append(Panel(p, (tied, untied)))
     return tuple(panels)
 
 

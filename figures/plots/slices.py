@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
-from figures.output import write, write_both
+from figures.output import picture, write_both
 from figures.records.slices import SliceRecord, load
 from figures.style import BIGRAM, PALETTE, TEXT_WIDTH, UNIGRAM, styled
 
@@ -29,7 +29,6 @@ __all__ = [
     "levels_of",
     "load",
     "save",
-    "save_slice",
 ]
 
 SURFACE = "YlGnBu"
@@ -121,20 +120,7 @@ def save(records: Sequence[SliceRecord], path_without_suffix: Path | str) -> lis
 
     Raises ValueError as `draw` does, OSError where the files cannot be written.
     """
-    figure = Figure()
-    draw(figure, records)
-    return write_both(figure, path_without_suffix)
-
-
-def save_slice(record: SliceRecord, path: Path | str) -> Path:
-    """Write one slice to a file whose suffix (.png, .pdf, .svg) decides the format.
-
-    Returns the path. Raises ValueError as `draw` does and for another suffix, OSError where the
-    file cannot be written.
-    """
-    figure = Figure()
-    draw(figure, [record])
-    return write(figure, path)
+    return write_both(picture(draw, records), path_without_suffix)
 
 
 def _surface(axes: Axes, record: SliceRecord) -> list[Line2D | Patch]:

@@ -1,8 +1,8 @@
 """Curvatures and spectra of the attention-reduced model, in numbers.
 
-The closed forms of `theory.attention.unigram_set` and `theory.attention.bigram_set` are evaluated
-with 50 digits from the probabilities as written, the moments of the running mean summed over
-positions, and rounded once: O(N) in the number of tokens.
+The closed forms of `theory.attention.critical_points` are evaluated with 50 digits from the
+probabilities as written, the moments of the running mean summed over positions, and rounded once:
+O(N) in the number of tokens.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ import mpmath
 import numpy as np
 from jaxtyping import Float
 
-from theory.attention.bigram_set import attention_bigram_hessian, mean_m, mean_m2
-from theory.attention.derivatives import next_count
-from theory.attention.loss import branch_logit
-from theory.attention.unigram_set import kappa, unigram_curvature
-from theory.chain.running_mean import conditional_mean, conditional_square, memory, require_count
+from theory.attention.critical_points import (
+    attention_bigram_hessian,
+    kappa,
+    mean_m,
+    mean_m2,
+    unigram_curvature,
+)
+from theory.attention.loss import branch_logit, next_count
+from theory.chain.binary import conditional_mean, conditional_square, memory, require_count
 from theory.exact import Number, probability
 from theory.numeric import function
 from theory.spectra.predicted_spectrum import PredictedSpectrum

@@ -10,7 +10,7 @@ from theory.reduced.flow import gap, level
 from theory.reduced.loss import best_bias, population_loss, reduced_loss
 from theory.statements.shared.least_loss import BRANCHES
 from theory.symbols import b, e, p, q, s, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = ["THEOREM"]
 

@@ -12,7 +12,7 @@ from theory.reduced.critical_points import bigram_hessian, bigram_set, logit_gra
 from theory.reduced.loss import population_loss, reduced_loss
 from theory.statements.shared.least_loss import BRANCHES, HALVES, half
 from theory.symbols import b, e, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = ["THEOREM"]
 

@@ -17,7 +17,7 @@ from theory.reduced.critical_points import (
 from theory.reduced.flow import gap
 from theory.statements.shared.least_loss import BRANCHES, bigram_gap, bigram_gap_step
 from theory.symbols import b, e, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = ["THEOREM"]
 

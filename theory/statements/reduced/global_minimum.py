@@ -17,7 +17,7 @@ from theory.statements.shared.least_loss import (
     gap_sign_steps,
 )
 from theory.symbols import b, e, p, q, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = ["THEOREM"]
 

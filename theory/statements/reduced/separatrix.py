@@ -7,7 +7,7 @@ import sympy as sp
 from theory.proving.domain import DEEP, SHALLOW, UPWARD, Domain, y
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Theorem
-from theory.reduced.energy import energy, saddle, saddle_energy, separatrix_squared
+from theory.reduced.flow import energy, saddle, saddle_energy, separatrix_squared
 from theory.symbols import e, tau, w
 
 __all__ = ["THEOREM", "height_steps"]
