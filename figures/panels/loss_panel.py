@@ -21,6 +21,7 @@ __all__ = [
     "Curve",
     "draw_entropies",
     "draw_losses",
+    "draw_published",
     "legend_handles",
     "published_key",
     "read_curve",
@@ -91,22 +92,23 @@ def draw_losses(axes: Axes, curves: Sequence[Curve], *, entropies: bool = True) 
         mean.set_gid("mean")
     for curve in curves:
         if curve.published:
-            (marks,) = axes.plot(
-                *np.transpose(curve.published),
-                linestyle="",
-                marker="D",
-                markersize=4,
-                markerfacecolor="white",
-                markeredgecolor=COLOURS[curve.style],
-                clip_on=False,
-                zorder=6,
-            )
-            marks.set_gid("published")
+            draw_published(axes, curve.published, COLOURS[curve.style])
     if entropies:
         runs = curves[0].runs
         draw_entropies(axes, runs.unigram_loss, runs.bigram_loss)
     last = max(int(curve.runs.step[-1]) for curve in curves)
     axes.set(xlim=(0, last), xlabel="step")
+
+
+def draw_published(
+    axes: Axes, points: Sequence[tuple[int, float]], colour: str, *, label: str | None = None
+) -> None:
+    """Diamonds at values that were read off a published figure."""
+    (marks,) = axes.plot(
+        *np.transpose(points), "D", markersize=4, markerfacecolor="white",
+        markeredgecolor=colour, label=label, clip_on=False, zorder=6,
+    )  # fmt: skip
+    marks.set_gid("published")
 
 
 def legend_handles(axes: Axes) -> list[Artist]:
@@ -124,7 +126,7 @@ def published_key() -> Line2D:
 
 
 def draw_entropies(
-    axes: Axes, unigram_loss: float, bigram_loss: float, *, room: float = 6, zorder: float = 1
+    axes: Axes, unigram_loss: float, bigram_loss: float, *, room: int = 6, zorder: int = 1
 ) -> None:
     """Dashed lines at H_u and H_b, named at the right end, `room` points away."""
     for value, name, colour in ((unigram_loss, "$H_u$", UNIGRAM), (bigram_loss, "$H_b$", BIGRAM)):

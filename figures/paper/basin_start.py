@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.style import TEXT_WIDTH
+from figures.style import TEXT_WIDTH, lay_out
 
 __all__ = ["draw", "load", "numbers"]
 
@@ -23,8 +23,7 @@ def load(inputs: Inputs) -> tuple[Curve, ...]:
 
 def draw(figure: Figure, record: tuple[Curve, ...]) -> None:
     """The whole range of losses at the left, the two entropies enlarged at the right."""
-    figure.set_size_inches(TEXT_WIDTH, 2.25)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 2.25)
     whole, near = figure.subplots(1, 2)
     draw_losses(whole, record, entropies=False)
     draw_losses(near, record)

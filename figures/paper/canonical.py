@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.style import TEXT_WIDTH
+from figures.style import TEXT_WIDTH, lay_out
 
 __all__ = ["draw", "load", "numbers"]
 
@@ -23,8 +23,7 @@ def load(inputs: Inputs) -> tuple[Curve, ...]:
 
 def draw(figure: Figure, record: tuple[Curve, ...]) -> None:
     """Both on one panel."""
-    figure.set_size_inches(0.75 * TEXT_WIDTH, 2.3)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, 0.75 * TEXT_WIDTH, 2.3)
     axes = figure.subplots()
     draw_losses(axes, record)
     axes.set_ylabel("population loss (nats)")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.style import TEXT_WIDTH
+from figures.style import TEXT_WIDTH, lay_out
 
 __all__ = ["Panel", "draw", "load", "numbers"]
 
@@ -38,8 +38,7 @@ def load(inputs: Inputs) -> tuple[Panel, ...]:
 
 def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
     """The two panels on one scale of losses."""
-    figure.set_size_inches(TEXT_WIDTH, 2.3)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 2.3)
     for axes, panel in zip(figure.subplots(1, 2, sharey=True), record, strict=True):
         draw_losses(axes, panel.curves)
         axes.set_title("with LayerNorm" if panel.norm else "without LayerNorm")

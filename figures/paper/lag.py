@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
 from figures.records.runs import cell_of
-from figures.style import TEXT_WIDTH
+from figures.style import TEXT_WIDTH, lay_out
 
 __all__ = ["draw", "load", "numbers"]
 
@@ -26,8 +26,7 @@ def load(inputs: Inputs) -> tuple[Curve, ...]:
 
 def draw(figure: Figure, record: tuple[Curve, ...]) -> None:
     """All windows on one panel."""
-    figure.set_size_inches(0.75 * TEXT_WIDTH, 2.3)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, 0.75 * TEXT_WIDTH, 2.3)
     axes = figure.subplots()
     draw_losses(axes, record)
     axes.texts[1].set_text("floor")  # of lag 2, the first symbols cannot be predicted

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.style import TEXT_WIDTH
+from figures.style import TEXT_WIDTH, lay_out
 
 __all__ = ["Panel", "draw", "load", "numbers"]
 
@@ -37,8 +37,7 @@ def load(inputs: Inputs) -> tuple[Panel, ...]:
 
 def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
     """Four panels, each on its own scale between its two entropies."""
-    figure.set_size_inches(TEXT_WIDTH, 3.4)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 3.4)
     for axes, panel in zip(figure.subplots(2, 2).ravel(), record, strict=True):
         draw_losses(axes, panel.curves)
         runs = panel.curves[0].runs

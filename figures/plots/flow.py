@@ -26,10 +26,9 @@ from figures.panels.portrait import (
     draw_critical_sets,
     draw_energy_lines,
     draw_separatrix,
-    key,
     label_plane,
 )
-from figures.style import styled
+from figures.style import key, styled
 
 __all__ = ["EXTENT", "LEVELS", "FlowRecord", "draw", "draw_portrait"]
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from figures.style import PALETTE, TEXT_WIDTH, styled
+from figures.style import PALETTE, TEXT_WIDTH, lay_out, styled
 
 __all__ = ["draw_spectrum"]
 
@@ -55,8 +55,7 @@ def draw_spectrum(
         raise ValueError(f"zero_bound = {zero_bound} is not a finite number of at least 0")
     rows = 1 if expected is None else 2
     with styled():
-        figure.set_size_inches(TEXT_WIDTH, 2.3 if rows == 1 else 3.3)
-        figure.set_layout_engine("constrained")
+        lay_out(figure, TEXT_WIDTH, 2.3 if rows == 1 else 3.3)
         axes = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=[2, 1][:rows])[
             :, 0
         ]

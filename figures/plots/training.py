@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from figures.panels.loss_panel import draw_entropies
-from figures.style import PALETTE, TEXT_WIDTH, styled
+from figures.style import PALETTE, TEXT_WIDTH, lay_out, styled
 
 __all__ = ["draw_training"]
 
@@ -62,8 +62,7 @@ def draw_training(
         within = f"0..{columns - 1}" if times[-1] == columns - 1 else "the evaluated times"
         raise ValueError(f"escape_steps has {beyond[0]}, which is not in {within}")
     with styled():
-        figure.set_size_inches(TEXT_WIDTH, 2.3)
-        figure.set_layout_engine("constrained")
+        lay_out(figure, TEXT_WIDTH, 2.3)
         axes = figure.subplots()
         draw_entropies(axes, unigram_loss, bigram_loss, room=3, zorder=3)
         for number, run in enumerate(loss):

@@ -17,7 +17,7 @@ with F locally constant. Derivatives follow from that, and with the residual sig
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -154,13 +154,9 @@ def attention_derivatives(
     side = np.sign(point[0]) or float(e_sign)
     token = np.array([[0.0], [1.0]])
     target = np.array([[up], [1 - down]])
-    law = np.array([[down, 0.0], [0.0, up]]) / (up + down)
     loss, gradient, hessian, kink = 0.0, np.zeros(4), np.zeros((4, 4)), np.inf
-    for n in range(1, length + 1):
-        if n > 1:
-            law = next_count(law, up, down)
-        ones = np.arange(n + 1.0)
-        context = (*point, 1.0 if point[1] >= 0 else -1.0, token, ones / n)
+    for law, mean in counts(up, down, length):
+        context = (*point, 1.0 if point[1] >= 0 else -1.0, token, mean)
         # the score comes before the relu: it does not depend on whether that is on
         s = evaluate("score")(*context, np.nan)
         # ending in 0, with fewer ones than tokens; those that end in 1 mirror them
@@ -180,16 +176,21 @@ def attention_derivatives(
     return AttentionDerivatives(loss / length, gradient / length, hessian / length, kink)
 
 
-def next_count(law: Float[np.ndarray, "2 k"], up: float, down: float) -> Float[np.ndarray, "2 n"]:
-    """The law of (x_n, number of ones) from that of one token less; n = k + 1.
+def counts(
+    up: float, down: float, length: int
+) -> Iterator[tuple[Float[np.ndarray, "2 k"], Float[np.ndarray, " k"]]]:
+    """The law of (x_n, number of ones), [2, n + 1], and the means xbar_n, for n = 1..N.
 
-    >>> next_count(np.array([[0.5, 0.0], [0.0, 0.5]]), 0.5, 0.5).tolist()
+    >>> [law.tolist() for law, _ in counts(0.5, 0.5, 2)][1]
     [[0.25, 0.25, 0.0], [0.0, 0.25, 0.25]]
     """
-    longer = np.zeros((2, law.shape[1] + 1))
-    longer[0, :-1] = law[0] * (1 - up) + law[1] * down
-    longer[1, 1:] = law[0] * up + law[1] * (1 - down)
-    return longer
+    law = np.array([[down, 0.0], [0.0, up]]) / (up + down)
+    for n in range(1, length + 1):
+        yield law, np.arange(n + 1.0) / n
+        longer = np.zeros((2, n + 2))
+        longer[0, :-1] = law[0] * (1 - up) + law[1] * down
+        longer[1, 1:] = law[0] * up + law[1] * (1 - down)
+        law = longer
 
 
 @cache

@@ -23,7 +23,7 @@ from theory.attention.critical_points import (
     mean_m2,
     unigram_curvature,
 )
-from theory.attention.loss import branch_logit, next_count
+from theory.attention.loss import branch_logit, counts
 from theory.chain.binary import conditional_mean, conditional_square, memory, require_count
 from theory.exact import Number, probability
 from theory.numeric import function
@@ -91,12 +91,9 @@ def unigram_curvatures(
 def shared(up: Fraction, down: Fraction, at_w: float, at_a: float, N: int, e_sign: int) -> float:
     """mean_n Cov(x_n, g_n), where the logit on the branch is e^2 g_n + b."""
     token = np.array([[0.0], [1.0]])
-    law = np.array([[float(down), 0.0], [0.0, float(up)]]) / float(up + down)
     form, total = evaluate("form", e_sign), 0.0
-    for n in range(1, N + 1):
-        if n > 1:
-            law = next_count(law, float(up), float(down))
-        values = form(at_w, float(sign(Fraction(at_w))), at_a, token, np.arange(n + 1.0) / n)
+    for law, mean in counts(float(up), float(down), N):
+        values = form(at_w, float(sign(Fraction(at_w))), at_a, token, mean)
         total += float((law * (token - float(up / (up + down))) * values).sum())
     return total / N
 

@@ -25,9 +25,9 @@ from theory.attention.loss import (
     attention_derivatives,
     attention_loss,
     branch_logit,
+    counts,
     firing,
     firing_logit,
-    next_count,
     score,
 )
 from theory.symbols import a, b, e, p, q, tau, w, x, xbar
@@ -250,14 +250,14 @@ def test_the_kink_is_the_least_score_of_a_context_that_occurs(strength: float, l
 
 def test_a_step_of_the_count_is_that_of_the_contexts() -> None:
     up, down = Fraction(1, 2), Fraction(4, 5)
-    laws = []
-    for n in (2, 3):
+    steps = zip(counts(*CHAIN, 3), counts(*CHAIN[::-1], 3), strict=True)
+    for n, ((found, mean), (mirrored, _)) in enumerate(steps, start=1):
         law = np.zeros((2, n + 1))
         for c in contexts(n):
             law[c[-1], sum(c)] += float(probability(c, up, down))
-        laws.append(law)
-    assert np.abs(next_count(laws[0], *CHAIN) - laws[1]).max() < 1e-16
-    assert np.abs(next_count(laws[0], *CHAIN[::-1]) - laws[1]).max() > 1e-2
+        assert mean.tolist() == [ones / n for ones in range(n + 1)]
+        assert np.abs(found - law).max() < 1e-16
+        assert np.abs(mirrored - law).max() > 1e-2
 
 
 def test_the_branch_at_e_0_is_the_positive_one_unless_told() -> None:
