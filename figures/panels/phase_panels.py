@@ -24,21 +24,7 @@ from figures.records.phase_plane import curvature_field, region_names
 from figures.style import CURVATURE, SHARE, ink_on
 from theory.spectra.universal_law import Tying
 
-__all__ = [
-    "CHECK",
-    "CROSS",
-    "DASH",
-    "MARKS",
-    "draw_line",
-    "draw_marks",
-    "draw_tiles",
-    "field_of",
-    "mark_size",
-    "measured_panel",
-    "side",
-    "theory_panel",
-    "trained_panel",
-]
+__all__ = ["MARKS", "field_of", "measured_panel", "theory_panel", "trained_panel"]
 
 CHECK = Path([(-0.5, 0.0), (-0.15, -0.4), (0.5, 0.45)])
 """A tick: as predicted."""
@@ -49,6 +35,18 @@ DASH = Path([(-0.4, 0.0), (0.4, 0.0)])
 
 FILLED = 0.86  # of the distance between neighbours, so that squares stay apart and the line shows
 LONE = 0.2  # the side of a square that has no neighbour
+CORNER = 0.2  # of a side: how far right of the centre, and above it, a small mark sits
+RESOLUTION = 50  # squares a side of the theory field, between which the picture interpolates
+SMALLEST_TEXT = 4.0  # points; below it a fraction is left out, and the colour alone speaks
+
+# state: mark, share of the square, stroke in points, what the legend says
+MARKS: dict[str, tuple[Any, float, float, str]] = {
+    "verified": (CHECK, 0.3, 0.9, "inertia as predicted"),
+    "refuted": (CROSS, 0.92, 1.6, "prediction refuted"),
+    "inconclusive": ("$?$", 0.34, 0.4, "too small to tell"),
+    "not-applicable": (DASH, 0.42, 0.9, "not differentiable"),
+    "missing": (CROSS, 0.92, 0.6, "no result"),
+}
 
 
 def side(*axes: Float[np.ndarray, " _"]) -> float:
@@ -164,20 +162,6 @@ def draw_line(axes: Axes, zorder: float = 3) -> Line2D:
     (line,) = axes.plot([0, 1], [1, 0], color="black", linewidth=0.9, zorder=zorder)
     line.set_gid("p+q=1")
     return line
-
-
-CORNER = 0.2  # of a side: how far right of the centre, and above it, a small mark sits
-RESOLUTION = 50  # squares a side of the theory field, between which the picture interpolates
-SMALLEST_TEXT = 4.0  # points; below it a fraction is left out, and the colour alone speaks
-
-# state: mark, share of the square, stroke in points, what the legend says
-MARKS: dict[str, tuple[Any, float, float, str]] = {
-    "verified": (CHECK, 0.3, 0.9, "inertia as predicted"),
-    "refuted": (CROSS, 0.92, 1.6, "prediction refuted"),
-    "inconclusive": ("$?$", 0.34, 0.4, "too small to tell"),
-    "not-applicable": (DASH, 0.42, 0.9, "not differentiable"),
-    "missing": (CROSS, 0.92, 0.6, "no result"),
-}
 
 
 @cache

@@ -13,8 +13,6 @@ from figures.records.inputs import Inputs
 from figures.records.runs import checkpoints
 from figures.style import TEXT_WIDTH, lay_out
 
-__all__ = ["Attention", "draw", "load", "numbers"]
-
 SELECT = {"model.width": 4, "model.activation": "relu"}
 PUBLISHED = ((0, 0.0005), (100, 0.11), (200, 0.010))
 

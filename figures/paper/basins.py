@@ -23,8 +23,6 @@ from figures.records.inputs import Inputs
 from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM, lay_out
 from theory.reduced.basins import basin
 
-__all__ = ["Panel", "draw", "load", "numbers"]
-
 MARKS = {"bigram": ("o", BIGRAM), "unigram": ("s", UNIGRAM), "other": ("x", "black")}
 
 

@@ -8,8 +8,6 @@ from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_c
 from figures.records.inputs import Inputs
 from figures.style import TEXT_WIDTH, lay_out
 
-__all__ = ["draw", "load", "numbers"]
-
 NAMES = {"reduced": "three scalars $(e, w, b)$", "single-layer": "full model, rank-one start"}
 
 

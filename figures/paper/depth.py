@@ -10,8 +10,6 @@ from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_c
 from figures.records.inputs import Inputs
 from figures.style import TEXT_WIDTH, lay_out
 
-__all__ = ["Panel", "draw", "load", "numbers"]
-
 WORDS = {1: "One", 2: "Two", 4: "Four", 8: "Eight"}
 
 

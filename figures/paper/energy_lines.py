@@ -18,8 +18,6 @@ from figures.records.inputs import Inputs
 from figures.style import TEXT_WIDTH, lay_out
 from theory.reduced.flow import saddle_energy
 
-__all__ = ["CHAINS", "draw", "load", "numbers"]
-
 CHAINS = ("0.1", "0.9")
 
 

@@ -12,8 +12,6 @@ from figures.records.inputs import Inputs
 from figures.style import PALETTE, TEXT_WIDTH, lay_out
 from theory.reduced.escape import escape_radius, full_model_bound
 
-__all__ = ["Radii", "draw", "load", "numbers"]
-
 FINE = 201
 
 

@@ -14,8 +14,6 @@ from figures.records.inputs import Inputs
 from figures.records.runs import checkpoints
 from figures.style import SHARE, TEXT_WIDTH, ink_on, lay_out
 
-__all__ = ["Grid", "draw", "load", "numbers"]
-
 
 @dataclass(frozen=True)
 class Grid:

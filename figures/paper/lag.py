@@ -9,8 +9,6 @@ from figures.records.inputs import Inputs
 from figures.records.runs import cell_of
 from figures.style import TEXT_WIDTH, lay_out
 
-__all__ = ["draw", "load", "numbers"]
-
 
 def load(inputs: Inputs) -> tuple[Curve, ...]:
     """A curve for each attention window, the longest being full attention."""

@@ -13,8 +13,6 @@ from figures.records.inputs import Inputs
 from figures.records.runs import checkpoints
 from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM, lay_out
 
-__all__ = ["Panel", "draw", "load", "numbers"]
-
 CHAINS = ((0.2, 0.3), (0.5, 0.8))
 PUBLISHED = {("tied", 0.2): 0.2, ("untied", 0.2): 0.2, ("tied", 0.5): 0.377, ("untied", 0.5): 0.5}
 

@@ -13,8 +13,6 @@ from figures.records.inputs import Inputs
 from figures.records.runs import checkpoints
 from figures.style import TEXT_WIDTH, lay_out
 
-__all__ = ["Curves", "draw", "load", "numbers"]
-
 WIDTH = 8
 MATRIX = "blocks.0.hidden_in"
 PUBLISHED = ((0, 0.25), (100, 0.93))

@@ -14,8 +14,6 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from figures.records.inputs import Inputs
 from figures.style import PALETTE, TEXT_WIDTH, lay_out
 
-__all__ = ["Point", "draw", "load", "numbers"]
-
 
 @dataclass(frozen=True)
 class Point:

@@ -21,8 +21,6 @@ from theory.numeric import function
 from theory.reduced.loss import best_bias, reduced_loss
 from theory.symbols import b, e, p, q, tau, w
 
-__all__ = ["Surface", "draw", "load", "numbers", "predicted"]
-
 FINE = 401
 LEVELS = 12
 

@@ -15,8 +15,6 @@ from figures.style import PALETTE, TEXT_WIDTH, lay_out
 from landscape.scanning.survival import survival_by
 from landscape.training.survival import SurvivalCurve
 
-__all__ = ["Survival", "draw", "load", "numbers"]
-
 NORMS = {"true": "LayerNorm", "false": "no LayerNorm"}
 LOOKS = (("o", "black", -0.06), ("s", PALETTE["green"], 0.06))
 

@@ -10,8 +10,6 @@ from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_c
 from figures.records.inputs import Inputs
 from figures.style import TEXT_WIDTH, lay_out
 
-__all__ = ["Panel", "draw", "load", "numbers"]
-
 WORDS = {0.1: "Tenth", 0.3: "ThreeTenths", 0.6: "SixTenths", 0.9: "NineTenths"}
 
 

@@ -12,8 +12,6 @@ from figures.panels.loss_panel import draw_entropies
 from figures.records.inputs import Inputs
 from figures.style import PALETTE, TEXT_WIDTH, lay_out
 
-__all__ = ["Path", "draw", "load", "numbers"]
-
 
 @dataclass(frozen=True)
 class Path:

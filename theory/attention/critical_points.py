@@ -58,6 +58,12 @@ __all__ = [
 kappa = sp.Symbol("kappa", positive=True)
 """The mean over n = 1..N of kappa_n, in (0, 1]; 1 at N = 1 alone."""
 
+mean_m = sp.symbols("mu0 mu1", real=True)
+"""mean_n E[xbar_n - 1/2 | x_n = x] for x = 0, 1."""
+
+mean_m2 = sp.symbols("nu0 nu1", positive=True)
+"""mean_n E[(xbar_n - 1/2)^2 | x_n = x] for x = 0, 1."""
+
 
 def fires(token: int, e_sign: int) -> int:
     """F where s_n has the sign of x_n - 1/2, as it has for all contexts if |a| <= 1."""
@@ -160,13 +166,6 @@ def degenerate_level(e_sign: int = 1) -> sp.Expr:
     level = sp.Symbol("W")
     (solution,) = sp.solve(unigram_curvature(e_sign).subs(tau, level / w**2), level)
     return sp.factor(solution)
-
-
-mean_m = sp.symbols("mu0 mu1", real=True)
-"""mean_n E[xbar_n - 1/2 | x_n = x] for x = 0, 1."""
-
-mean_m2 = sp.symbols("nu0 nu1", positive=True)
-"""mean_n E[(xbar_n - 1/2)^2 | x_n = x] for x = 0, 1."""
 
 
 @cache

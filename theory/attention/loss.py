@@ -125,12 +125,7 @@ class AttentionDerivatives:
 
 
 def attention_derivatives(
-    p: Number,
-    q: Number,
-    point: tuple[float, float, float, float],
-    *,
-    length: int,
-    e_sign: int = 1,
+    p: Number, q: Number, point: tuple[float, float, float, float], *, length: int, e_sign: int = 1
 ) -> AttentionDerivatives:
     """The loss, gradient and Hessian over N tokens, as sums of N(N+1) terms.
 

@@ -90,9 +90,7 @@ def blocks(A: arb_mat, B: arb_mat, C: arb_mat) -> arb_mat:
     return arb_mat(rows + [[*c, *[0] * len(c)] for c in C.tolist()])
 
 
-def representation(
-    weights: Mapping[str, Rows],
-) -> tuple[list[arb_mat], list[list[arb_mat]]]:
+def representation(weights: Mapping[str, Rows]) -> tuple[list[arb_mat], list[list[arb_mat]]]:
     """z_n [d, 1] and J_{n,i} [d, d], i <= n, in balls.
 
     The formula is that of `theory.transformer.representation`.

@@ -23,6 +23,7 @@ from theory.spectra.universal_law import Tying
 __all__ = ["DecidedBand", "PlaneCertificate", "UndecidedBand", "certify_plane"]
 
 Box = tuple[tuple[Fraction, Fraction], tuple[Fraction, Fraction]]
+Decide = Callable[[Fraction, Fraction], tuple[Witness | None, Witness | None]]
 
 ENOUGH = 32
 """The width at which a saddle is worth no more halving, in least widths."""
@@ -70,9 +71,6 @@ def area(box: Box, low: Fraction, high: Fraction) -> Fraction:
         return sum((sign * max(x, Fraction(0)) ** 2 for sign, x in corners), Fraction(0)) / 2
 
     return below(1 - low) - below(1 - high)
-
-
-Decide = Callable[[Fraction, Fraction], tuple[Witness | None, Witness | None]]
 
 
 def subdivide(low: Fraction, high: Fraction, decide: Decide, *, min_width: Fraction) -> list[Band]:

@@ -36,6 +36,8 @@ Side: TypeAlias = sp.Expr | sp.MatrixBase
 
 ODDS = "u = (1-p)/p and v = (1-q)/q are the odds of staying"
 """What the symbols of `theory.proving.domain` mean, for a reader of a witness."""
+SHORT = 240
+"""Signs of the longest side that is printed: two or three lines of a terminal."""
 
 
 class Relation(NamedTuple):
@@ -165,10 +167,6 @@ def witness(step: Step, reason: str) -> dict[str, str]:
         if value.free_symbols and number.is_number and str(symbol) not in found:
             at[str(symbol)] = str(number) if number.is_Rational else f"{float(number):.6g}"
     return at
-
-
-SHORT = 240
-"""Signs of the longest side that is printed: two or three lines of a terminal."""
 
 
 def plain(side: sp.Expr | sp.MatrixBase) -> str:

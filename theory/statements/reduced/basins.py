@@ -33,10 +33,7 @@ def conserved() -> tuple[Step, ...]:
     return (
         *(
             Identity(
-                f"{words}, {side}: d Energy/dt = 0",
-                rate(vector_field(sign)),
-                sp.S.Zero,
-                domain,
+                f"{words}, {side}: d Energy/dt = 0", rate(vector_field(sign)), sp.S.Zero, domain
             )
             for sign, words in BRANCHES
             for side, domain in SIDES

@@ -57,9 +57,7 @@ def steps() -> tuple[Step, ...]:
         ),
         Sign("which is positive: they have the same sign", 4 * p * q * sp.exp(s), "positive"),
         Sign(
-            "and so has their sum: both are positive, and b* is a real number",
-            2 * root,
-            "positive",
+            "and so has their sum: both are positive, and b* is a real number", 2 * root, "positive"
         ),
         *found,
     )

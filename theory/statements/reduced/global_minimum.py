@@ -80,9 +80,7 @@ def steps() -> tuple[Step, ...]:
         ),
         Identity("the loss there is H_b", population_loss(*kernel_logits), entropy_rate()),
         Identity(
-            "rho0 = rho1 = 0 there, so grad L = 0",
-            sp.Matrix(residuals()).subs(at),
-            sp.zeros(2, 1),
+            "rho0 = rho1 = 0 there, so grad L = 0", sp.Matrix(residuals()).subs(at), sp.zeros(2, 1)
         ),
         Identity(
             "after any past that ends in x the next token has the law r(x) of the kernel, and the "

@@ -40,6 +40,7 @@ __all__ = [
 _step = sp.Symbol("h", real=True)
 
 Weights = Mapping[str, sp.Matrix]
+Context = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,6 @@ class Slopes:
 def free(name: str, like: sp.Matrix) -> sp.Matrix:
     """A matrix of free symbols of the shape of another."""
     return sp.Matrix(*like.shape, lambda i, j: sp.Symbol(f"{name}_{i}{j}", real=True))
-
-
-Context = tuple[int, ...]
 
 
 def contexts(length: int) -> list[Context]:

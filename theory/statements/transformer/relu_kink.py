@@ -75,12 +75,7 @@ def steps() -> tuple[Step, ...]:
             "negative",
             {**ABOVE, **BENT},
         ),
-        Sign(
-            "although it rises along -alpha",
-            one_sided_curvature(-1),
-            "positive",
-            ABOVE,
-        ),
+        Sign("although it rises along -alpha", one_sided_curvature(-1), "positive", ABOVE),
         Sign(
             "for p + q < 1 it falls along -alpha, at every w",
             one_sided_curvature(-1),

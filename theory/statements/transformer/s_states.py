@@ -12,16 +12,7 @@ from theory.statements.shared.unigram_jet import Unigram, marginal, stationary_w
 from theory.statements.transformer.tied_condition import LOWER, UNIFORM
 from theory.symbols import p, q
 
-__all__ = [
-    "SIZE",
-    "THEOREM",
-    "block",
-    "entry",
-    "generic_law",
-    "shifted",
-    "universal_block",
-    "variance",
-]
+__all__ = ["THEOREM"]
 
 SIZE = 3
 """Symbols of the block that is written out."""
@@ -144,8 +135,7 @@ def steps() -> tuple[Step, ...]:
             sp.diag(G, -C - C.T),
         ),
         Identity(
-            "as it does for any S and d: in each entry (s, t), with any two components",
-            *entry(),
+            "as it does for any S and d: in each entry (s, t), with any two components", *entry()
         ),
         Identity(
             "v^T G v = sum over s < t of pi_s pi_t (v_s - v_t)^2: G is positive on the vectors "
