@@ -135,7 +135,7 @@ def test_every_room_stands_in_the_order_and_every_name_of_the_order_is_a_room(pa
         ("theory/reduced/loss.py", "from landscape.sources import X", "landscape.sources"),
         ("theory/reduced/loss.py", "import scipy.special", "scipy.special"),
         ("theory/reduced/loss.py", "from theory.proving.steps import Sign", "theory.proving"),
-        ("theory/checker/check.py", "from theory.certificates import bands", "certificates"),
+        ("theory/checker/check.py", "from theory.certificates import plane", "certificates"),
         ("theory/checker/check.py", "from theory.spectra import chain", "theory.spectra"),
         ("landscape/points/unigram.py", "def f():\n    import theory.numeric", "theory.numeric"),
         ("landscape/models/gpt.py", "from theory import spectra", "theory.spectra"),
@@ -159,7 +159,7 @@ def test_every_room_stands_in_the_order_and_every_name_of_the_order_is_a_room(pa
         ("figures/paper/phase.py", "from landscape import train", "landscape.train"),
         ("figures/paper/phase.py", "from landscape.models.gpt import GPT", ".models."),
         ("figures/paper/phase.py", "import landscape.objectives", "landscape.objectives"),
-        ("figures/panels/tiles.py", "from figures.plots import slices", "figures.plots"),
+        ("figures/panels/phase_panels.py", "from figures.plots import slices", "figures.plots"),
         ("landscape/models/gpt.py", "from ...theory import numeric", "theory.numeric"),
     ],
 )

@@ -29,7 +29,7 @@ class Check:
     """One claim, the number theory gives, the number measured, and the verdict between them.
 
     `error` is their difference where both are numbers; `certificate` what vouches for the
-    prediction beside the proof: a certificate that `theory.certificates.unigram.check` validates,
+    prediction beside the proof: a certificate that `theory.checker.check.check` validates,
     or the digest of the proof; `note` says why a verdict is not better.
     """
 

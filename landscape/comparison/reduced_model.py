@@ -24,10 +24,10 @@ from theory.numeric import function
 from theory.reduced import flow
 from theory.reduced.basins import basin, energy_at, separatrix
 from theory.reduced.critical_points import bigram_set
-from theory.reduced.energy import energy
+from theory.reduced.flow import energy
 from theory.reduced.loss import best_bias, best_logit, loss_at_best_bias, reduced_loss
 from theory.symbols import b, e, p, q, s, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = ["DRIFT_TOLERANCE", "LONGEST", "ReducedFlow", "allowed_drift", "closed", "reduced_flow"]
 

@@ -19,7 +19,6 @@ EXCLUDED = {
     "theory/statements/reduced/*": "proofs, which the prover checks step by step",
     "theory/statements/transformer/*": "proofs, which the prover checks step by step",
     "theory/statements/shared/least_loss.py": "steps that proofs share",
-    "theory/statements/shared/gradient_span.py": "steps of one proof",
     "theory/statements/shared/logit_gradient.py": "steps of one proof",
     "theory/export/*": "how theorems are printed",
     "theory/certificates/*": "what is false or damaged is refused by another program",

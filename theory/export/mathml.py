@@ -9,8 +9,7 @@ from xml.sax.saxutils import escape
 
 import sympy as sp
 
-from theory.export.notation import relation
-from theory.export.text import plain, size
+from theory.export.notation import plain, relation, size
 from theory.proving.steps import Lemma, Step
 
 __all__ = ["mathml"]

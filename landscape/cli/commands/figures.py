@@ -82,7 +82,7 @@ def command(
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "numbers.tex", macros(entries(), folder))
     if page is not None and not failed:
-        from figures.building.page import write_page
+        from figures.building.build import write_page
 
         write_page(Path(page), folder, size)
     record = {"out": str(folder), "size": size, "figures": made, "failed": failed}

@@ -71,20 +71,19 @@ def command(
     except ArithmeticError as error:
         raise click.ClickException(str(error)) from None
     if plot:
-        from figures.plots.flow import FlowRecord, save_flow
+        from figures.output import picture, write
+        from figures.plots.flow import FlowRecord, draw
 
         steps = found.orbit.points
-        save_flow(
-            FlowRecord(
-                p=chain.p,
-                q=chain.q,
-                e=steps[:, 0],
-                w=steps[:, 1],
-                free_bias=found.free,
-                end=found.basin,
-            ),
-            plot,
+        flow = FlowRecord(
+            p=chain.p,
+            q=chain.q,
+            e=steps[:, 0],
+            w=steps[:, 1],
+            free_bias=found.free,
+            end=found.basin,
         )
+        write(picture(draw, flow), plot)
     emit(_record(found), as_json, _terminal)
     for line in _remarks(found):
         click.echo(line, err=True)

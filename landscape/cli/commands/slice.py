@@ -139,10 +139,12 @@ def command(
     error = surface_error(found, predicted)
     result = record(found, error, curvatures)
     if plot:
-        from figures.plots.slices import save_slice
+        from figures import output
+        from figures.plots.slices import draw
 
         title = f"{kind} point, {cell.source.words}"
-        save_slice(picture(found, objective, curvatures, title, kind, mirror=mirror), plot)
+        shown = picture(found, objective, curvatures, title, kind, mirror=mirror)
+        output.write(output.picture(draw, [shown]), plot)
     emit(result, as_json, terminal)
     if found.not_finite:
         click.echo(

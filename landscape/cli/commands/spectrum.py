@@ -64,15 +64,14 @@ def command(
     report = compare(model, point, spectrum, objective.source, length=objective.length)
     result = record(spectrum, report, point)
     if plot:
-        from figures.plots.spectrum import save_spectrum
+        from figures.output import picture, write
+        from figures.plots.spectrum import draw_spectrum
 
-        save_spectrum(
-            result["eigenvalues"],
-            result["predicted"],
-            zero_bound=spectrum.zero_bound,
-            title=f"{kind} point, {cell.source.words}",
-            path=plot,
+        lists, title = (
+            (result["eigenvalues"], result["predicted"]),
+            f"{kind} point, {cell.source.words}",
         )
+        write(picture(draw_spectrum, *lists, zero_bound=spectrum.zero_bound, title=title), plot)
     emit(result, as_json, _terminal)
     if report.verdict == "inconclusive":
         click.echo("Inconclusive: a predicted eigenvalue is too small for float64.", err=True)

@@ -107,17 +107,19 @@ def command(
 
         record["checkpoints"] = plain_dataset(trajectory.checkpoints.to_xarray())
     if plot:
-        from figures.plots.training import save_training
+        from figures.output import picture, write
+        from figures.plots.training import draw_training
 
-        save_training(
+        figure = picture(
+            draw_training,
             trajectory.loss,
             times=trajectory.times,
             unigram_loss=trajectory.unigram_loss,
             bigram_loss=trajectory.bigram_loss,
             escape_steps=trajectory.escape_steps,
             title=f"{cell.source.words}, {cell.model.tying}",
-            path=plot,
         )
+        write(figure, plot)
     emit(record, as_json, _terminal)
     if not math.isfinite(trajectory.loss[0, -1]):
         click.echo("The run diverged: its loss is not finite. Try a smaller --lr.", err=True)

@@ -14,7 +14,7 @@ from landscape.comparison.checks import Claim
 from landscape.comparison.theorems.subject import Subject
 from landscape.models import SingleLayer
 from landscape.objectives.exact import ExactLoss
-from theory.attention.derivatives import attention_derivatives
+from theory.attention.loss import attention_derivatives
 from theory.attention.spectra import attention_bigram_spectrum, unigram_curvatures
 from theory.spectra.reduced import ansatz_bigram
 

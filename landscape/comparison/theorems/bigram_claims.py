@@ -23,7 +23,7 @@ from landscape.comparison.theorems.unigram_claims import spectrum_claims
 from landscape.models import ReducedModel
 from landscape.models.ansatz import ansatz
 from landscape.spectra.operators import dense_hessian, gradient
-from theory.certificates.unigram import certify_bigram_root
+from theory.certificates.bigram_root import certify_bigram_root
 
 __all__ = [
     "bias_claims",

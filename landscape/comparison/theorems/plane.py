@@ -15,7 +15,7 @@ from landscape.models import SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.objectives.exact import ExactLoss
 from landscape.sources import BinaryMarkov
-from theory.certificates.unigram import PlaneCertificate, certify_plane
+from theory.certificates.plane import PlaneCertificate, certify_plane
 from theory.spectra.universal_law import Tying
 from theory.statements.registry import THEOREM_IDS
 

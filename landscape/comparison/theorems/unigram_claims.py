@@ -17,8 +17,7 @@ from landscape.models.representation import representation
 from landscape.sources import BinaryMarkov
 from landscape.spectra.spectrum import Spectrum
 from theory.certificates.unigram import certify_unigram
-from theory.reduced.critical_points import classify
-from theory.reduced.kink import one_sided_curvatures
+from theory.reduced.critical_points import classify, one_sided_curvatures
 from theory.spectra import first_lag_criterion, single_layer_representation
 from theory.spectra.states import contrasts
 from theory.spectra.universal_law import Tying

@@ -116,7 +116,7 @@ def _proof(found: Theorem) -> dict[str, Any]:
 
 
 def _set(found: Theorem, record: ProofRecord) -> dict[str, Any]:
-    from theory.export.text import located
+    from theory.export.notation import located
 
     control = found.control()
     return {
@@ -140,8 +140,7 @@ def _set(found: Theorem, record: ProofRecord) -> dict[str, Any]:
 
 def _step(step: Step, words: str = "") -> dict[str, Any]:
     from theory.export.mathml import mathml
-    from theory.export.notation import kind
-    from theory.export.text import where
+    from theory.export.notation import kind, where
 
     claim, text = words or step.claim, mathml(step)
     once = _one_side(text) if _equal(step) else None

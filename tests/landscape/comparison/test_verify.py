@@ -33,7 +33,7 @@ from landscape.comparison.theorems.subject import Subject
 from landscape.comparison.theorems.verification import CLAIMS, Verification
 from landscape.models.initial import gaussian
 from theory.certificates.unigram import certify_unigram
-from theory.certificates.unigram import check as check_certificate
+from theory.checker.check import check as check_certificate
 from theory.exact import Number
 from theory.statements.records import proof_record
 from theory.statements.registry import THEOREM_IDS, theorem

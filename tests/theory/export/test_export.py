@@ -15,14 +15,12 @@ from tests.theory.export.latex_reading import faults
 from tests.twins.numerical_steps import unknowns, value
 from theory.chain.binary import entropy_rate, kernel, unigram_entropy
 from theory.export import __main__
-from theory.export.equation import _lines, domain, math, width
-from theory.export.equation import equation as displayed
-from theory.export.latex import article, escaped
+from theory.export.latex import _lines, article, domain, escaped, math, width
+from theory.export.latex import equation as displayed
 from theory.export.markdown import escaped as markdown
 from theory.export.markdown import from_latex, page, portable
 from theory.export.mathml import mathml
-from theory.export.notation import papers, regions, relation, witness
-from theory.export.text import equation, located, plain
+from theory.export.notation import equation, located, papers, plain, regions, relation, witness
 from theory.proving.domain import (
     ABOVE,
     BELOW,

@@ -61,9 +61,7 @@ def control() -> Control:
     return Control(
         "H_u - H_b is the mutual information at distance two",
         Identity(
-            "H_u - H_b = I(x_n; x_{n+2})",
-            unigram_entropy() - entropy_rate(),
-            mutual_information(2),
+            "H_u - H_b = I(x_n; x_{n+2})", unigram_entropy() - entropy_rate(), mutual_information(2)
         ),
     )
 

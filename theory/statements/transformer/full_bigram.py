@@ -12,7 +12,9 @@ from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Theorem
 from theory.reduced.critical_points import bigram_set
 from theory.spectra.universal_law import Tying
-from theory.statements.shared.gradient_span import (
+from theory.statements.shared.least_loss import BRANCHES
+from theory.statements.shared.logit_gradient import (
+    Slopes,
     attended,
     basis,
     carried,
@@ -25,10 +27,7 @@ from theory.statements.shared.gradient_span import (
     to_basis,
     without_value,
 )
-from theory.statements.shared.least_loss import BRANCHES
-from theory.statements.shared.logit_gradient import Slopes
-from theory.transformer.matrices import ansatz, forward, in_coordinates
-from theory.transformer.reduced_logit import absolute_w, reduced_logit
+from theory.transformer.forward import absolute_w, ansatz, forward, in_coordinates, reduced_logit
 
 __all__ = ["THEOREM"]
 

@@ -9,8 +9,15 @@ import sympy as sp
 
 from tests.twins.weights import logits
 from theory.symbols import a, alpha_sign, b, e, tau, w, x, xbar
-from theory.transformer.matrices import ansatz, forward, in_coordinates
-from theory.transformer.reduced_logit import along_alpha, attention_logit, reduced_logit, relu
+from theory.transformer.forward import (
+    along_alpha,
+    ansatz,
+    attention_logit,
+    forward,
+    in_coordinates,
+    reduced_logit,
+    relu,
+)
 
 BRANCHES = (1, -1)
 SIZES = [([1], 1, 2), ([1, -1], 3, 2), ([1, 1, -1, 1], 4, 3), ([-1, 1, 1], 2, 3)]
