@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
+from landscape.cli.typed import in_options, naming_options
 from torch import Tensor
 
 from landscape import (
@@ -24,7 +25,6 @@ from landscape import (
 )
 from landscape.cli import main
 from landscape.cli.commands.verify import command
-from landscape.cli.typed import in_options, naming_options
 from landscape.comparison.checks import Check, Claim, judge
 from landscape.comparison.reduced_model import ReducedFlow, closed, reduced_flow
 from landscape.comparison.theorems.flow_claims import STARTS

@@ -11,8 +11,8 @@ import torch
 
 from landscape.config.build import descent_of, initial_of, model_of
 from landscape.config.cell import CellConfig
-from landscape.config.dotted_names import SETTINGS
 from landscape.config.model import GPT as GPT_SETTINGS
+from landscape.config.reading import SETTINGS
 from landscape.config.scan import ConfigError, ScanConfig
 from landscape.models import GPT, ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz, basin

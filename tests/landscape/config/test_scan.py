@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landscape.config.canonical import SCHEMA, canonical, jsonable, plain_decimal
-from landscape.config.dotted_names import SETTINGS
-from landscape.config.reading import axis_values, read_value, read_values
+from landscape.config.reading import SETTINGS, axis_values, read_value, read_values
 from landscape.config.scan import CellConfig, ConfigError, ScanConfig, Source
 
 TWO = {"source": {"p": Decimal("0.5"), "q": Decimal("0.8")}}
