@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'did you mean train.steps?'
     >>> nearest("source.width", ["source.p", "model.width"])
     'did you mean model.width?'
-    >>> nearest("zzz", ["train.steps"])
+    >>> nearest("model.zzz", ["model.w", "train.steps"])
     ''
     """
+
+    def alike(other: str) -> bool:  # in its last part too, not only in the name of its section
+        return SequenceMatcher(None, last, other.rpartition(".")[2]).ratio() >= 0.5
+
     names = sorted(known)
     last = name.rpartition(".")[2]
     found = [other for other in names if other.rpartition(".")[2] == last]
-    found = found or get_close_matches(name, names, n=1, cutoff=0.7)
+    found = found or [*filter(alike, get_close_matches(name, names, cutoff=0.7))]
     if not found:  # the section may be what is wrong: compare the last parts alone
         parts = {other.rpartition(".")[2]: other for other in reversed(names)}
         found = [parts[part] for part in get_close_matches(last, parts, n=1, cutoff=0.7)]
