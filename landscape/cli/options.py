@@ -74,14 +74,14 @@ def spelling(context: click.Context) -> Spell:
         name, value = setting.name, setting.value
         switch = name == "source.p" and given.get("switch") is not None
         own = "--switch" if switch else OWN_OPTION.get(name, f"--{_last(name)}")
-        taken = name in SETTINGS and ("axis" in given or name not in OF_A_SCAN)
+        known = name in SETTINGS
         if name in typed:
             written, equals = typed[name], "="
-        elif own in offered:
+        elif own in offered and (known or "." not in name):
             written, equals = own, " "
-        elif given.get("config") is not None:
+        elif known and given.get("config") is not None:
             return dotted(setting)
-        elif taken and "--set" in offered:
+        elif known and "--set" in offered and ("axis" in given or name not in OF_A_SCAN):
             written, equals = f"--set {name}", "="
         else:
             return None
