@@ -128,17 +128,15 @@ class Model(Section):
     def _settings_are_read(self) -> "Model":
         given = [name for name in ANSATZ if getattr(self, name) is not None]
         if given and self.init not in ("ansatz", "basin") and self.kind != "reduced":
-            raise refused(
-                f"model.{given[0]}",
-                getattr(self, given[0]),
+            raise self.refused(
+                given[0],
                 why=("with ", Setting("model.init", self.init), " nothing reads it"),
                 hint=(("take ", Setting("model.init", "ansatz")), "leave it out"),
             )
         given = [name for name in GPT if getattr(self, name) is not None]
         if given and self.kind in ("single-layer", "reduced"):
-            raise refused(
-                f"model.{given[0]}",
-                getattr(self, given[0]),
+            raise self.refused(
+                given[0],
                 why=f"a model of kind {self.kind!r} does not read it",
                 hint=(("take ", Setting("model.kind", "gpt")), "leave it out"),
             )
@@ -151,9 +149,8 @@ class Model(Section):
         own = ":" in self.kind
         if (self.init == "own") != own and (self.init == "own" or self.init in ("ansatz", "basin")):
             what = "a model of your own" if self.init == "own" else "the models of the package"
-            raise refused(
-                "model.init",
-                self.init,
+            raise self.refused(
+                "init",
                 why=(f"it is for {what}, not for ", Setting("model.kind", self.kind)),
                 hint="take 'standard' or 'low-rank'",
             )
@@ -161,29 +158,21 @@ class Model(Section):
     def _check_gpt(self) -> None:
         if self.width % (self.heads or 1):
             width = Setting("model.width", self.width)
-            raise refused("model.heads", self.heads, allowed=("a divisor of ", width))
+            raise self.refused("heads", allowed=("a divisor of ", width))
         relative = self.positions == "relative"
         if not self.attention and (relative or self.window is not None):
             name = "positions" if relative else "window"
-            raise refused(
-                f"model.{name}",
-                getattr(self, name),
+            raise self.refused(
+                name,
                 why=("with ", Setting("model.attention", False), " nothing reads it"),
                 hint="leave it out",
             )
         smooth = self.layer_norm or self.activation != "relu" or not self.feedforward
         if self.init in ("ansatz", "basin") and smooth:
-            plain = (
-                Setting("model.layer_norm", False),
-                Setting("model.activation", "relu"),
-                Setting("model.feedforward", True),
-            )
-            raise refused(
-                "model.init",
-                self.init,
+            plain = {"layer_norm": False, "activation": "relu", "feedforward": True}
+            norm, relu, layer = (Setting(f"model.{name}", plain[name]) for name in plain)
+            raise self.refused(
+                "init",
                 why="the rank-one ansatz is for relu without LayerNorm",
-                hint=(
-                    "take 'standard' or 'low-rank'",
-                    (plain[0], ", ", plain[1], " and ", plain[2]),
-                ),
+                hint=("take 'standard' or 'low-rank'", (norm, ", ", relu, " and ", layer)),
             )

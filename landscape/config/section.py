@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from landscape.errors import ConfigError, Refusal, nearest
+from landscape.errors import ConfigError, Refusal, nearest, refused
 
 
 class Section(BaseModel):
@@ -28,6 +28,10 @@ class Section(BaseModel):
             for detail in error.errors(include_url=False):
                 found += (each for each in self._refusals(detail) if each not in found)
             raise ConfigError(*found) from None
+
+    def refused(self, name: str, **reasons: Any) -> ConfigError:
+        """The error that refuses a setting of this table with its value; see `errors.refused`."""
+        return refused(self._path(name), getattr(self, name), **reasons)
 
     @classmethod
     def missing(cls, *names: str) -> Iterator[Refusal]:

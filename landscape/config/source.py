@@ -106,9 +106,8 @@ class Source(Section):
         for name in type(self).model_fields:
             value = getattr(self, name)
             if value is not None and name != "kind" and name not in read:
-                raise refused(
-                    f"source.{name}",
-                    value,
+                raise self.refused(
+                    name,
                     why=f"a source of kind {self.kind!r} does not read it",
                     hint=f"leave it out (it reads {', '.join(read)})",
                 )
@@ -180,7 +179,7 @@ class Source(Section):
         """p and q of the binary chain; ConfigError for a source that has not both."""
         if self.p is None or self.q is None:
             why = f"a source of kind {self.kind!r} has no p and q"
-            raise refused("source.kind", self.kind, why=why, hint="take 'binary'")
+            raise self.refused("kind", why=why, hint="take 'binary'")
         return self.p, self.q
 
     @property

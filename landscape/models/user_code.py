@@ -36,7 +36,7 @@ def refuse_code(kinds: Iterable[str], allow: bool) -> None:
     for kind in dict.fromkeys(kinds):
         if ":" in kind and not allow:
             hint = "add --allow-code (in Python allow_code=True) if you trust it"
-            raise refused("model.kind", kind, why="it runs code of your own", hint=hint)
+            raise _useless(kind, why="it runs code of your own", hint=hint)
         if ":" in kind:
             builder(kind)
 
@@ -56,15 +56,14 @@ def builder(kind: str) -> Callable[..., nn.Module]:
         with torch.random.fork_rng():
             found = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # whatever a module of one's own raises
-        raise refused(
-            "model.kind",
+        raise _useless(
             kind,
             why=f"it cannot be loaded: {type(error).__name__}: {error}",
             hint="give MODULE:ATTRIBUTE with a module in the current folder or installed",
         ) from error
     if not callable(found) or isinstance(found, nn.Module):  # to call a model is to evaluate it
         hint = "give a class of torch.nn.Module or a function that returns one"
-        raise refused("model.kind", kind, why=f"it is of type {type(found).__name__}", hint=hint)
+        raise _useless(kind, why=f"it is of type {type(found).__name__}", hint=hint)
     build: Callable[..., nn.Module] = found
     return build
 
@@ -107,16 +106,14 @@ def build(kind: str, settings: Mapping[str, Any], given: Iterable[str], seed: in
         try:
             model = found(**named)
         except Exception as error:  # whatever code of one's own raises
-            raise refused(
-                "model.kind",
+            raise _useless(
                 kind,
                 why=f"it cannot be built with {', '.join(named) or 'no arguments'}: "
                 f"{type(error).__name__}: {error}",
                 hint=f"its arguments may be {', '.join(settings)}",
             ) from error
         if not isinstance(model, nn.Module):
-            raise refused(
-                "model.kind",
+            raise _useless(
                 kind,
                 why=f"it returned a {type(model).__name__}",
                 hint="return a torch.nn.Module",
@@ -127,12 +124,8 @@ def build(kind: str, settings: Mapping[str, Any], given: Iterable[str], seed: in
 
 def _try(kind: str, model: nn.Module, states: int, length: int) -> None:
     """Refuse what cannot be trained: a model must be causal, a function of its parameters alone."""
-
-    def useless(why: str, hint: str = "") -> ConfigError:
-        return refused("model.kind", kind, why=why, hint=hint)
-
     if next(model.parameters(), None) is None:
-        raise useless("it has no parameters", "register them as torch.nn.Parameter")
+        raise _useless(kind, "it has no parameters", "register them as torch.nn.Parameter")
     tokens = torch.zeros(2, length, dtype=torch.long)
     tokens[1, -1] = 1
     tried = copy.deepcopy(model)  # a copy: buffers may count what they see
@@ -141,10 +134,11 @@ def _try(kind: str, model: nn.Module, states: int, length: int) -> None:
             logits = tried(tokens)
     except Exception as error:  # whatever code of one's own raises
         why = f"it cannot be evaluated on tokens of shape [2, {length}]"
-        raise useless(f"{why}: {type(error).__name__}: {error}") from error
+        raise _useless(kind, f"{why}: {type(error).__name__}: {error}") from error
     shape = tuple(getattr(logits, "shape", ()))
     if shape != (2, length, states) or not logits.is_floating_point():
-        raise useless(
+        raise _useless(
+            kind,
             f"it returned {type(logits).__name__} of shape {shape} for tokens of shape "
             f"(2, {length})",
             f"return logits of shape (2, {length}, {states}), one for each symbol",
@@ -152,7 +146,8 @@ def _try(kind: str, model: nn.Module, states: int, length: int) -> None:
     with torch.no_grad():
         again = tried(tokens)
     if not torch.equal(logits.nan_to_num(), again.nan_to_num()):
-        raise useless(
+        raise _useless(
+            kind,
             "it answers the same tokens otherwise the second time: it draws (dropout) or edits a "
             "buffer",
             "make it a function of its parameters alone",
@@ -161,15 +156,22 @@ def _try(kind: str, model: nn.Module, states: int, length: int) -> None:
     if bool(
         (ahead > ROUNDINGS * torch.finfo(logits.dtype).eps * logits[:, :-1].abs().amax(0)).any()
     ):
-        raise useless("it looks ahead: its logits change with a later symbol", "make it causal")
+        raise _useless(
+            kind, "it looks ahead: its logits change with a later symbol", "make it causal"
+        )
     own = {name: value.detach() for name, value in model.named_parameters()}
     pair = {name: torch.stack([value, value]) for name, value in own.items()}
     try:
         vmap(lambda params: functional_call(tried, params, (tokens,)))(pair)
     except Exception as error:
-        raise useless(
+        raise _useless(
+            kind,
             "it cannot be computed for several runs at once (torch.func.vmap over its "
             f"parameters): {str(error).splitlines()[0]}",
             "write it without branches on values, in-place edits or buffers that count, such as "
             "BatchNorm's",
         ) from error
+
+
+def _useless(kind: str, why: str, hint: str = "") -> ConfigError:
+    return refused("model.kind", kind, why=why, hint=hint)

@@ -15,7 +15,7 @@ import pytest
 from landscape.cli.commands.scan import command
 from landscape.cli.options import spelling
 from landscape.config.reading import SETTINGS, put, read_value, split_option
-from landscape.config.scan import ConfigError, ScanConfig
+from landscape.config.scan import ConfigError, ScanConfig, Source
 from landscape.errors import Refusal, Setting, dotted, words
 
 Case = tuple[str, str, str, str]
@@ -349,7 +349,7 @@ def test_a_probability_outside_the_open_interval_is_refused(
     name: str, value: object, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"^source.{name} = ") as caught:
-        ScanConfig(**{"source": {"p": 0.5, "q": 0.5, name: value}})
+        Source(**dict[str, Any]({"p": 0.5, "q": 0.5, name: value}))
     (found,) = caught.value.refusals
     assert (found.name, found.value) == (f"source.{name}", value) or value != value
     assert str(caught.value).startswith(f"source.{name} = {said} is refused: {PROBABILITY}")
