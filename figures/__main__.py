@@ -52,7 +52,7 @@ def _draw(
     run: Path, out: Path, select: dict[str, str], by: str | None
 ) -> tuple[list[Path], list[str]]:
     from figures.plots import of_a_scan
-    from landscape.config.dotted_names import check_setting
+    from landscape.config.reading import check_setting
     from landscape.store.scan_store import ScanStore
 
     if by is not None:

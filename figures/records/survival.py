@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from figures.records.phase_plane import region_names
 from landscape.config.cell import CellConfig
-from landscape.config.dotted_names import check_setting, get
+from landscape.config.reading import check_setting, get
 from landscape.scanning.survival import Runs, degenerate, pooled_curve, read_runs, selected
 from landscape.store.scan_store import ScanStore
 from landscape.training.survival import SurvivalCurve

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from landscape.config.section import Real, Section, Whole
-from landscape.errors import ConfigError, nearest, shown
+from landscape.errors import Setting, nearest, refused
 
 ANSATZ = {"e": 0.1, "w": 0.0, "b": 0.0}
 """Where the rank-one ansatz starts unless told otherwise: its coordinates (e, w, b)."""
@@ -121,22 +121,24 @@ class Model(Section):
     def _known_or_code(cls, kind: str) -> str:
         if kind not in KINDS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
             hint = nearest(kind, KINDS)
-            raise ConfigError(f"model.kind = {shown(kind)} is refused: it must be {_KIND}{hint}")
+            raise refused("model.kind", kind, allowed=_KIND, hint=hint)
         return kind
 
     @model_validator(mode="after")
     def _settings_are_read(self) -> "Model":
         given = [name for name in ANSATZ if getattr(self, name) is not None]
         if given and self.init not in ("ansatz", "basin") and self.kind != "reduced":
-            raise ConfigError(
-                f"model.{given[0]} = {getattr(self, given[0])} is refused: with model.init = "
-                f"{self.init!r} nothing reads it; set model.init = 'ansatz' or leave it out"
+            raise self.refused(
+                given[0],
+                why=("with ", Setting("model.init", self.init), " nothing reads it"),
+                hint=(("take ", Setting("model.init", "ansatz")), "leave it out"),
             )
         given = [name for name in GPT if getattr(self, name) is not None]
         if given and self.kind in ("single-layer", "reduced"):
-            raise ConfigError(
-                f"model.{given[0]} = {shown(getattr(self, given[0]))} is refused: a model of kind "
-                f"{self.kind!r} does not read it; set model.kind = 'gpt' or leave it out"
+            raise self.refused(
+                given[0],
+                why=f"a model of kind {self.kind!r} does not read it",
+                hint=(("take ", Setting("model.kind", "gpt")), "leave it out"),
             )
         self._check_init()
         if self.kind == "gpt":
@@ -147,27 +149,30 @@ class Model(Section):
         own = ":" in self.kind
         if (self.init == "own") != own and (self.init == "own" or self.init in ("ansatz", "basin")):
             what = "a model of your own" if self.init == "own" else "the models of the package"
-            raise ConfigError(
-                f"model.init = {self.init!r} is refused for model.kind = {self.kind!r}: it is for "
-                f"{what}; take 'standard' or 'low-rank'"
+            raise self.refused(
+                "init",
+                why=(f"it is for {what}, not for ", Setting("model.kind", self.kind)),
+                hint="take 'standard' or 'low-rank'",
             )
 
     def _check_gpt(self) -> None:
         if self.width % (self.heads or 1):
-            raise ConfigError(
-                f"model.heads = {self.heads} is refused: it must divide model.width = {self.width}"
-            )
+            width = Setting("model.width", self.width)
+            raise self.refused("heads", allowed=("a divisor of ", width))
         relative = self.positions == "relative"
         if not self.attention and (relative or self.window is not None):
             name = "positions" if relative else "window"
-            raise ConfigError(
-                f"model.{name} = {getattr(self, name)!r} is refused: with model.attention = false "
-                "nothing reads it; leave it out"
+            raise self.refused(
+                name,
+                why=("with ", Setting("model.attention", False), " nothing reads it"),
+                hint="leave it out",
             )
         smooth = self.layer_norm or self.activation != "relu" or not self.feedforward
         if self.init in ("ansatz", "basin") and smooth:
-            raise ConfigError(
-                f"model.init = {self.init!r} is refused: the rank-one ansatz is for relu without "
-                "LayerNorm; set model.layer_norm = false, model.activation = 'relu' and "
-                "model.feedforward = true, or take 'standard' or 'low-rank'"
+            plain = {"layer_norm": False, "activation": "relu", "feedforward": True}
+            norm, relu, layer = (Setting(f"model.{name}", plain[name]) for name in plain)
+            raise self.refused(
+                "init",
+                why="the rank-one ansatz is for relu without LayerNorm",
+                hint=("take 'standard' or 'low-rank'", (norm, ", ", relu, " and ", layer)),
             )

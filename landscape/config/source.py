@@ -1,6 +1,7 @@
 """The table `source`: which symbols follow each other, and with which probability."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from landscape.config.section import Real, Section, Whole, not_bool
-from landscape.errors import ConfigError, shown
+from landscape.errors import ConfigError, Refusal, Setting, refused
 
 if TYPE_CHECKING:
     from landscape.sources import SampledSource
@@ -28,8 +29,8 @@ Probability = Annotated[
 ]
 
 _PROBABILITY = (
-    "a number strictly between 0 and 1, in float64 too (at 0 or 1 the chain is deterministic in "
-    "that state and the log-odds are infinite; take for example 0.01 or 0.99)"
+    "a number strictly between 0 and 1, for example 0.01 or 0.99 (in float64 too: log-odds are "
+    "infinite at the ends)"
 )
 
 DRAWN = ("states", "kernel_seed", "concentration")
@@ -95,7 +96,7 @@ class Source(Section):
             try:
                 kernel = kernel_file(Path(settings["kernel"]))
             except ValueError as error:
-                raise ConfigError(f"source.kernel is refused: {error}") from None
+                raise refused("source.kernel", why=str(error)) from None
             settings = {**settings, "kernel": kernel.tolist()}
         return settings
 
@@ -105,16 +106,17 @@ class Source(Section):
         for name in type(self).model_fields:
             value = getattr(self, name)
             if value is not None and name != "kind" and name not in read:
-                raise ConfigError(
-                    f"source.{name} = {shown(value)} is refused: a source of kind {self.kind!r} "
-                    f"does not read it; leave it out (it reads {', '.join(read)})"
+                raise self.refused(
+                    name,
+                    why=f"a source of kind {self.kind!r} does not read it",
+                    hint=f"leave it out (it reads {', '.join(read)})",
                 )
         if self.kind == "lag" and self.kernel is None and self.kernel_seed is None:
             self._need("p", "q", "order")
-            self._refuse(DRAWN, "a kernel that is drawn; with source.p and source.q leave it out")
+            self._refuse(DRAWN, "a kernel that is drawn", "p and q")
         elif self.kind in ("markov", "order-k", "lag"):
             self._one_kernel()
-            self._refuse(("p", "q"), "the binary chain; with a kernel leave it out")
+            self._refuse(("p", "q"), "the binary chain", "a kernel")
             if self.kind == "lag" or (self.kind == "order-k" and self.kernel is None):
                 self._need("order")
         elif self.kind == "switching":
@@ -126,42 +128,34 @@ class Source(Section):
         return self
 
     def _need(self, *names: str) -> None:
-        fields = type(self).model_fields
         missing = [name for name in names if getattr(self, name) is None]
         if missing:
-            lines = [
-                f"source.{name} is missing: it must be {fields[name].description}"
-                for name in missing
-            ]
-            raise ConfigError("\n".join(lines))
+            raise ConfigError(*self.missing(*missing))
 
-    def _refuse(self, names: Iterable[str], owner: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if value is not None:
-                raise ConfigError(
-                    f"source.{name} = {shown(value)} is refused: it belongs to {owner}"
-                )
+    def _refuse(self, names: Iterable[str], owner: str, beside: str) -> None:
+        given = [name for name in names if getattr(self, name) is not None]
+        why, hint = f"it belongs to {owner}", (f"with {beside} leave it out",)
+        if given:
+            raise ConfigError(
+                *(Refusal(f"source.{n}", getattr(self, n), why=why, hint=hint) for n in given)
+            )
 
     def _one_kernel(self) -> None:
-        if (self.kernel is None) == (self.kernel_seed is None):
-            have = "neither" if self.kernel is None else "both"
-            raise ConfigError(
-                f"source.kernel and source.kernel_seed: {have} given, but a source of kind "
-                f"{self.kind!r} needs one of them: rows of probabilities (or a .npy or .csv file "
-                "of them), or the seed of a Dirichlet draw"
-            )
-        if self.kernel is None:
-            self._need("states")
-        else:
+        if self.kernel is not None:
             drawn = DRAWN if self.kind != "order-k" else ("order", *DRAWN)
-            self._refuse(drawn, "a kernel that is drawn; with source.kernel leave it out")
+            self._refuse(drawn, "a kernel that is drawn", "the rows of one")
+        elif self.kernel_seed is None:
+            drawn_by = Setting("source.kernel_seed"), " and ", Setting("source.states")
+            (missing,) = self.missing("kernel")
+            raise ConfigError(replace(missing, hint=(("or draw one, by ", *drawn_by),)))
+        else:
+            self._need("states")
 
     def _exists(self) -> None:
         try:
             self.build()
         except ValueError as error:
-            raise ConfigError(f"the source is refused: {error}") from None
+            raise refused("the source", why=str(error)) from None
 
     def build(self) -> "SampledSource":
         """The source that the settings describe (this loads torch).
@@ -184,7 +178,8 @@ class Source(Section):
     def chain(self) -> tuple[Decimal, Decimal]:
         """p and q of the binary chain; ConfigError for a source that has not both."""
         if self.p is None or self.q is None:
-            raise ConfigError(f"a source of kind {self.kind!r} has no p and q; take a binary chain")
+            why = f"a source of kind {self.kind!r} has no p and q"
+            raise self.refused("kind", why=why, hint="take 'binary'")
         return self.p, self.q
 
     @property

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from landscape.config.cell import CellConfig
-from landscape.config.dotted_names import check_setting, get
+from landscape.config.reading import check_setting, get
 from landscape.store.scan_store import ScanStore
 from landscape.training.survival import Steps, SurvivalCurve, lost_steps, survival_curve
 

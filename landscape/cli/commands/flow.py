@@ -42,6 +42,7 @@ def _duration(_: click.Context, __: click.Parameter, value: float | None) -> flo
 )
 @options.plot
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@options.as_typed
 def command(
     p: str,
     q: str,
@@ -59,12 +60,10 @@ def command(
     than theory says, or loses the energy.
     """
     from landscape.cli.emit import emit
-    from landscape.cli.typed import naming_options
     from landscape.comparison.reduced_model import allowed_drift, reduced_flow
     from landscape.config import Source
 
-    with naming_options():
-        chain = Source(p=p, q=q)  # type: ignore[arg-type]  # pydantic reads the text as a decimal
+    chain = Source(p=p, q=q)  # type: ignore[arg-type]  # pydantic reads the text as a decimal
     assert chain.p is not None and chain.q is not None  # a binary source has both
     try:
         found = reduced_flow(chain.p, chain.q, e, w, b, time=time)

@@ -55,6 +55,7 @@ def _list_presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--strict", is_flag=True, help="Exit 1 if a check is inconclusive.")
 @options.allow_code
 @options.output
+@options.as_typed
 def command(
     config: str | None,
     preset: str | None,

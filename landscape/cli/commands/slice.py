@@ -81,7 +81,6 @@ def command(
     compared with the symbolic loss. Exits with 1 if a check fails or theory is refuted.
     """
     from landscape.cli.emit import emit
-    from landscape.cli.point import point_at
     from landscape.cli.tables.surface_words import picture, record, terminal
     from landscape.comparison.reduced_model import surface_error, surface_of, surface_refuted
     from landscape.config.build import objective_of
@@ -112,7 +111,7 @@ def command(
     process.prepare(device)
     if plane.startswith("reduced") and kind == "unigram":
         w = 0.0 if w is None else w
-    model, point = point_at(cell, kind, w=w, device=device)
+    model, point = options.point_at(cell, kind, w=w, device=device)
     objective = objective_of(cell, device)
     reach = RADIUS.get(plane, 2.0) if radius is None else radius
     sizes: dict[str, Any] = {"resolution": resolution, "radius": reach}
@@ -173,7 +172,6 @@ def _affine(
     device: str,
 ) -> tuple[LossSlice, list[float] | None]:
     """The plane along directions, and theory's curvatures along them if they are eigenvectors."""
-    from landscape.cli.point import point_at
     from landscape.comparison.spectra import predict
     from landscape.slices import directions as span
     from landscape.slices.plane import loss_slice
@@ -195,7 +193,9 @@ def _affine(
             curvatures = [float(full[int(name.split()[1])]) for name in names]
     elif plane == "points":
         others = {
-            kind: point_at(cell, kind, w=w if kind == "bigram" else None, device=device)[1].params
+            kind: options.point_at(cell, kind, w=w if kind == "bigram" else None, device=device)[
+                1
+            ].params
             for kind in ("bigram", "trained")
         }
         rows, names = span.directions_to(params, others, name="unigram")

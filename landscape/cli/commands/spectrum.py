@@ -41,7 +41,6 @@ def command(
     Exits with 1 if the measurement refutes the prediction.
     """
     from landscape.cli.emit import emit
-    from landscape.cli.point import point_at
     from landscape.comparison.spectra import compare
     from landscape.config.build import objective_of
     from landscape.spectra.spectrum import hessian_spectrum
@@ -58,7 +57,7 @@ def command(
         measure={"random_weights": random_weights},
     )
     process.prepare(device)
-    model, point = point_at(cell, kind, w=w, refined=refine, device=device)
+    model, point = options.point_at(cell, kind, w=w, refined=refine, device=device)
     objective = objective_of(cell, device)
     spectrum = hessian_spectrum(model, objective, point.params)
     report = compare(model, point, spectrum, objective.source, length=objective.length)

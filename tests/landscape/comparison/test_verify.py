@@ -22,9 +22,7 @@ from landscape import (
     SwitchingMarkov,
     verify,
 )
-from landscape.cli import main
 from landscape.cli.commands.verify import command
-from landscape.cli.typed import in_options, naming_options
 from landscape.comparison.checks import Check, Claim, judge
 from landscape.comparison.reduced_model import ReducedFlow, closed, reduced_flow
 from landscape.comparison.theorems.flow_claims import STARTS
@@ -237,7 +235,7 @@ def test_an_inconclusive_check_warns_and_is_an_error_only_when_strict(
         (["--p", ".5", "--q", "nan"], "--q nan is refused: it must be a number strictly between"),
         (["--p", ".5", "--q", ".8", "--width", "0"], "--width 0 is refused: it must be a whole"),
         (["--p", ".5", "--q", ".8", "--length", "0"], "--length 0 is refused: it must be a whole"),
-        (["--grid", "--length", "17"], "16: take a shorter length"),
+        (["--grid", "--length", "17"], "16; take a shorter length"),
         (["--p", ".5", "--q", ".8", "--w", "1", "--random-weights", "1"], "give one of them"),
         (["--p", ".5", "--q", ".8", "--model", "gpt", "--w", "1"], "rank-one ansatz"),
     ],
@@ -245,41 +243,6 @@ def test_an_inconclusive_check_warns_and_is_an_error_only_when_strict(
 def test_bad_input_is_refused_before_anything_is_computed(arguments: list[str], words: str) -> None:
     result = run(*arguments)
     assert result.exception is not None and words in str(result.exception)
-
-
-def test_a_command_that_cannot_sample_is_not_told_to(capsys: pytest.CaptureFixture[str]) -> None:
-    """What the user typed is named, with the value, the range and the remedy, and nothing else."""
-    size = "--length 17 is refused: the exact loss enumerates 2^17 contexts"
-    remedies = {"verify": "take a shorter length\n"}
-    remedies["spectrum"], remedies["slice"] = remedies["verify"], remedies["verify"]
-    remedies["train"] = "take a shorter length, or --data sampled (SampledLoss)\n"
-    for name, remedy in remedies.items():
-        at = ["--at", "unigram"] if name in ("spectrum", "slice") else []
-        with pytest.raises(SystemExit) as left:
-            main([name, "--p", ".5", "--q", ".8", "--length", "17", *at])
-        err = capsys.readouterr().err
-        assert left.value.code == 2 and err.endswith(remedy) and "Traceback" not in err
-        told = size.replace("the exact loss", "--data exact") if name == "train" else size
-        assert err.startswith(f"Error: {told}") and "between 1 and 16" in err
-        for setting in ("source.", "model.", "train.", "measure."):
-            assert setting not in err
-
-
-def test_only_whole_names_of_options_are_put_in() -> None:
-    options = {"source.p": "--p", "model.width": "--width", "train.data": "--data"}
-    kept = "source.pi = 3, resource.p = 4 and --set model.widht are refused"
-    assert in_options(kept, options) == kept
-    both = in_options(
-        "model.width = 3 does not go with train.data = 'exact'; drop source.p", options
-    )
-    assert both == "--width 3 does not go with --data exact; drop --p"
-    assert in_options("source.p = '' is refused", options) == "--p '' is refused"
-    assert in_options("source.p = 2", {}) == "source.p = 2"  # the control: no options, no change
-
-
-def test_outside_a_command_a_refusal_keeps_its_words() -> None:
-    with pytest.raises(ValueError, match=r"^source.p = 2$"), naming_options():
-        raise ValueError("source.p = 2")
 
 
 def test_on_the_degenerate_line_the_spectrum_of_the_bigram_is_not_applicable() -> None:
