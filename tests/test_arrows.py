@@ -31,7 +31,7 @@ ROOMS = {
 APART = {"theory/checker": ("theory.certificates", "theory.spectra")}
 """Rooms that must not see others, whatever the order: the check knows nothing of the search."""
 
-THEORY_MAY_IMPORT = {"sympy", "mpmath", "numpy", "flint", "jaxtyping", "theory"}
+THEORY_MAY_IMPORT = {"sympy", "mpmath", "numpy", "flint", "docutils", "jaxtyping", "theory"}
 PLOTTING = {"matplotlib", "plotly"}
 SEE_THEORY = ("comparison/", "report/", "cli/")
 SEE_FIGURES = ("cli/commands/", "cli/tables/")
