@@ -50,6 +50,16 @@ class Subject:
         return self.model if isinstance(self.model, (SingleLayer, ReducedModel)) else None
 
     @property
+    def layer(self) -> SingleLayer | None:
+        """The model, if it is the paper's transformer."""
+        return self.model if isinstance(self.model, SingleLayer) else None
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether the model is the reduced one."""
+        return self.on_ansatz is not None and self.layer is None
+
+    @property
     def binary(self) -> BinaryMarkov:
         """The binary chain of the loss.
 
@@ -70,17 +80,12 @@ class Subject:
 
         Raises NotApplicable for another model.
         """
-        if not isinstance(self.model, SingleLayer):
+        if self.layer is None:
             name = type(self.model).__name__
             raise NotApplicable(
                 f"it is about the single-layer transformer, and the model is {name}"
             )
-        return self.model
-
-    @property
-    def is_reduced(self) -> bool:
-        """Whether the model is the reduced one."""
-        return isinstance(self.model, ReducedModel)
+        return self.layer
 
     @cached_property
     def reduced(self) -> Subject:

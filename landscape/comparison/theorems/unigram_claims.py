@@ -12,7 +12,6 @@ from landscape.comparison.checks import MEASURED_INPUTS, Check, NotApplicable, R
 from landscape.comparison.spectra import SPECTRUM_TOLERANCE, TOO_SMALL
 from landscape.comparison.theorems.subject import Subject, claims_of
 from landscape.comparison.unigram_law import arrays_of, source_numbers
-from landscape.models import SingleLayer
 from landscape.models.protocols import Readable
 from landscape.models.representation import representation
 from theory.certificates.unigram import certify_unigram
@@ -175,8 +174,8 @@ def _width_where_identity(subject: Subject) -> int:
     refuse_kink(subject)
     if subject.unigram_report.predicted is None or subject.is_reduced:
         raise NotApplicable("it is about a network to which the universal law applies")
-    if isinstance(model, SingleLayer):
-        tied = model.tying == "tied"
+    if subject.layer is not None:
+        tied = subject.layer.tying == "tied"
         z, J = single_layer_representation(arrays_of(params, length))
     else:
         assert isinstance(model, Readable)  # or there would be no prediction

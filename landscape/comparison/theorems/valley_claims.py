@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from landscape.comparison.checks import Check, NotApplicable
 from landscape.comparison.theorems.subject import Subject, claims_of
-from landscape.models import ReducedModel, SingleLayer
+from landscape.models import ReducedModel
 from landscape.models.ansatz import ansatz
 from landscape.models.parameters import Coordinates
 from landscape.objectives.exact import ExactLoss
@@ -92,9 +92,9 @@ def _none_within(reduced: Subject, radius: float) -> Check:
 
 def _full(subject: Subject) -> Iterator[Check]:
     """A lower loss of the transformer at a distance just above sqrt2 from W = 0, p_n = 0."""
-    model = subject.model
+    model = subject.layer
     p, q = (float(x) for x in subject.chances)
-    if not isinstance(model, SingleLayer) or model.tying != "tied" or p + q < 1:
+    if model is None or model.tying != "tied" or p + q < 1:
         return
     bound = full_model_bound() + BEYOND
     zeros = {name: 0 * value.detach() for name, value in model.named_parameters()}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from theory.proving.steps import Step
     from theory.proving.theorem import Theorem
 
-__all__ = ["TheoremRecord", "held", "repeats", "theorem_records"]
+__all__ = ["TheoremRecord", "held", "repeats", "scope_of", "theorem_records"]
 
 TheoremRecord = Mapping[str, Any]
 """A theorem as plain data.
@@ -37,16 +37,17 @@ def theorem_records(config: ScanConfig) -> list[TheoremRecord]:
     """Every theorem as plain data, with the cells of a scan that fulfil its hypotheses."""
     from theory.statements.registry import theorems
 
-    return [
-        {
-            **_proof(found),
-            "applies": [cell.id for cell in config.cells() if found.about(_chain(cell.source))],
-            "kinds": found.scope.models,
-            "tying": found.scope.tying,
-            "checks": found.scope.checks,
-        }
-        for found in theorems()
-    ]
+    return [{**_proof(found), **scope_of(found, config)} for found in theorems()]
+
+
+def scope_of(found: Theorem, config: ScanConfig) -> dict[str, Any]:
+    """The cells of a scan that fulfil a theorem's hypotheses, and what it says of their spectra."""
+    return {
+        "applies": [cell.id for cell in config.cells() if found.about(_chain(cell.source))],
+        "kinds": found.scope.models,
+        "tying": found.scope.tying,
+        "checks": found.scope.checks,
+    }
 
 
 def _chain(source: Source) -> tuple[Decimal, Decimal] | None:

@@ -556,6 +556,32 @@ def test_of_a_trained_point_nothing_is_predicted() -> None:
     assert compare(model, point, spectrum, source).classification == "global minimum"
 
 
+def named(kind: str, tying: str, **at: Any) -> dict[str, tuple[str, ...]]:
+    return {check.id: check.theorems for check in compare(*chain_point(kind, tying, **at)).checks}
+
+
+def test_checks_name_the_theorems_that_they_follow_from() -> None:
+    unigram = {
+        "loss": ("entropies",),
+        "gradient": ("critical-points",),
+        "spectrum": ("universal-law",),
+        "inertia": ("universal-law", "tied-condition"),
+        "classification": ("tied-condition",),
+    }
+    assert named("unigram", "tied") == unigram
+    assert named("bigram", "untied", w=0.4) == {
+        "loss": ("entropies", "global-minimum"),
+        "gradient": ("critical-points",),
+        "spectrum": ("full-bigram",),
+        "inertia": ("full-bigram",),
+        "classification": ("global-minimum",),
+        "coordinates": ("critical-points",),
+    }
+    # controls: of another tying, and where the hypothesis p + q != 1 fails
+    assert named("unigram", "untied")["classification"] == ("untied-unigram",)
+    assert named("unigram", "tied", p="0.3", q="0.7")["classification"] == ()
+
+
 def check(verdict: Verdict) -> Check:
     return Check("id", "claim", "source", 0.0, 0.0, 0.0, verdict)
 

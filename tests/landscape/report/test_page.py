@@ -8,6 +8,7 @@ import json
 import math
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -31,13 +32,14 @@ from landscape.report.data.cell_file import Budget, CellRecord, read_cell
 from landscape.report.data.counting import groups, share_stuck
 from landscape.report.data.gather import for_script, read_records
 from landscape.report.data.listing import cell_rows, csv_text
-from landscape.report.data.theorems import held, repeats
+from landscape.report.data.theorems import held, repeats, scope_of
 from landscape.report.data.thinning import changes, late_losses, rounded, spread, symmetric
 from landscape.report.text.summary import Summary, summarise
 from landscape.report.text.sure import fisher, with_sizes
 from landscape.report.text.typeset import signs, typeset
 from landscape.scanning.scan import scan
 from landscape.store.scan_store import ScanStore
+from theory import theorems
 from theory.proving.steps import Identity
 from theory.statements import registry
 
@@ -270,6 +272,18 @@ def test_a_check_that_follows_from_a_theorem_is_counted_for_it(folder: ScanStore
     assert held(follows | {"tying": "tied"}, records) == {"verified": 2 * tied}
     records[0].checks["unigram"][0]["verdict"] = "refuted"
     assert worst(held(follows, records)) == "refuted"
+
+
+def test_the_page_counts_for_a_theorem_the_checks_that_name_it(folder: ScanStore) -> None:
+    """Cells stored before checks named their theorems are counted by the same scope."""
+    records = read_records(folder)
+    checks = [check for record in records for kind in record.checks.values() for check in kind]
+    named = Counter(name for check in checks for name in check["theorems"])
+    for found in theorems():
+        counted = held(scope_of(found, folder.config()), records)
+        assert sum(counted.values()) == named[found.id]
+    assert named["tied-condition"] > 0 and named["untied-unigram"] > 0  # of cells of both kinds
+    assert named["bigram-spectrum"] == 0  # the control: none is of the reduced model
 
 
 @given(count=st.integers(1, 200), most=st.integers(3, 60))
