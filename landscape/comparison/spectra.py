@@ -42,10 +42,7 @@ from theory.spectra import (
 from theory.spectra.predicted_spectrum import PredictedSpectrum
 from theory.spectra.universal_law import Tying
 from theory.statements.registry import theorems
-from theory.symbols import p as _p
-from theory.symbols import q as _q
-
-PROBABILITIES = (_p, _q)
+from theory.symbols import p, q
 
 SPECTRUM_TOLERANCE = 1e-12  # times max(1, ||H||): round-off of D eigenvalues of a float64 Hessian
 
@@ -304,11 +301,11 @@ def _lags(universal: UnigramPrediction) -> Check:
 
 
 @cache
-def entropies(p: Decimal, q: Decimal) -> tuple[float, float]:
-    """Theory's H_u and H_b in nats, evaluated from the decimals with 30 digits."""
+def entropies(up: Decimal, down: Decimal) -> tuple[float, float]:
+    """Theory's H_u and H_b in nats at (p, q), evaluated from the decimals with 30 digits."""
     with mpmath.workdps(30):
-        exact = [mpmath.mpf(x.numerator) / x.denominator for x in (Fraction(p), Fraction(q))]
-        values = function(PROBABILITIES, [unigram_entropy(), entropy_rate()], mpmath)(*exact)
+        exact = [mpmath.mpf(x.numerator) / x.denominator for x in (Fraction(up), Fraction(down))]
+        values = function([p, q], [unigram_entropy(), entropy_rate()], mpmath)(*exact)
         return float(values[0]), float(values[1])
 
 

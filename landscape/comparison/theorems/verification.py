@@ -84,7 +84,7 @@ def verify(
         objective: the exact loss.
         free: the weights that are free at the critical points, by name; zeros by default.
         w: the coordinate of the rank-one ansatz whose weights the unigram point takes instead.
-        theorems: ids of `theory.theorems`, all by default.
+        theorems: ids, those of all `theory.theorems` by default.
 
     Raises:
         ValueError: for an unknown theorem, or a w given for a model without the ansatz.
@@ -95,7 +95,9 @@ def verify(
     >>> found.verdict, found.checks[-1].measured
     ('proved', 'local minimum')
     """
-    subject, names = Subject(model, objective, at_zero(model, free), w), theorems or registered()
+    subject, names = Subject(model, objective, at_zero(model, free), w), theorems
+    if names is None:
+        names = registered()
     chain = subject.chain
     return Verification(
         p=None if chain is None else chain.p,
