@@ -27,7 +27,7 @@ from landscape.models.protocols import parameters_of
 from landscape.objectives.protocol import Objective
 from landscape.spectra.operators import gradient, hessian_products
 from landscape.training.loop import train_together
-from theory.spectra import single_layer_representation, unigram_spectrum
+from theory.spectra import lag_covariances, single_layer_representation, states_spectrum
 
 CHAIN = BinaryMarkov(0.5, 0.8)
 STEPS = 100
@@ -262,8 +262,9 @@ def predicted_spectrum() -> Iterator[Pair]:
 
     def predicted() -> torch.Tensor:
         z, jacobian = single_layer_representation(weights)
-        spectrum = unigram_spectrum(
-            z, jacobian, p=CHAIN.p, q=CHAIN.q, tying="tied", parameters=size
+        covariance = lag_covariances(p=CHAIN.p, q=CHAIN.q, length=len(z))
+        spectrum = states_spectrum(
+            z, jacobian, covariance, tying="tied", parameters=size, head="logit"
         )
         return torch.from_numpy(spectrum.full())
 

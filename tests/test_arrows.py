@@ -31,7 +31,8 @@ ROOMS = {
 APART = {"theory/checker": ("theory.certificates", "theory.spectra")}
 """Rooms that must not see others, whatever the order: the check knows nothing of the search."""
 
-THEORY_MAY_IMPORT = {"sympy", "mpmath", "numpy", "flint", "jaxtyping", "theory"}
+THEORY_MAY_IMPORT = {"sympy", "mpmath", "numpy", "flint", "docutils", "jaxtyping"}
+THEORY_MAY_IMPORT |= {"lazy_loader", "theory"}
 PLOTTING = {"matplotlib", "plotly"}
 SEE_THEORY = ("comparison/", "report/", "cli/")
 SEE_FIGURES = ("cli/commands/", "cli/tables/")
@@ -64,10 +65,10 @@ def imports(source: str, path: str) -> set[str]:
 @cache
 def face(package: str) -> frozenset[str]:
     """The names that a package hands on: importing one of them is importing the package's face."""
-    for node in ast.walk(ast.parse((ROOT / package / "__init__.py").read_text("utf-8"))):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return frozenset(ast.literal_eval(node.value))
-    return frozenset()
+    stub = ROOT / package / "__init__.pyi"
+    tree = ast.parse(stub.read_text("utf-8") if stub.exists() else "")
+    froms = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return frozenset(alias.name for node in froms for alias in node.names)
 
 
 def violations(path: str, source: str) -> list[str]:

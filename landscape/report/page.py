@@ -15,17 +15,17 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from landscape.comparison.checks import worst
 from landscape.config.canonical import jsonable
 from landscape.report.data.axes import axes_of, plane_of, words
 from landscape.report.data.counting import groups
 from landscape.report.data.gather import for_script, read_records
-from landscape.report.data.held import TheoremRecord, held, repeats, worst
 from landscape.report.data.listing import cell_rows, csv_text, flat_settings
+from landscape.report.data.theorems import TheoremRecord, held, repeats
 from landscape.report.static_map import planes
-from landscape.report.text.proofs import what_was_checked
 from landscape.report.text.summary import summarise
-from landscape.report.text.typeset import signs, typeset
-from landscape.report.text.wording import percent, scientific
+from landscape.report.text.sure import what_was_checked
+from landscape.report.text.typeset import percent, scientific, signs, typeset
 from landscape.store.atomic import write_text
 from landscape.store.manifest import now
 from landscape.store.scan_store import ScanStore
@@ -49,7 +49,7 @@ def write_report(
 
     Args:
         store: the scan's folder.
-        theorems: as plain data; see `landscape.report.data.held`.
+        theorems: as plain data; see `landscape.report.data.theorems`.
         path: the file; by default ``report.html`` in the scan's folder.
 
     Raises:
@@ -78,7 +78,7 @@ def render(store: ScanStore, theorems: Sequence[TheoremRecord], folder: Path | s
         {
             **theorem,
             "counts": (counts := held(theorem, records)),
-            "worst": worst(counts),
+            "worst": worst(counts) if counts else "not measured",
             "checked": what_was_checked(theorem),
         }
         for theorem in theorems

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.building import DOCS as SOURCE
-from tests.docs.building import build, check
+from tests.docs.building import DOCS as SOURCE, build, check
 from tests.landscape.report.chromium import Page, chromium, opened
 
 pytestmark = pytest.mark.slow

@@ -28,8 +28,7 @@ from theory.chain.binary import conditional_mean, conditional_square, memory, re
 from theory.exact import Number, probability
 from theory.numeric import function
 from theory.spectra.predicted_spectrum import PredictedSpectrum
-from theory.spectra.reduced import ansatz_bigram, embedding
-from theory.spectra.reduced import tau as sign
+from theory.spectra.reduced import ansatz_bigram, embedding, tau as sign
 from theory.symbols import a, e, length, p, q, tau, w, x, xbar
 
 __all__ = ["attention_bigram_spectrum", "running_moments", "unigram_curvatures"]

@@ -1,7 +1,7 @@
 """Balls around the matrices that decide the unigram point of a given single-layer transformer.
 
 With c = pi0 pi1 > 0, lambda = 1-p-q and lag covariances c lambda^k,
-`theory.spectra.universal_law.unigram_block` is c M(lambda), and its entry bb is 1 after the
+`theory.spectra.universal_law.universal_block` is c M(lambda), and its entry bb is 1 after the
 division. Eliminating b leaves
 
     tied:    S(lambda) = C - sum_k lambda^k (B_k + B_k^T)

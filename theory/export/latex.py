@@ -69,8 +69,10 @@ def _closing(latex: str, start: int) -> int:
     raise ValueError(f"latex = {latex!r} has an open brace: give balanced LaTeX")
 
 
-def equation(step: Step) -> str:
+def equation(step: Step, *, once: bool = False) -> str:
     r"""What an identity or a sign claims, the body of a displayed formula; empty for a lemma.
+
+    `once` leaves out the relation and the right side.
 
     >>> from theory.proving.steps import Sign
     >>> from theory.symbols import w
@@ -82,10 +84,13 @@ def equation(step: Step) -> str:
     left, sign, right = relation(step)
     before, after = list(_lines(left)), list(_lines(right))
     symbol = RELATIONS[sign]
+    if len(before) == 1 and once:
+        return before[0]
     if len(before) == len(after) == 1 and width(before[0] + after[0]) < LINE:
         return f"{before[0]} {symbol} {after[0]}"
     rows = [f"&{before[0]}", *(rf"&\quad {line}" for line in before[1:])]
-    rows += [rf"&{symbol} {after[0]}", *(rf"&\quad {line}" for line in after[1:])]
+    if not once:
+        rows += [rf"&{symbol} {after[0]}", *(rf"&\quad {line}" for line in after[1:])]
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 

@@ -100,7 +100,8 @@ def cache_folder() -> Path | None:
 def proof_record(name: str) -> ProofRecord:
     """What became of the proof of a theorem, from the cache, or found now and put there.
 
-    A cache that cannot be written is done without. Reading one loads no sympy.
+    A cache that cannot be written is done without. Reading one loads no sympy. The proof of a
+    theorem that was registered from elsewhere is neither looked for in the cache nor kept there.
     Raises ValueError for an unknown id, naming the nearest.
 
     >>> proof_record("entropies").proved
@@ -109,10 +110,11 @@ def proof_record(name: str) -> ProofRecord:
     if (record := _recall(name)) is not None:
         return record
     from theory.proving.theorem import prove
-    from theory.statements.registry import theorem
+    from theory.statements.registry import THEOREM_IDS, theorem
 
     record = ProofRecord.of(prove(theorem(name)))
-    remember(record)
+    if name in THEOREM_IDS:
+        remember(record)
     return record
 
 

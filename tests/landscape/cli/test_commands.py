@@ -120,7 +120,7 @@ def test_a_wrong_word_or_count_is_refuted_though_the_eigenvalues_agree(
     import dataclasses
 
     from landscape.comparison import spectra
-    from theory.spectra import unigram_spectrum as true
+    from theory.spectra import states_spectrum as true
 
     def wrong(*arrays: Any, **chain: Any) -> Any:
         found = true(*arrays, **chain)
@@ -128,7 +128,7 @@ def test_a_wrong_word_or_count_is_refuted_though_the_eigenvalues_agree(
             return dataclasses.replace(found, classification="saddle")
         return dataclasses.replace(found, inertia=found.inertia[::-1])
 
-    monkeypatch.setattr(spectra, "unigram_spectrum", wrong)
+    monkeypatch.setattr(spectra, "states_spectrum", wrong)
     code, out, _ = run(capsys, "spectrum", *CHAIN, "--at", "unigram", "--json")
     checks = {check["id"]: check["verdict"] for check in json.loads(out)["checks"]}
     assert code == 1 and checks["spectrum"] == "verified"
@@ -278,12 +278,12 @@ def test_a_refuted_prediction_exits_with_1(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from landscape.comparison import spectra
-    from theory.spectra import unigram_spectrum as true
+    from theory.spectra import states_spectrum as true
 
-    def doubled(z: Any, J: Any, **chain: Any) -> Any:
-        return true(z, 2 * J, **chain)
+    def doubled(z: Any, J: Any, *chain: Any, **given: Any) -> Any:
+        return true(z, 2 * J, *chain, **given)
 
-    monkeypatch.setattr(spectra, "unigram_spectrum", doubled)
+    monkeypatch.setattr(spectra, "states_spectrum", doubled)
     code, out, _ = run(capsys, "spectrum", *CHAIN, "--at", "unigram", "--json")
     assert code == 1 and json.loads(out)["verdict"] == "refuted"
 

@@ -23,12 +23,12 @@ from landscape import (
     verify,
 )
 from landscape.cli.commands.verify import command
-from landscape.comparison.checks import Check, Claim, judge
+from landscape.comparison.checks import Check
 from landscape.comparison.reduced_model import ReducedFlow, closed, reduced_flow
 from landscape.comparison.theorems.flow_claims import STARTS
 from landscape.comparison.theorems.plane import grid_values, verify_plane
-from landscape.comparison.theorems.subject import Subject
-from landscape.comparison.theorems.verification import CLAIMS, Verification
+from landscape.comparison.theorems.subject import CLAIMS, Subject
+from landscape.comparison.theorems.verification import Verification, measured, of_theorem
 from landscape.models.initial import gaussian
 from theory.certificates.unigram import certify_unigram
 from theory.checker.check import check as check_certificate
@@ -51,7 +51,7 @@ def by_id(found: Verification) -> dict[str, Check]:
 
 
 def test_every_theorem_of_the_registry_is_measured() -> None:
-    assert set(CLAIMS) == set(THEOREM_IDS)
+    assert measured() == set(THEOREM_IDS)
 
 
 @pytest.mark.parametrize(
@@ -165,19 +165,21 @@ def test_a_theorem_without_an_accepted_proof_proves_nothing(
 
 
 def test_claims_agree_by_equality_or_within_their_tolerance() -> None:
-    entropies = theorem("entropies")
-    for claim, verdict in (
-        (Claim("x", "", 1.0, 1.5, 0.5), "proved"),
-        (Claim("x", "", 1.0, 1.6, 0.5), "refuted"),
-        (Claim("x", "", 1.0, float("nan"), 0.5), "refuted"),
-        (Claim("x", "", "saddle", "saddle"), "proved"),
-        (Claim("x", "", "saddle", "local minimum"), "refuted"),
-        (Claim("x", "", "saddle", "local minimum", undecided="too small"), "inconclusive"),
-        (Claim("x", "", [0, 1], [0, 2]), "refuted"),
-        (Claim("x", "", 1.0, 1.0, 0.5, exact=False), "verified"),
+    entropies, agreed = theorem("entropies"), Check.of("x", "", 1.0, 1.0, 0.5)
+    for check, verdict in (
+        (Check.of("x", "", 1.0, 1.5, 0.5), "proved"),
+        (Check.of("x", "", 1.0, 1.6, 0.5), "refuted"),
+        (Check.of("x", "", 1.0, float("nan"), 0.5), "refuted"),
+        (Check.of("x", "", "saddle", "saddle"), "proved"),
+        (Check.of("x", "", "saddle", "local minimum"), "refuted"),
+        (Check.of("x", "", "saddle", "local minimum", undecided="too small"), "inconclusive"),
+        (Check.of("x", "", [0, 1], [0, 2]), "refuted"),
+        (agreed.beyond("measured inputs"), "verified"),
+        (Check.of("x", "", 1.0, 1.6, 0.5).beyond("measured inputs"), "refuted"),
     ):
-        assert judge(entropies, claim, "digest").verdict == verdict
-    assert judge(entropies, Claim("x", "", 1.0, 1.0, 0.5), None).verdict == "inconclusive"
+        found = of_theorem(check, entropies, "digest")
+        assert (found.id, found.verdict, found.theorems) == ("entropies/x", verdict, ("entropies",))
+    assert of_theorem(agreed, entropies, None).verdict == "inconclusive"
 
 
 def test_the_grid_counts_every_point() -> None:
@@ -217,10 +219,11 @@ def test_a_refutation_leaves_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_inconclusive_check_warns_and_is_an_error_only_when_strict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def claims(subject: Subject) -> Iterator[Claim]:
-        yield Claim("x", "x", 1.0, 1.0, 0.0, undecided="made up")
+    def claims(subject: Subject) -> Iterator[Check]:
+        yield Check.of("x", "x", 1.0, 1.0, 0.0, undecided="made up")
 
-    monkeypatch.setattr(f"{CLAIMS_OF}.flow_claims.basin_claims", claims)
+    assert "basins" in measured()
+    monkeypatch.setitem(CLAIMS, "basins", claims)
     result = run("--p", ".5", "--q", ".8", "--model", "reduced")
     assert result.return_value == 0 and "Inconclusive" in result.stderr
     assert run("--p", ".5", "--q", ".8", "--model", "reduced", "--strict").return_value == 1

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from landscape.config.canonical import SCHEMA, canonical, jsonable, plain_decimal
 from landscape.config.reading import axis_values, read_value, read_values

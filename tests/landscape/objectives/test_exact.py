@@ -12,8 +12,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from torch import Tensor, nn
 from torch.func import grad, jvp, vmap
 

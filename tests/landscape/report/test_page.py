@@ -8,9 +8,11 @@ import json
 import math
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +21,24 @@ import pytest
 import sympy as sp
 import xarray as xr
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import fisher_exact
+from hypothesis import given, strategies as st
 
-from landscape.comparison.theorems.verification import CLAIMS
+from landscape.comparison.checks import worst
 from landscape.config.scan import ScanConfig
 from landscape.report import page, render, write_report
 from landscape.report.data.axes import axes_of, words
 from landscape.report.data.cell_file import Budget, CellRecord, read_cell
 from landscape.report.data.counting import groups, share_stuck
 from landscape.report.data.gather import for_script, read_records
-from landscape.report.data.held import held, repeats, worst
 from landscape.report.data.listing import cell_rows, csv_text
-from landscape.report.data.mirror import fisher
+from landscape.report.data.theorems import held, repeats, scope_of
 from landscape.report.data.thinning import changes, late_losses, rounded, spread, symmetric
-from landscape.report.text.proofs import with_sizes
 from landscape.report.text.summary import Summary, summarise
+from landscape.report.text.sure import fisher, with_sizes
 from landscape.report.text.typeset import signs, typeset
 from landscape.scanning.scan import scan
 from landscape.store.scan_store import ScanStore
+from theory import theorems
 from theory.proving.steps import Identity
 from theory.statements import registry
 
@@ -273,10 +273,16 @@ def test_a_check_that_follows_from_a_theorem_is_counted_for_it(folder: ScanStore
     assert worst(held(follows, records)) == "refuted"
 
 
-def test_consequences_are_of_theorems_that_there_are() -> None:
-    from landscape.report.data.theorems import CONSEQUENCES
-
-    assert set(CONSEQUENCES) <= set(CLAIMS)
+def test_the_page_counts_for_a_theorem_the_checks_that_name_it(folder: ScanStore) -> None:
+    """Cells stored before checks named their theorems are counted by the same scope."""
+    records = read_records(folder)
+    checks = [check for record in records for kind in record.checks.values() for check in kind]
+    named = Counter(name for check in checks for name in check["theorems"])
+    for found in theorems():
+        counted = held(scope_of(found, folder.config()), records)
+        assert sum(counted.values()) == named[found.id]
+    assert named["tied-condition"] > 0 and named["untied-unigram"] > 0  # of cells of both kinds
+    assert named["bigram-spectrum"] == 0  # the control: none is of the reduced model
 
 
 @given(count=st.integers(1, 200), most=st.integers(3, 60))
@@ -485,9 +491,13 @@ def test_what_would_refute_is_said_and_what_is_refuted_counted(folder: ScanStore
 def test_mirrored_counts_are_judged_by_fishers_test(data: Any) -> None:
     n, m = (data.draw(st.integers(1, 12)) for _ in range(2))
     k, j = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
-    expected = fisher_exact([[k, n - k], [j, m - j]])[1]
-    # Its ties are within 1e-14; ours are of integers.
+    # The chance, with both shares equal, of a split no more likely than the one seen.
+    ways = [comb(n, i) * comb(m, k + j - i) for i in range(max(0, k + j - m), min(n, k + j) + 1)]
+    seen = comb(n, k) * comb(m, j)
+    expected = sum(way for way in ways if way <= seen) / comb(n + m, k + j)
     assert fisher((k, n), (j, m)) == pytest.approx(expected, rel=1e-9)
+    twice = sum(way for way in ways if way < seen) / comb(n + m, k + j)
+    assert fisher((k, n), (j, m)) != pytest.approx(twice, rel=1e-9)  # the control: less is not it
 
 
 def test_mirrored_cells_that_differ_are_named(tmp_path: Path) -> None:

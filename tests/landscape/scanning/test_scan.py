@@ -18,8 +18,7 @@ import torch
 from safetensors.numpy import load_file
 
 from landscape.config.scan import ConfigError, ScanConfig
-from landscape.scanning import measurement
-from landscape.scanning import scan as scanning
+from landscape.scanning import measurement, scan as scanning
 from landscape.scanning.scan import ScanResult, Silence, batches, scan
 from landscape.slices.plane import loss_slice
 from landscape.store.scan_store import ScanStore
@@ -65,12 +64,12 @@ def test_a_wrong_prediction_is_reported_as_refuted(
 ) -> None:
     """The control of the test above: a theory of another chain does not pass."""
     from landscape.comparison import spectra as compare
-    from theory.spectra import unigram_spectrum as true
+    from theory.spectra import lag_covariances as true
 
-    def elsewhere(z: Any, J: Any, *, p: Any, q: Any, tying: Any, parameters: int) -> Any:
-        return true(z, J, p=p / 2, q=q, tying=tying, parameters=parameters)
+    def elsewhere(*, p: Any, q: Any, length: int) -> Any:
+        return true(p=p / 2, q=q, length=length)
 
-    monkeypatch.setattr(compare, "unigram_spectrum", elsewhere)
+    monkeypatch.setattr(compare, "lag_covariances", elsewhere)
     result = scan(configured(source={"p": 0.5, "q": 0.8}, **SMALL), out=tmp_path / "scan")
     assert [kind for _, kind in result.refuted()] == ["unigram"]
 

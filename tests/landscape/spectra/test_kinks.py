@@ -25,8 +25,7 @@ from landscape.spectra.kinks import (
     preactivations,
 )
 from landscape.spectra.spectrum import hessian_spectrum
-from tests.check_values import agrees
-from tests.check_values import value as check_value
+from tests.check_values import agrees, value as check_value
 from tests.twins.single_layer import naive_loss, sequences
 
 P, Q, W = 0.5, 0.8, -2.0

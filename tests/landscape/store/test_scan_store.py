@@ -20,8 +20,7 @@ import pytest
 import torch
 import xarray as xr
 from h5netcdf.utils import CompatibilityError
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from landscape.config.canonical import jsonable
 from landscape.config.scan import CellConfig, ConfigError, ScanConfig

@@ -16,8 +16,7 @@ from theory.chain.binary import entropy_rate
 from theory.spectra import ansatz_bigram, bigram_spectrum
 from theory.spectra.bigram import count_law, second_moment
 from theory.spectra.universal_law import Tying
-from theory.symbols import p as p_symbol
-from theory.symbols import q as q_symbol
+from theory.symbols import p as p_symbol, q as q_symbol
 
 CHAINS = [
     (0.2, 0.3, 0.5),

@@ -199,12 +199,12 @@ def test_every_edit_of_the_sources_is_other_code(
     keys = {code_key()}
     (sources / "README").write_text("not code", "utf-8")
     assert code_key() in keys
-    with (sources / "proofs" / "entropies.py").open("a") as file:
+    with (sources / "statements" / "chain" / "entropies.py").open("a") as file:
         file.write("#")
     keys.add(code_key())
-    (sources / "proofs" / "one_more.py").touch()
+    (sources / "statements" / "one_more.py").touch()
     keys.add(code_key())
-    (sources / "loss.py").rename(sources / "lost.py")
+    (sources / "reduced" / "loss.py").rename(sources / "reduced" / "lost.py")
     keys.add(code_key())
     monkeypatch.setattr(records, "version", lambda name: "0")
     keys.add(code_key())
@@ -217,7 +217,7 @@ def test_a_record_of_other_code_is_made_anew(
     proofs: list[Theorem], monkeypatch: pytest.MonkeyPatch, sources: Path
 ) -> None:
     first = proof_record("entropies")
-    (sources / "loss.py").write_text("", "utf-8")
+    (sources / "reduced" / "loss.py").write_text("", "utf-8")
     assert as_another_process() == first  # this process has the old code in memory
     assert len(proofs) == 1
     monkeypatch.setattr(records, "KEY", code_key())
@@ -228,7 +228,7 @@ def test_a_record_of_other_code_is_made_anew(
 def test_nothing_is_written_once_the_sources_were_edited(
     proofs: list[Theorem], sources: Path, tmp_path: Path
 ) -> None:
-    (sources / "loss.py").write_text("", "utf-8")
+    (sources / "reduced" / "loss.py").write_text("", "utf-8")
     assert proof_record("entropies").proved
     assert not file_of(tmp_path).exists()
     assert len(proofs) == 1

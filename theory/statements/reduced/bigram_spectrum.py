@@ -7,7 +7,7 @@ import sympy as sp
 from theory.chain.binary import kernel, stationary_law
 from theory.proving.domain import EVERYWHERE, UPWARD, Domain, t, y
 from theory.proving.steps import Identity, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, Control, Theorem
+from theory.proving.theorem import ANY_CHAIN, Control, Scope, Theorem
 from theory.reduced.critical_points import bigram_hessian, bigram_set, logit_gradients, residuals
 from theory.reduced.loss import population_loss, reduced_loss
 from theory.statements.reduced.critical_points import composed
@@ -205,4 +205,5 @@ THEOREM = Theorem(
         "tests/theory/reduced/test_critical_points.py::"
         "test_hessians_are_second_differences_of_the_naive_loss",
     ),
+    scope=Scope(checks=(("bigram", "spectrum"), ("bigram", "inertia")), models=("reduced",)),
 )

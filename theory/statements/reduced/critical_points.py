@@ -6,7 +6,7 @@ import sympy as sp
 
 from theory.proving.domain import EVERYWHERE
 from theory.proving.steps import Identity, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, Control, Theorem
+from theory.proving.theorem import ANY_CHAIN, Control, Scope, Theorem
 from theory.reduced.critical_points import (
     bigram_set,
     gradient,
@@ -146,5 +146,9 @@ THEOREM = Theorem(
         "tests/theory/reduced/test_critical_points.py::test_gradient_vanishes_on_the_bigram_set",
         "tests/theory/reduced/test_critical_points.py::"
         "test_gradient_where_db_vanishes_is_the_residual_times_the_gradient_of_the_gap",
+    ),
+    scope=Scope(
+        checks=(("unigram", "gradient"), ("bigram", "gradient"), ("bigram", "coordinates")),
+        models=("single-layer", "reduced"),
     ),
 )

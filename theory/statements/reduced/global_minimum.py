@@ -7,7 +7,7 @@ import sympy as sp
 from theory.chain.binary import entropy_rate, kernel, stationary_law
 from theory.proving.domain import ABOVE, SHALLOW
 from theory.proving.steps import Identity, Lemma, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, Control, Theorem
+from theory.proving.theorem import ANY_CHAIN, Control, Scope, Theorem
 from theory.reduced.critical_points import bigram_set, residuals
 from theory.reduced.loss import population_loss
 from theory.statements.reduced.critical_points import chain_rule_step
@@ -141,5 +141,9 @@ THEOREM = Theorem(
         "tests/theory/spectra/test_reduced.py::test_ansatz_predicts_the_kernel",
         "tests/theory/reduced/test_critical_points.py::test_gradient_vanishes_on_the_bigram_set",
         "tests/theory/spectra/test_bigram.py::test_the_ansatz_reaches_the_entropy_rate",
+    ),
+    scope=Scope(
+        checks=(("bigram", "loss"), ("bigram", "classification")),
+        models=("single-layer", "reduced"),
     ),
 )
