@@ -27,7 +27,9 @@ from landscape.models.protocols import parameters_of
 from landscape.objectives.protocol import Objective
 from landscape.spectra.operators import gradient, hessian_products
 from landscape.training.loop import train_together
-from theory.spectra import lag_covariances, single_layer_representation, states_spectrum
+from theory.spectra.states import states_spectrum
+from theory.spectra.universal_law import lag_covariances
+from theory.transformer.representation import single_layer_representation
 
 CHAIN = BinaryMarkov(0.5, 0.8)
 STEPS = 100

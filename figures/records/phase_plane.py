@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from theory.spectra import lag_covariances, states_spectrum
 from theory.spectra.predicted_spectrum import PredictedSpectrum
-from theory.spectra.universal_law import Tying
+from theory.spectra.states import states_spectrum
+from theory.spectra.universal_law import Tying, lag_covariances
 
 __all__ = ["curvature_field", "lowest_curvature", "region_names", "transverse"]
 

@@ -30,19 +30,14 @@ from landscape.sources import BinaryMarkov, MarkovSource
 from landscape.spectra.spectrum import Spectrum
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
-from theory.spectra import (
-    ansatz_bigram,
-    bigram_spectrum,
-    lag_covariances,
-    reduced_bigram_spectrum,
-    reduced_unigram_spectrum,
-    single_layer_representation,
-    states_spectrum,
-)
+from theory.spectra.bigram import bigram_spectrum
 from theory.spectra.predicted_spectrum import PredictedSpectrum
-from theory.spectra.universal_law import Tying
+from theory.spectra.reduced import ansatz_bigram, reduced_bigram_spectrum, reduced_unigram_spectrum
+from theory.spectra.states import states_spectrum
+from theory.spectra.universal_law import Tying, lag_covariances
 from theory.statements.registry import theorems
 from theory.symbols import p, q
+from theory.transformer.representation import single_layer_representation
 
 SPECTRUM_TOLERANCE = 1e-12  # times max(1, ||H||): round-off of D eigenvalues of a float64 Hessian
 

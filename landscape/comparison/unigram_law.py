@@ -17,10 +17,11 @@ from landscape.models.protocols import Readable
 from landscape.models.representation import KINK, MISREAD, misread, representation
 from landscape.sources import BinaryMarkov, LagMarkov, MarkovSource, SwitchingMarkov
 from landscape.sources.memory_law import MemoryLaw
-from theory.spectra import chain_of, law_entropy, single_layer_representation, states_spectrum
+from theory.chain.kernel import chain_of, law_entropy
 from theory.spectra.predicted_spectrum import PredictedSpectrum
-from theory.spectra.states import Head
+from theory.spectra.states import Head, states_spectrum
 from theory.spectra.universal_law import Tying
+from theory.transformer.representation import single_layer_representation
 
 MOST_CONTEXTS = 64
 """Contexts of a kernel that theory solves with 50 digits, in about a second; beyond, it is handed

@@ -11,7 +11,7 @@ from tests.test_arrows import imports
 __all__ = ["EXCLUDED", "judges", "targets"]
 
 EXCLUDED = {
-    "theory/*__init__.py": "a docstring, or names handed on",
+    "theory/*__init__.py": "a docstring, or the names of the package",
     "theory/symbols.py": "names and assumptions; no formula",
     "theory/proving/*": "the prover and its conditions, which have their own controls",
     "theory/statements/re*.py": "the registry of theorems, and what became of their proofs",
@@ -25,9 +25,6 @@ EXCLUDED = {
     "theory/checker/*": "that program",
 }
 """What is in `theory/` and not a closed form."""
-
-DOOR = "theory.spectra"
-"""A module that only hands names on: importing one of them is no import of the others."""
 
 SILENT = (
     "tests/theory/statements/test_re",
@@ -80,14 +77,8 @@ def _files(root: Path) -> Iterator[str]:
 
 
 def _project(root: Path, path: str) -> Iterator[str]:
-    """The files of the project that a file imports; of a door, only what is taken through it."""
+    """The files of the project that a file imports."""
     for name in imports((root / path).read_text("utf-8"), path):
-        module, _, taken = name.rpartition(".")
-        if module == DOOR:
-            handed = imports(
-                (root / f"{DOOR.replace('.', '/')}/__init__.py").read_text("utf-8"), ""
-            )
-            name = next(other.rpartition(".")[0] for other in handed if other.endswith(f".{taken}"))
         for file in (f"{name.replace('.', '/')}.py", f"{name.replace('.', '/')}/__init__.py"):
-            if (root / file).is_file() and name != DOOR:
+            if (root / file).is_file():
                 yield file

@@ -181,7 +181,6 @@ def test_the_judges_of_a_file_are_the_tests_within_two_imports_of_it() -> None:
     assert nearest == ["tests/theory/chain/test_binary.py", "theory/chain/binary.py"]
     assert "tests/theory/reduced/test_loss.py" in others
     assert "tests/theory/spectra/test_reduced.py" not in others
-    # a name taken through theory.spectra leads to its own module only
     assert "tests/theory/spectra/test_predicted_spectrum.py" not in others
 
 

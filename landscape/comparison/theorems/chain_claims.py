@@ -11,7 +11,7 @@ from landscape.comparison.checks import Check
 from landscape.comparison.spectra import COVARIANCE_TOLERANCE, LOSS_TOLERANCE, entropies
 from landscape.comparison.theorems.subject import Subject, claims_of
 from landscape.sources import LagMarkov
-from theory.spectra import chain_of
+from theory.chain.kernel import chain_of
 
 __all__ = ["entropy_claims", "memory_claims"]
 

@@ -16,9 +16,9 @@ from landscape.models.protocols import Readable
 from landscape.models.representation import representation
 from theory.certificates.unigram import certify_unigram
 from theory.reduced.critical_points import classify, one_sided_curvatures
-from theory.spectra import first_lag_criterion, single_layer_representation
-from theory.spectra.states import contrasts
+from theory.spectra.states import contrasts, first_lag_criterion
 from theory.spectra.universal_law import Tying
+from theory.transformer.representation import single_layer_representation
 
 __all__ = [
     "condition_claims",

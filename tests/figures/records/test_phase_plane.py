@@ -8,7 +8,9 @@ import pytest
 
 from figures.records.phase_plane import curvature_field, lowest_curvature, region_names, transverse
 from tests.planted.scans import lowest
-from theory.spectra import lag_covariances, single_layer_representation, states_spectrum
+from theory.spectra.states import states_spectrum
+from theory.spectra.universal_law import lag_covariances
+from theory.transformer.representation import single_layer_representation
 
 POINTS = [(0.5, 0.8), (0.2, 0.3), (0.9, 0.9), (0.1, 0.1), (0.3, 0.95), (0.4, 0.6)]
 TYINGS = ["tied", "untied"]

@@ -120,7 +120,7 @@ def test_a_wrong_word_or_count_is_refuted_though_the_eigenvalues_agree(
     import dataclasses
 
     from landscape.comparison import spectra
-    from theory.spectra import states_spectrum as true
+    from theory.spectra.states import states_spectrum as true
 
     def wrong(*arrays: Any, **chain: Any) -> Any:
         found = true(*arrays, **chain)
@@ -278,7 +278,7 @@ def test_a_refuted_prediction_exits_with_1(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from landscape.comparison import spectra
-    from theory.spectra import states_spectrum as true
+    from theory.spectra.states import states_spectrum as true
 
     def doubled(z: Any, J: Any, *chain: Any, **given: Any) -> Any:
         return true(z, 2 * J, *chain, **given)

@@ -38,13 +38,13 @@ from landscape.sources import BinaryMarkov
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
 from tests.check_values import agrees, value
 from tests.twins.single_layer import naive_hessian_product, naive_loss, path_probability, sequences
-from theory.spectra import (
-    bigram_spectrum,
+from theory.spectra.bigram import bigram_spectrum
+from theory.spectra.reduced import (
     reduced_bigram_spectrum as reduced_bigram,
     reduced_unigram_spectrum as reduced_unigram,
-    single_layer_representation as representation,
-    states_spectrum,
 )
+from theory.spectra.states import states_spectrum
+from theory.transformer.representation import single_layer_representation as representation
 
 # width, hidden, length; the first is the issue's own
 SHAPES = [(4, None, 6), (1, 4, 1), (2, 8, 3), (3, 5, 4), (5, 7, 2)]

@@ -58,7 +58,7 @@ from tests.twins.sources import (
     table as table_of,
 )
 from theory.chain.kernel import Chain, chain_of
-from theory.spectra import universal_block
+from theory.spectra.universal_law import universal_block
 
 ERROR = 1e-12  # times max(1, ||H||), the issue's; D eps ||H|| is 1e-13 at D = 450
 

@@ -23,7 +23,7 @@ from landscape.sources import BinaryMarkov, Markov
 from landscape.spectra.operators import gradient
 from landscape.training.loop import train
 from tests.twins.single_layer import naive_gradient, naive_loss
-from theory.spectra import ansatz_bigram
+from theory.spectra.reduced import ansatz_bigram
 
 EXACT = 1e-14  # the bound on losses near 1 and on gradient norms
 

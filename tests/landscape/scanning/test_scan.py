@@ -64,7 +64,7 @@ def test_a_wrong_prediction_is_reported_as_refuted(
 ) -> None:
     """The control of the test above: a theory of another chain does not pass."""
     from landscape.comparison import spectra as compare
-    from theory.spectra import lag_covariances as true
+    from theory.spectra.universal_law import lag_covariances as true
 
     def elsewhere(*, p: Any, q: Any, length: int) -> Any:
         return true(p=p / 2, q=q, length=length)

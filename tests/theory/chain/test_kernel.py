@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from theory.chain.binary import unigram_entropy
-from theory.spectra import Chain, chain_of, lag_covariances, law_entropy
+from theory.chain.kernel import Chain, chain_of, law_entropy
+from theory.spectra.universal_law import lag_covariances
 from theory.symbols import p as p_symbol, q as q_symbol
 
 ROUNDED = 4e-16  # entries below 1, rounded once from 50 digits

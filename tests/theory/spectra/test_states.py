@@ -17,17 +17,16 @@ import numpy as np
 import pytest
 
 from tests.twins.weights import hessian, unflatten
-from theory.spectra import (
-    chain_of,
+from theory.chain.kernel import chain_of
+from theory.spectra.predicted_spectrum import PredictedSpectrum
+from theory.spectra.states import (
+    CLAIMED,
     contrasts,
     first_lag_criterion,
     gauge_nullity,
     states_spectrum,
-    universal_block,
 )
-from theory.spectra.predicted_spectrum import PredictedSpectrum
-from theory.spectra.states import CLAIMED
-from theory.spectra.universal_law import Tying
+from theory.spectra.universal_law import Tying, universal_block
 
 STEP_ERROR = 2e-11  # see brute_force.hessian; slopes reach 10
 

@@ -13,16 +13,12 @@ from tests.twins.ansatz_points import unigram_weights
 from tests.twins.weights import flatten, population_loss, shapes, single_layer_hessian, unflatten
 from theory.chain.binary import autocovariance
 from theory.exact import Number, probability
-from theory.spectra import (
-    PredictedSpectrum,
-    lag_covariances,
-    reduced_unigram_spectrum,
-    single_layer_representation,
-    states_spectrum,
-    universal_block,
-)
-from theory.spectra.universal_law import Tying
+from theory.spectra.predicted_spectrum import PredictedSpectrum
+from theory.spectra.reduced import reduced_unigram_spectrum
+from theory.spectra.states import states_spectrum
+from theory.spectra.universal_law import Tying, lag_covariances, universal_block
 from theory.symbols import p as p_symbol, q as q_symbol
+from theory.transformer.representation import single_layer_representation
 
 # see brute_force.hessian; representations reach 10, so round-off reaches 1e-11
 STEP_ERROR = 2e-11
