@@ -123,8 +123,8 @@ def exact_loss(length: int, goal: float | None) -> Iterator[Pair]:
     direction = torch.ones(1, Coordinates.of(params).size, dtype=torch.float64)
     ways: dict[str, Callable[[Objective], Tensor]] = {
         "loss": lambda objective: objective(model, params),
-        "gradient": lambda objective: gradient(objective, model, params)[0],
-        "Hessian product": lambda objective: hessian_products(objective, model, params, direction),
+        "gradient": lambda objective: gradient(model, objective, params)[0],
+        "Hessian product": lambda objective: hessian_products(model, objective, params, direction),
     }
 
     def gap(way: Callable[[Objective], Tensor]) -> float:

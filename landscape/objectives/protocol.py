@@ -18,14 +18,14 @@ class Objective(Protocol):
         """The loss in nats."""
 
 
-def chunk_of(objective: Objective, model: nn.Module, predictions: int) -> int:
+def chunk_of(model: nn.Module, objective: Objective, predictions: int) -> int:
     """How many evaluations of the loss at once keep the predictions they make near this number.
 
     An objective tells by its method `rows(model)` how many it asks of the model; one that does not
     is taken to enumerate binary contexts.
 
     >>> from landscape import BinaryMarkov, ExactLoss, ReducedModel
-    >>> chunk_of(ExactLoss(BinaryMarkov(0.5, 0.8), 8), ReducedModel(), 2**18)
+    >>> chunk_of(ReducedModel(), ExactLoss(BinaryMarkov(0.5, 0.8), 8), 2**18)
     514
     """
     rows = getattr(objective, "rows", None)

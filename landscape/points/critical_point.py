@@ -53,5 +53,5 @@ def _measured(
     params: Params,
     coordinates: Mapping[str, float] | None = None,
 ) -> CriticalPoint:
-    slope, value = gradient(objective, model, params)
+    slope, value = gradient(model, objective, params)
     return CriticalPoint(kind, params, value, slope.norm().item(), coordinates)

@@ -122,7 +122,7 @@ def trained_point(
     if refined:
         return refine(model, objective, params)
     params = in_float64(params)
-    slope, value = gradient(objective, model, params)
+    slope, value = gradient(model, objective, params)
     return CriticalPoint("trained", params, value, slope.norm().item())
 
 

@@ -74,8 +74,8 @@ def at_kink(values: Float[Tensor, "contexts r"] | None) -> bool:
 
 
 def curvature_along_ray(
-    objective: Objective,
     model: nn.Module,
+    objective: Objective,
     params: Mapping[str, Tensor],
     direction: Float[Tensor, " D"],
     *,
@@ -103,7 +103,7 @@ def curvature_along_ray(
 
 
 def one_sided_curvatures(
-    objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
+    model: nn.Module, objective: Objective, params: Mapping[str, Tensor]
 ) -> list[OneSided]:
     """One-sided curvatures along the embedding directions that open or close a kinked unit.
 
@@ -153,7 +153,7 @@ def one_sided_curvatures(
                 moves[readout] = sign * moves[embedding]
             direction = axes.vector(moves)
             direction = direction / direction.norm()
-            plus = curvature_along_ray(objective, model, params, direction)
-            minus = curvature_along_ray(objective, model, params, -direction)
+            plus = curvature_along_ray(model, objective, params, direction)
+            minus = curvature_along_ray(model, objective, params, -direction)
             found.append(OneSided(minus, plus, direction))
     return found

@@ -21,7 +21,7 @@ FEW = 4
 
 
 def _slope(
-    objective: Objective, model: nn.Module, params: Mapping[str, Tensor], *, again: bool = False
+    model: nn.Module, objective: Objective, params: Mapping[str, Tensor], *, again: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A point as one vector, and the gradient and loss there; `again` lets it be differentiated."""
     axes = Coordinates.of(params)
@@ -33,16 +33,16 @@ def _slope(
 
 
 def gradient(
-    objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
+    model: nn.Module, objective: Objective, params: Mapping[str, Tensor]
 ) -> tuple[Float[Tensor, " D"], float]:
     """Gradient of the loss in float64, and the loss itself."""
-    _, slope, value = _slope(objective, model, in_float64(params))
+    _, slope, value = _slope(model, objective, in_float64(params))
     return slope, value.item()
 
 
 def hessian_products(
-    objective: Objective,
     model: nn.Module,
+    objective: Objective,
     params: Mapping[str, Tensor],
     directions: Float[Tensor, "k D"],
     *,
@@ -54,8 +54,8 @@ def hessian_products(
     few go reverse over reverse, one by one, which spares each operation the price of batching.
 
     Args:
-        objective: the loss.
         model: gives the function; it is not changed.
+        objective: the loss.
         params: the point.
         directions: the vectors v.
         chunk: how many products are formed at once; by default as many as keep the memory of
@@ -63,7 +63,7 @@ def hessian_products(
     """
     params = in_float64(params)
     if len(directions) <= FEW:
-        return _one_by_one(objective, model, params, directions)
+        return _one_by_one(model, objective, params, directions)
     axes = Coordinates.of(params)
 
     def slope(vector: Tensor) -> Tensor:
@@ -75,17 +75,17 @@ def hessian_products(
         return products
 
     with FORWARD_MODE:
-        chunk = chunk or chunk_of(objective, model, 2**18)
+        chunk = chunk or chunk_of(model, objective, 2**18)
         return vmap(product, chunk_size=chunk)(directions)
 
 
 def _one_by_one(
-    objective: Objective,
     model: nn.Module,
+    objective: Objective,
     params: Mapping[str, Tensor],
     directions: Float[Tensor, "k D"],
 ) -> Float[Tensor, "k D"]:
-    point, slope, _ = _slope(objective, model, params, again=True)
+    point, slope, _ = _slope(model, objective, params, again=True)
     if not slope.requires_grad:  # a linear loss
         return torch.zeros_like(directions)
     products = [
@@ -98,7 +98,7 @@ def _one_by_one(
 
 
 def dense_hessian(
-    objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
+    model: nn.Module, objective: Objective, params: Mapping[str, Tensor]
 ) -> Float[Tensor, "D D"]:
     """The Hessian H = d^2 L / d theta^2 in float64, symmetrised, D products with unit vectors.
 
@@ -114,5 +114,5 @@ def dense_hessian(
         )
     device = next(iter(params.values())).device
     unit = torch.eye(axes.size, dtype=torch.float64, device=device)
-    matrix = hessian_products(objective, model, params, unit)
+    matrix = hessian_products(model, objective, params, unit)
     return (matrix + matrix.T) / 2

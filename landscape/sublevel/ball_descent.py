@@ -86,7 +86,7 @@ class BallDescent:
             rise = objective(model, self.axes.params(self.centre + offset)) - origin.loss
             return rise / (offset[self.embedded] ** 2).sum()
 
-        chunk = chunk_of(objective, model, TOGETHER)
+        chunk = chunk_of(model, objective, TOGETHER)
         self.slope = vmap(grad_and_value(quotient), chunk_size=chunk)
 
     def __call__(self, radius: float, margin: float) -> Ball:

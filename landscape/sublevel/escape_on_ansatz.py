@@ -101,7 +101,7 @@ def escape_along_ansatz(
             b = best_bias(source, e, w, mirror=mirror)
             return zero + torch.stack([e, w.clamp(min=0), (-w).clamp(min=0), b], dim=1) @ units
 
-        chunk = chunk_of(objective, model, 2**16)
+        chunk = chunk_of(model, objective, 2**16)
         losses = vmap(lambda v: objective(model, axes.params(v)), chunk_size=chunk)
         square = (log_ratio((1 - source.p) * (1 - source.q), source.p * source.q) / e**2 - 1) / 2
         bigram = square.sign() * square.abs().sqrt()  # w|w| = square

@@ -178,7 +178,7 @@ def measured_path(
     def loss(corner: Float[Tensor, " D"]) -> Float[Tensor, ""]:
         return objective(model, axes.params(corner))
 
-    chunk = chunk_of(objective, model, TOGETHER)
+    chunk = chunk_of(model, objective, TOGETHER)
     losses = vmap(loss, chunk_size=chunk)(corners)
     table = vmap(logits, chunk_size=chunk)(corners)
     ones = torch.arange(table.shape[1], device=table.device) % 2 == 1  # the last symbol of each
@@ -254,7 +254,7 @@ def _lowest(
         matrix: Tensor = hessian(loss)(corner[inside])
         return matrix
 
-    chunk = max(1, chunk_of(objective, model, TOGETHER) // len(inside))
+    chunk = max(1, chunk_of(model, objective, TOGETHER) // len(inside))
     with FORWARD_MODE:
         blocks = vmap(block_of, chunk_size=chunk)(corners)
     found = torch.linalg.eigvalsh(blocks)[:, 0]

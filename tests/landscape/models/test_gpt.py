@@ -222,7 +222,7 @@ def test_gradients_and_hessian_products_are_those_of_imaginary_steps(variant: Va
     recipe, weights = Recipe(**variant), weights_of(variant)
     kernel, length, theta = random_kernel(recipe.states), recipe.length, flat(weights)
     model, objective = GPT(**variant), ExactLoss(Markov(kernel), length)
-    slope, _ = gradient(objective, model, tensors(weights))
+    slope, _ = gradient(model, objective, tensors(weights))
     naive = gpt_gradient(theta, kernel, length, recipe)
     assert largest_error(slope, naive) < GRADIENT_ERROR
     other = (1 - 1e-9) * kernel + 1e-9 * np.eye(recipe.states)
@@ -233,7 +233,7 @@ def test_gradients_and_hessian_products_are_those_of_imaginary_steps(variant: Va
     product = gpt_hessian_product(theta, rows[0], kernel, length, recipe)
     for count in (FEW - 1, FEW + 1):  # reverse over reverse, and forward over reverse in a batch
         measured = hessian_products(
-            objective, model, tensors(weights), torch.from_numpy(rows[:count])
+            model, objective, tensors(weights), torch.from_numpy(rows[:count])
         )
         assert largest_error(measured[0], product) < PRODUCT_ERROR
         assert largest_error(measured[1], product) > 1e-3  # control: another direction's product
@@ -247,12 +247,12 @@ def test_the_unigram_point_is_critical_and_its_loss_the_entropy_of_pi(variant: V
     point = weights_of(variant) | {"bias": np.log(law)}
     point |= {name: 0 * point[name] for name in (model.embedding_name, model.readout_name)}
     objective = ExactLoss(Markov(kernel), recipe.length)
-    slope, value = gradient(objective, model, tensors(point))
+    slope, value = gradient(model, objective, tensors(point))
     # LayerNorm at E = 0 and no positions multiplies by 1/sqrt(1e-5), layer by layer
     allowed = 1e-14 if recipe.positions == "learned" or not recipe.layer_norm else 1e-11
     assert slope.norm().item() < allowed
     assert abs(value - -(law * np.log(law)).sum()) < 1e-15
-    uniform, _ = gradient(objective, model, tensors(point | {"bias": 0 * law}))
+    uniform, _ = gradient(model, objective, tensors(point | {"bias": 0 * law}))
     assert uniform.norm().item() > 1e-2
 
 
@@ -377,7 +377,7 @@ def test_a_call_leaves_the_model_and_the_generator_alone() -> None:
     for method, argument in (("forward", tokens), ("observe", tokens)):
         call(model, params, method, argument)
     call(model, params, "context_preactivations", 3)
-    gradient(ExactLoss(Markov(random_kernel(2)), 3), model, params)
+    gradient(model, ExactLoss(Markov(random_kernel(2)), 3), params)
     assert torch.equal(torch.get_rng_state(), state)
     assert not model.training
     for name, value in model.named_parameters():
@@ -552,11 +552,11 @@ def test_the_directions_listed_at_a_kink_are_those_of_the_shortest_contexts(
 ) -> None:
     variant, weights, kernel = kinked(2, "tied")
     model, objective = GPT(**variant), ExactLoss(Markov(kernel), 2)
-    whole = kinks.one_sided_curvatures(objective, model, tensors(weights))
+    whole = kinks.one_sided_curvatures(model, objective, tensors(weights))
     # two units and the contexts 0, 1, 00, 01, 10, 11; 00 and 11 open units as 0 and 1 do
     assert len(whole) == 2 * 4
     monkeypatch.setattr(kinks, "MOST_PLACES", 3)
-    few = kinks.one_sided_curvatures(objective, model, tensors(weights))
+    few = kinks.one_sided_curvatures(model, objective, tensors(weights))
     assert len(few) == 3
     for one, other in zip(few, whole, strict=False):
         assert (one.direction - other.direction).norm().item() < 1e-15

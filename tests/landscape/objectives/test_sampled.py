@@ -126,7 +126,7 @@ def test_the_gradient_is_the_complex_step_of_the_sum_over_tokens(sizes: dict[str
     assert np.abs(flatten(numpy_of(other), layout) - expected).max() > 1e-4
 
     direction = torch.ones(1, len(theta), dtype=torch.float64)
-    product = hessian_products(loss, model, params, direction)[0].numpy()
+    product = hessian_products(model, loss, params, direction)[0].numpy()
     names = {name: value.shape for name, value in params.items()}
     step = 1e-5  # second order: truncation 1e-10 of third derivatives, round-off 1e-15/1e-5
     sides = [naive_gradient(theta + sign * step) for sign in (1, -1)]
