@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from landscape.training.recipe import Recipe
+
 if TYPE_CHECKING:
     from landscape.config.cell import CellConfig
 
@@ -57,8 +59,12 @@ chain_and_model = _all(
 )
 
 descent = _all(
-    click.option("--steps", type=int, default=1000, show_default=True, help="Optimiser steps."),
-    click.option("--lr", type=float, default=2e-3, show_default=True, help="Peak learning rate."),
+    click.option(
+        "--steps", type=int, default=Recipe.steps, show_default=True, help="Optimiser steps."
+    ),
+    click.option(
+        "--lr", type=float, default=Recipe.lr, show_default=True, help="Peak learning rate."
+    ),
 )
 
 

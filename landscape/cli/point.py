@@ -27,14 +27,14 @@ def point_at(
     import torch
 
     from landscape.cli.progress import TrainingProgress
-    from landscape.config.build import descent_of, initial_of, model_of, objective_of, seeds_of
-    from landscape.models import ReducedModel, SingleLayer
+    from landscape.config.build import initial_of, model_of, objective_of, recipe_of, seeds_of
     from landscape.models.ansatz import ansatz
     from landscape.models.initial import gaussian
+    from landscape.models.protocols import OnAnsatz
     from landscape.points.bigram import bigram_point
     from landscape.points.unigram import unigram_point
     from landscape.scanning.measurement import trained_point
-    from landscape.training.loop import train
+    from landscape.training.loop import train_together
 
     objective = objective_of(cell, device)
     model = model_of(cell, device, dtype=torch.float64)
@@ -43,16 +43,16 @@ def point_at(
         return model, bigram_point(model, objective, w=w, free=free)
     if kind == "unigram":
         if w is not None:
-            if not isinstance(model, (SingleLayer, ReducedModel)):
+            if not isinstance(model, OnAnsatz):
                 raise ValueError(f"--w={w} belongs to the rank-one ansatz; leave it out")
             free = ansatz(model, 0.0, w, 0.0)
         return model, unigram_point(model, objective, free=free)
     trainee = model_of(cell, device)
     with TrainingProgress() as progress:
-        trajectory = train(
+        (trajectory,) = train_together(
             trainee,
-            objective,
-            **descent_of(cell),
+            [objective],
+            recipe_of(cell),
             seeds=seeds_of(cell),
             initial=initial_of(cell, trainee),
             progress=progress.step,

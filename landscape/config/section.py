@@ -1,5 +1,6 @@
 """What all tables of a configuration have in common, and the kinds of numbers they hold."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -15,6 +16,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     title: ClassVar[str] = ""
+    later: ClassVar[Mapping[str, Any]] = {}
+    """Settings newer than the schema, and the values that say nothing new: ids leave them out."""
 
     def __init__(self, **settings: Any) -> None:
         try:

@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from landscape.models.attention import attention_weights, lookback
+from landscape.models.ansatz import rank_one_layer
+from landscape.models.block import attention_weights, lookback
 from landscape.models.initial import standard
+from landscape.models.parameters import Params
 from landscape.models.score_table import attention_over_contexts, in_lexicographic_order
 
 LARGEST = 2**28
@@ -57,6 +59,9 @@ class SingleLayer(nn.Module):
     positions_name = "positions"
     bias_name = "bias"
     linear_weights = ("query", "key", "value", "output", "hidden_in", "hidden_out", "readout")
+    mirror = True
+    idle = ("query", "key", "output")  # W_V = 0 on the ansatz
+    free = ("query", "key")
 
     def __init__(
         self,
@@ -181,3 +186,14 @@ class SingleLayer(nn.Module):
         live = self.hidden_out.detach().abs().amax(dim=0) > 0
         h = self.hidden_in[live] @ self._context_residual(length)
         return in_lexicographic_order(h, self.states, length).T
+
+    def ansatz(self, e: float, w: float, b: float, alpha: Float[Tensor, " d"]) -> Params:
+        """The rank-one ansatz at (e, w, b) along alpha, as `landscape.models.ansatz` writes it."""
+        zeros = {name: torch.zeros_like(value) for name, value in self.named_parameters()}
+        return zeros | {
+            "embedding": e * alpha,
+            "positions": (-e / 2 * alpha).repeat(self.length, 1),
+            self.readout_name: e * alpha,
+            "bias": torch.full_like(zeros["bias"], b),
+            **rank_one_layer(w, alpha, self.hidden),
+        }

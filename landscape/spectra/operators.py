@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from threading import RLock
 
 import torch
 from jaxtyping import Float
@@ -10,8 +11,15 @@ from torch import Tensor, nn
 from torch.func import grad, jvp, vmap
 
 from landscape.models.parameters import Coordinates, in_float64
-from landscape.numerics.forward_mode import FORWARD_MODE
 from landscape.objectives.protocol import Objective, chunk_of
+
+FORWARD_MODE = RLock()
+"""Held by whoever differentiates forward: that belongs to one thread at a time.
+
+torch.func counts how deeply `jvp` and `jacfwd` are nested in a variable of the whole process: a
+thread that leaves a derivative of its own ends that of every other, whose tangents then become zero
+without a word.
+"""
 
 LARGEST_DENSE = 20_000
 """Most parameters of a dense Hessian: 3.2 GB a matrix, of which the eigensolver needs a few."""
@@ -116,3 +124,47 @@ def dense_hessian(
     unit = torch.eye(axes.size, dtype=torch.float64, device=device)
     matrix = hessian_products(model, objective, params, unit)
     return (matrix + matrix.T) / 2
+
+
+RAY_STEP = 2.0**-10
+"""Of the second derivatives that are extrapolated along a ray, in multiples of its direction."""
+
+
+def curvatures_along_rays(
+    loss: Callable[[Float[Tensor, " D"]], Float[Tensor, ""]],
+    points: Float[Tensor, "n D"],
+    direction: Float[Tensor, " D"],
+    *,
+    step: float = RAY_STEP,
+    chunk: int | None = None,
+) -> Float[Tensor, " n"]:
+    """lim_{t->0+} d^2/dt^2 L(theta + t v) at every point, on the far side of a kink too.
+
+    Beyond the kink the loss is smooth, so the cubic through the second derivatives at
+    t = h, 2h, 3h, 4h extrapolates to t = 0 with error O(h^4).
+
+    Args:
+        loss: of a parameter vector, in float64.
+        points: where.
+        direction: v, of any length.
+        step: h.
+        chunk: how many second derivatives are formed at once; all by default.
+
+    >>> hinge = lambda x: x.clamp(min=0).square().sum()
+    >>> points, up = torch.zeros(1, 1).double(), torch.ones(1).double()
+    >>> [round(curvatures_along_rays(hinge, points, v).item(), 9) for v in (up, -up)]
+    [2.0, 0.0]
+    """
+    multiples = torch.arange(1, 5, dtype=points.dtype, device=points.device)
+
+    def second(point: Tensor, multiple: Tensor) -> Tensor:
+        def along(t: Tensor) -> Tensor:
+            return loss(point + t * direction)
+
+        value: Tensor = jvp(grad(along), (multiple * step,), (torch.ones_like(multiple),))[1]
+        return value
+
+    starts = points.repeat_interleave(4, 0)
+    with FORWARD_MODE:
+        values = vmap(second, chunk_size=chunk)(starts, multiples.repeat(len(points)))
+    return values.reshape(-1, 4) @ values.new_tensor([4.0, -6.0, 4.0, -1.0])

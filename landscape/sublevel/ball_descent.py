@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import grad_and_value, vmap
 
 from landscape.models.parameters import Coordinates
-from landscape.models.protocols import Readable
+from landscape.models.protocols import Named
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.protocol import chunk_of
 from landscape.points.critical_point import CriticalPoint
@@ -72,9 +72,8 @@ class BallDescent:
         self.starts, self.steps = starts, steps
         self.generator = torch.Generator().manual_seed(seed)
         self.kept = self.centre.new_zeros(0, self.axes.size)
-        names = {"embedding"}
-        if isinstance(model, Readable):
-            names = {model.embedding_name, model.readout_name}
+        assert isinstance(model, Named)  # or it would have no unigram point
+        names = {model.embedding_name, model.readout_name}
         self.embedded = torch.cat(
             [
                 torch.full((shape.numel(),), name in names, device=self.centre.device)

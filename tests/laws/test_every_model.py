@@ -34,6 +34,7 @@ from landscape.sources import (
     SwitchingMarkov,
 )
 from landscape.training.loop import Trajectory, train, train_together
+from landscape.training.recipe import Recipe as Descent
 from tests.laws.variants import VARIANTS, Variant, name_of
 from tests.twins.gpt import Recipe, gpt_logits
 from tests.twins.single_layer import naive_logits, random_weights, shapes
@@ -353,7 +354,10 @@ def check_that_runs_are_their_own(runs: Runs) -> None:
     seeds = [3, 1]
     objectives = [runs.objective(chain) for chain in runs.chains]
     with patch("landscape.objectives.population.ENTRIES", 1 if runs.one_by_one else 2**22):
-        together = train_together(runs.model, objectives, seeds=seeds, **runs.options)
+        options = dict(runs.options)
+        initial = options.pop("initial")
+        recipe = Descent(**options)
+        together = train_together(runs.model, objectives, recipe, seeds=seeds, initial=initial)
     for objective, batch, other in zip(objectives, together, reversed(together), strict=True):
         for run, seed in enumerate(seeds):
             alone = train(runs.model, objective, seeds=[seed], **runs.options)

@@ -21,8 +21,7 @@ from torch.func import vmap
 
 from landscape.models import GPT, Readable, SingleLayer
 from landscape.models.initial import STANDARD_DEVIATION
-from landscape.models.parameters import Coordinates
-from landscape.models.protocols import call
+from landscape.models.parameters import Coordinates, call
 from landscape.objectives.exact import ExactLoss
 from landscape.slices.plane import loss_slice
 from landscape.sources import Markov

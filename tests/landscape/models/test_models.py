@@ -16,7 +16,7 @@ from torch.func import vmap
 from landscape.models import Readable, ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.initial import gaussian, standard
-from landscape.models.protocols import call, parameters_of
+from landscape.models.parameters import call, parameters_of
 from tests.check_values import agrees
 from tests.twins.single_layer import naive_logits, random_weights, sequences, shapes
 

@@ -20,7 +20,7 @@ from torch.func import grad, jvp, vmap
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.initial import gaussian
-from landscape.models.protocols import Params
+from landscape.models.parameters import Params
 from landscape.objectives.exact import ExactLoss, enumerated_context_logits, stacked_tables
 from landscape.sources import BinaryMarkov, Markov
 from tests.twins.single_layer import (

@@ -13,7 +13,7 @@ from torch.func import grad, vmap
 
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
-from landscape.models.protocols import call
+from landscape.models.parameters import call
 from landscape.models.sequence_table import sequence_logits
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.population import population_loss

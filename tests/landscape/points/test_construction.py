@@ -230,18 +230,25 @@ def test_training_that_ends_above_the_least_loss_is_an_error_that_says_by_how_mu
 
 
 class Foreign:
-    """The chain (.2, .3) as a source that is no BinaryMarkov."""
+    """The chain (.2, .3) as a source that does not tell p and q, unless it is to."""
 
-    def __init__(self) -> None:
-        self.chain = BinaryMarkov(0.2, 0.3)
+    def __init__(self, *told: str) -> None:
+        self.chain, self.told = BinaryMarkov(0.2, 0.3), told
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("p", "q") and name not in self.told:
+            raise AttributeError(name)
         return getattr(self.chain, name)
 
 
 def test_a_source_without_a_closed_form_bigram_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"source=Foreign has no closed-form point here"):
-        bigram_point(SingleLayer(width=2, length=2), ExactLoss(Foreign(), 2))
+    model = SingleLayer(width=2, length=2)
+    for source in (Foreign(), Foreign("p")):
+        with pytest.raises(ValueError, match=r"source=Foreign has no closed-form point here"):
+            bigram_point(model, ExactLoss(source, 2))
+    told, own = Foreign("p", "q"), BinaryMarkov(0.2, 0.3)  # control: it is the names that count
+    one, other = (bigram_point(model, ExactLoss(each, 2)).loss for each in (told, own))
+    assert one == other
 
 
 def test_the_unigram_point_asks_a_source_for_nothing_but_its_stationary_law() -> None:

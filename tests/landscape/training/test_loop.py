@@ -19,7 +19,7 @@ from landscape.objectives.exact import ExactLoss
 from landscape.objectives.sampled import SampledLoss
 from landscape.sources import BinaryMarkov
 from landscape.training.loop import Trajectory, train, train_together
-from landscape.training.optimizers import one_cycle
+from landscape.training.recipe import Recipe, one_cycle
 from tests.check_values import agrees, entry, value
 from tests.twins.single_layer import (
     LINEAR,
@@ -72,7 +72,9 @@ def test_a_run_trained_in_a_batch_is_the_run_trained_alone(
     chains: list[tuple[float, float]], seeds: list[int], width: int, length: int, tying: str
 ) -> None:
     model = SingleLayer(width=width, length=length, tying=tying)
-    together = train_together(model, [exact(*c, length) for c in chains], steps=20, seeds=seeds)
+    together = train_together(
+        model, [exact(*c, length) for c in chains], Recipe(steps=20), seeds=seeds
+    )
     for chain, batch in zip(chains, together, strict=True):
         for run, seed in enumerate(seeds):
             alone = train(model, exact(*chain, length), steps=20, seeds=[seed])
@@ -84,7 +86,7 @@ def test_a_run_trained_in_a_batch_is_the_run_trained_alone(
 def test_runs_of_a_batch_keep_their_own_seed_and_chain(tying: str) -> None:
     model = SingleLayer(width=4, length=5, tying=tying)
     chains = [(0.5, 0.8), (0.2, 0.3), (0.9, 0.9)]
-    together = train_together(model, [exact(*c, 5) for c in chains], steps=20, seeds=[3, 1])
+    together = train_together(model, [exact(*c, 5) for c in chains], Recipe(steps=20), seeds=[3, 1])
     for (p, q), batch in zip(chains, together, strict=True):
         assert batch.source == BinaryMarkov(p, q)
         assert batch.seeds == (3, 1)
@@ -296,8 +298,8 @@ def test_float32_runs_stay_float32_and_near_the_float64_runs() -> None:
     chains = [exact(0.5, 0.8, 4), exact(0.2, 0.3, 4)]
     single = SingleLayer(width=3, length=4, dtype=torch.float32)
     double = SingleLayer(width=3, length=4)
-    short = train_together(single, chains, steps=20, seeds=[0, 1])
-    long = train_together(double, chains, steps=20, seeds=[0, 1])
+    short = train_together(single, chains, Recipe(steps=20), seeds=[0, 1])
+    long = train_together(double, chains, Recipe(steps=20), seeds=[0, 1])
     for low, high in zip(short, long, strict=True):
         assert {end.dtype for end in low.params.values()} == {torch.float32}
         assert {end.dtype for end in high.params.values()} == {torch.float64}
@@ -399,9 +401,8 @@ def test_a_sampled_run_of_a_batch_is_the_run_trained_alone(
     model = SingleLayer(width=3, length=sizes[0])
     chains = [(0.5, 0.8), (0.2, 0.3)]
     options: dict[str, Any] = {"steps": 20, "optimizer": optimizer, "lr": 1e-2}
-    together = train_together(
-        model, [drawn(*chain, *sizes) for chain in chains], seeds=[3, 1], **options
-    )
+    losses = [drawn(*chain, *sizes) for chain in chains]
+    together = train_together(model, losses, Recipe(**options), seeds=[3, 1])
     for chain, batch in zip(chains, together, strict=True):
         for run, seed in enumerate((3, 1)):
             alone = train(model, drawn(*chain, *sizes), seeds=[seed], **options)
@@ -624,9 +625,8 @@ PUBLISHED = [(0.5, 0.8), (0.9, 0.9), (0.2, 0.3)]
 @pytest.fixture(scope="module", params=["tied", "untied"])
 def survival(request: pytest.FixtureRequest) -> tuple[str, dict[tuple[float, float], Trajectory]]:
     model = SingleLayer(width=4, length=8, tying=request.param)
-    done = train_together(
-        model, [exact(p, q, 8) for p, q in PUBLISHED], steps=1000, seeds=range(12)
-    )
+    losses = [exact(p, q, 8) for p, q in PUBLISHED]
+    done = train_together(model, losses, Recipe(steps=1000), seeds=range(12))
     return request.param, dict(zip(PUBLISHED, done, strict=True))
 
 
