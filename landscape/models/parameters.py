@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -87,6 +87,16 @@ class Coordinates:
         pieces = vector.split([shape.numel() for shape in self.shapes])
         rows = zip(self.names, pieces, self.shapes, strict=True)
         return {name: piece.reshape(shape) for name, piece, shape in rows}
+
+    def among(self, names: Collection[str], like: Tensor) -> Bool[Tensor, " D"]:
+        """Which coordinates belong to parameters of these names, on the device of a tensor.
+
+        >>> Coordinates.of({"e": torch.zeros(2), "b": torch.zeros(())}).among({"b"}, torch.ones(1))
+        tensor([False, False,  True])
+        """
+        sizes = torch.tensor([shape.numel() for shape in self.shapes])
+        chosen = torch.tensor([name in names for name in self.names])
+        return chosen.repeat_interleave(sizes).to(like.device)
 
     def labels(self) -> list[str]:
         """One label per coordinate, such as ``hidden_in[3,0]``."""

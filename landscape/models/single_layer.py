@@ -120,15 +120,19 @@ class SingleLayer(nn.Module):
         y = inputs + attention @ (inputs @ self.value.T) @ self.output.T
         return y + torch.relu(y @ self.hidden_in.T) @ self.hidden_out.T
 
-    def forward(self, tokens: Int[Tensor, "B N"]) -> Float[Tensor, "B N 2"]:
-        """Logits (0, logit_n) of the next symbol at every position."""
+    def _inputs(self, tokens: Int[Tensor, "B N"]) -> Float[Tensor, "B N d"]:
+        """u_n = x_n e + p_n."""
         n = tokens.shape[1]
         if n > self.length:
             raise ValueError(
                 f"tokens have length {n}, the model was built for at most {self.length}; "
                 f"build it with length={n}"
             )
-        z = self.represent(tokens[..., None] * self.embedding + self.positions[:n])
+        return tokens[..., None] * self.embedding + self.positions[:n]
+
+    def forward(self, tokens: Int[Tensor, "B N"]) -> Float[Tensor, "B N 2"]:
+        """Logits (0, logit_n) of the next symbol at every position."""
+        z = self.represent(self._inputs(tokens))
         logit = z @ getattr(self, self.readout_name) + self.bias
         return torch.stack([torch.zeros_like(logit), logit], dim=-1)
 
@@ -138,10 +142,10 @@ class SingleLayer(nn.Module):
         `attention` [B,1,1,N,N] is its weights, `attended` [B,1,N] the Euclidean norm of what it
         adds to the stream and `stream` [B,1,N] that of the stream it is added to.
         """
-        n = tokens.shape[1]
-        u = tokens[..., None] * self.embedding + self.positions[:n]
+        u = self._inputs(tokens)
         queries, keys = u @ self.query.T, u @ self.key.T
-        weights = attention_weights(queries[:, None], keys[:, None], lookback(n, None, u).mask)
+        mask = lookback(tokens.shape[1], None, u).mask
+        weights = attention_weights(queries[:, None], keys[:, None], mask)
         added = weights[:, 0] @ (u @ self.value.T) @ self.output.T
         return {
             "attention": weights[:, None],

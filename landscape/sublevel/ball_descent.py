@@ -74,12 +74,7 @@ class BallDescent:
         self.kept = self.centre.new_zeros(0, self.axes.size)
         assert isinstance(model, Named)  # or it would have no unigram point
         names = {model.embedding_name, model.readout_name}
-        self.embedded = torch.cat(
-            [
-                torch.full((shape.numel(),), name in names, device=self.centre.device)
-                for name, shape in zip(self.axes.names, self.axes.shapes, strict=True)
-            ]
-        )
+        self.embedded = self.axes.among(names, self.centre)
 
         def quotient(offset: Float[Tensor, " D"]) -> Float[Tensor, ""]:
             rise = objective(model, self.axes.params(self.centre + offset)) - origin.loss

@@ -16,6 +16,7 @@ from torch.func import hessian, vmap
 
 from landscape.models.ansatz import Frame, best_bias, on_ansatz
 from landscape.models.parameters import Coordinates, in_float64, unchanged
+from landscape.models.protocols import Named
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.protocol import chunk_of
 from landscape.points.bigram import DEFAULT_W, bigram_coordinates
@@ -45,7 +46,7 @@ def unigram_start(
     there = in_float64(point.params)
     for name in axes.names:
         off = float((there[name] - given[name]).abs().max())
-        bias = name.rpartition(".")[2] == "bias"
+        bias = isinstance(model, Named) and name == model.bias_name
         if off > (1e-9 if bias else 0.0):
             raise ValueError(
                 f"start is no unigram point: its {name} is off by {off:.2g}; give "
@@ -202,13 +203,9 @@ def _lowest(
     model: nn.Module, objective: ExactLoss, axes: Coordinates, corners: Float[Tensor, "n D"]
 ) -> Float[Tensor, " n"]:
     """The least eigenvalue of the Hessian's (embedding, readout, bias) block; nan at a kink."""
-    block = ("embedding", "readout", "bias")
-    inside = torch.cat(
-        [
-            torch.full((shape.numel(),), name in block, device=corners.device)
-            for name, shape in zip(axes.names, axes.shapes, strict=True)
-        ]
-    ).nonzero()[:, 0]
+    assert isinstance(model, Named)  # or it would have no unigram point
+    names = {model.embedding_name, model.readout_name, model.bias_name}
+    inside = axes.among(names, corners).nonzero()[:, 0]
 
     def block_of(corner: Tensor) -> Tensor:
         def loss(part: Tensor) -> Tensor:

@@ -19,8 +19,17 @@ from landscape.config.model import MODELS, ModelKind
 from landscape.config.scan import ScanConfig
 from landscape.config.source import SOURCES, SourceKind
 from landscape.errors import ConfigError
+from landscape.models import ReducedModel
+from landscape.models.ansatz import reduced_coordinates
+from landscape.objectives.exact import ExactLoss
+from landscape.points.bigram import bigram_point
+from landscape.points.unigram import unigram_point
 from landscape.scanning.scan import scan
+from landscape.slices.reduced_plane import coordinate_slice
+from landscape.sources import BinaryMarkov
 from landscape.sources.finite_memory import FiniteMemory
+from landscape.sublevel.escape_on_ansatz import escape_along_ansatz
+from landscape.sublevel.valley import valley_path
 
 HERE = "tests.laws.test_from_outside"
 
@@ -48,6 +57,52 @@ class Mirrored(FiniteMemory):
     def kernel(self) -> np.ndarray:
         p = float(self.p)
         return np.array([[1 - p, p], [p, 1 - p]])
+
+
+class Mute(nn.Module):
+    """The reduced model under other names, and a name short of `OnAnsatz`."""
+
+    states, width = 2, 1
+    embedding_name = readout_name = "E"
+    bias_name, idle, free = "c", (), ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.E, self.W, self.c = (nn.Parameter(torch.zeros(()).double()) for _ in range(3))
+
+    def ansatz(self, e: float, w: float, b: float, alpha: Tensor) -> dict[str, Tensor]:
+        return dict(zip("EWc", torch.tensor([e, w, b], dtype=torch.float64), strict=True))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        growth = 1 + 2 * self.W * self.W.abs()
+        logit = self.E**2 * growth * tokens + self.c - self.E**2 / 2
+        return torch.stack([0 * logit, logit], dim=-1)
+
+
+class Scalars(Mute):
+    mirror = False
+
+
+def test_what_is_built_on_the_ansatz_asks_a_model_for_its_protocol_alone() -> None:
+    model, loss = Scalars(), ExactLoss(BinaryMarkov("0.5", "0.8"), 2)
+    own = ReducedModel()
+    for w in (-1.2, -0.9):
+        point, same = bigram_point(model, loss, w=w), bigram_point(own, loss, w=w)
+        assert list(point.params.values()) == list(same.params.values())
+        assert abs(point.loss - loss.source.entropy_rate) < 1e-15
+        assert reduced_coordinates(model, point.params) == same.coordinates
+        found = coordinate_slice(model, loss, point.params, resolution=5)
+        expected = coordinate_slice(own, loss, same.params, resolution=5)
+        assert np.abs(found.loss - expected.loss).max() < 1e-14 and not found.faults()
+    start = unigram_point(model, loss, free={"W": torch.tensor(-0.3).double()})
+    path = valley_path(model, loss, start, points=11)
+    assert (path.faults(), path.monotone) == ((), True)
+    radius = escape_along_ansatz(model, loss, start).radius
+    assert 0 < radius - (0.5**0.5 - 0.3) < 1e-2
+    # control: a name less, and none of it is known
+    for construct in (valley_path, escape_along_ansatz, coordinate_slice):
+        with pytest.raises(ValueError, match=r"model=Mute has no coordinates \(e, w, b\)"):
+            construct(Mute(), loss, start.params)
 
 
 @pytest.fixture
