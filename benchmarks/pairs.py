@@ -22,7 +22,7 @@ from landscape import (
     unigram_point,
 )
 from landscape.models.initial import gaussian, standard
-from landscape.models.parameters import Coordinates, parameters_of
+from landscape.models.parameters import Coordinates, as_arrays, parameters_of
 from landscape.objectives.protocol import Objective
 from landscape.spectra.operators import gradient, hessian_products
 from landscape.training.loop import train_together
@@ -262,7 +262,7 @@ def predicted_spectrum() -> Iterator[Pair]:
     """The unigram spectrum from the closed form, against the dense Hessian's."""
     model, loss = SingleLayer(width=8, length=10), ExactLoss(CHAIN, 10)
     point = unigram_point(model, loss, free=gaussian(model, 0.5, 0))
-    weights = {name: value.numpy() for name, value in point.params.items()}
+    weights = as_arrays(point.params)
     size = sum(value.numel() for value in parameters_of(model).values())
 
     def predicted() -> torch.Tensor:
