@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from landscape.training.recipe import Recipe
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -125,8 +127,12 @@ chain_and_model = _all(
 )
 
 descent = _all(
-    click.option("--steps", type=int, default=1000, show_default=True, help="Optimiser steps."),
-    click.option("--lr", type=float, default=2e-3, show_default=True, help="Peak learning rate."),
+    click.option(
+        "--steps", type=int, default=Recipe.steps, show_default=True, help="Optimiser steps."
+    ),
+    click.option(
+        "--lr", type=float, default=Recipe.lr, show_default=True, help="Peak learning rate."
+    ),
 )
 
 
@@ -284,15 +290,15 @@ def point_at(
     import torch
 
     from landscape.cli.progress import TrainingProgress
-    from landscape.config.build import descent_of, initial_of, model_of, objective_of, seeds_of
+    from landscape.config.build import initial_of, model_of, objective_of, recipe_of, seeds_of
     from landscape.errors import refused
-    from landscape.models import ReducedModel, SingleLayer
     from landscape.models.ansatz import ansatz
     from landscape.models.initial import gaussian
+    from landscape.models.protocols import OnAnsatz
     from landscape.points.bigram import bigram_point
     from landscape.points.unigram import unigram_point
     from landscape.scanning.measurement import trained_point
-    from landscape.training.loop import train
+    from landscape.training.loop import train_together
 
     objective = objective_of(cell, device)
     model = model_of(cell, device, dtype=torch.float64)
@@ -301,7 +307,7 @@ def point_at(
         return model, bigram_point(model, objective, w=w, free=free)
     if kind == "unigram":
         if w is not None:
-            if not isinstance(model, (SingleLayer, ReducedModel)):
+            if not isinstance(model, OnAnsatz):
                 raise refused("w", w, why="it is of the rank-one ansatz", hint="leave it out")
             free = ansatz(model, 0.0, w, 0.0)
         return model, unigram_point(model, objective, free=free)
@@ -310,10 +316,10 @@ def point_at(
         raise refused("train.data", cell.train.data, why=why, hint="leave it out")
     trainee = model_of(cell, device)
     with TrainingProgress() as progress:
-        trajectory = train(
+        (trajectory,) = train_together(
             trainee,
-            objective,
-            **descent_of(cell),
+            [objective],
+            recipe_of(cell),
             seeds=seeds_of(cell),
             initial=initial_of(cell, trainee),
             progress=progress.step,

@@ -16,7 +16,7 @@ from landscape.models import SingleLayer
 from landscape.models.protocols import Readable
 from landscape.models.representation import KINK, MISREAD, misread, representation
 from landscape.sources import BinaryMarkov, LagMarkov, MarkovSource, SwitchingMarkov
-from landscape.sources.memory_law import MemoryLaw
+from landscape.sources.finite_memory import FiniteMemory
 from theory.chain.kernel import chain_of, law_entropy
 from theory.spectra.predicted_spectrum import PredictedSpectrum
 from theory.spectra.states import Head, states_spectrum
@@ -92,7 +92,7 @@ def kernel_of(source: MarkovSource) -> tuple[Kernel, int] | None:
         case LagMarkov(chain=inner, lag=lag):
             found = kernel_of(inner)
             return None if found is None else (found[0], lag)
-        case MemoryLaw() if len(source.kernel) <= MOST_CONTEXTS:
+        case FiniteMemory() if len(source.kernel) <= MOST_CONTEXTS:
             return source.kernel.tolist(), 1
     return None
 

@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 
 from landscape.config import Measure, Model, Section, Source, Train
 from landscape.config.canonical import SCHEMA, sha256
-from landscape.config.model import GPT
 from landscape.errors import Setting, Text, refused
 
 SECTIONS: dict[str, type[Section]] = {
@@ -20,18 +19,6 @@ SECTIONS: dict[str, type[Section]] = {
 
 EXACT_CONTEXTS = 2**16
 """The most contexts that the exact objective enumerates: binary ones of length 16."""
-
-LATER: dict[str, dict[str, Any]] = {
-    "source": dict.fromkeys(
-        ("p", "q", "states", "order", "kernel", "kernel_seed", "concentration", "start")
-    ),
-    "model": dict.fromkeys(GPT),
-    "train": {
-        **dict.fromkeys(("momentum", "evaluate_every", "checkpoints")),
-        "schedule": "one-cycle",
-    },
-}
-"""Settings newer than the schema, and the values that say nothing new: left out, so ids stand."""
 
 
 class CellConfig(Section):
@@ -76,9 +63,9 @@ class CellConfig(Section):
 
     @model_validator(mode="after")
     def _model_and_source_go_together(self) -> "CellConfig":
-        states, kind, init = self.source.symbols, self.model.kind, self.model.init
-        if states != 2 and (kind in ("single-layer", "reduced") or init in ("ansatz", "basin")):
-            what = ("model.init", init) if kind == "gpt" else ("model.kind", kind)
+        states, init, only = self.source.symbols, self.model.init, self.model.the_kind.states
+        if states != 2 and (only == 2 or init in ("ansatz", "basin")):
+            what = ("model.kind", self.model.kind) if only else ("model.init", init)
             other: Text = ("take ", Setting("model.kind", "gpt"))
             if init != "standard":
                 other = (*other, " with ", Setting("model.init", "standard"))
@@ -101,8 +88,8 @@ class CellConfig(Section):
     def settings(self) -> dict[str, dict[str, Any]]:
         """The resolved settings as plain tables, without the coordinates."""
         tables = {name: getattr(self, name).model_dump() for name in SECTIONS}
-        for section, values in LATER.items():
-            for name, value in values.items():
+        for section, table in SECTIONS.items():
+            for name, value in table.later.items():
                 if tables[section][name] == value:
                     del tables[section][name]
         return tables

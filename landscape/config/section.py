@@ -1,6 +1,6 @@
 """What all tables of a configuration have in common: how they refuse, and the numbers they hold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
@@ -19,6 +19,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     title: ClassVar[str] = ""
+    later: ClassVar[Mapping[str, Any]] = {}
+    """Settings newer than the schema, and the values that say nothing new: ids leave them out."""
 
     def __init__(self, **settings: Any) -> None:
         try:

@@ -16,7 +16,7 @@ import sympy
 import torch
 import xarray
 
-from landscape.config.build import descent_of, initial_of, model_of, seeds_of, training_objective_of
+from landscape.config.build import initial_of, model_of, recipe_of, seeds_of, training_objective_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ScanConfig
 from landscape.models.user_code import refuse_code
@@ -251,7 +251,7 @@ class _Job:
         trajectories = train_together(
             model,
             [training_objective_of(cell, device) for cell in batch],
-            **descent_of(settings),
+            recipe_of(settings),
             seeds=seeds,
             initial=initial_of(settings, model),
             progress=progress,

@@ -84,7 +84,7 @@ def command(
     from landscape.cli.tables.surface_words import picture, record, terminal
     from landscape.comparison.reduced_model import surface_error, surface_of, surface_refuted
     from landscape.config.build import objective_of
-    from landscape.models import ReducedModel, SingleLayer
+    from landscape.models.protocols import OnAnsatz
 
     if kind == "trained" and plane.startswith("reduced"):
         raise click.UsageError("a trained point is not on the ansatz; give --at unigram or bigram")
@@ -103,7 +103,7 @@ def command(
         train={"steps": steps, "lr": lr, "dtype": dtype},
         measure={"random_weights": random_weights},
     )
-    if plane.startswith("reduced") and cell.model.kind not in ("single-layer", "reduced"):
+    if plane.startswith("reduced") and not cell.model.the_kind.on_ansatz:
         raise click.UsageError(
             f"--plane {plane} runs over the rank-one ansatz, which --model {cell.model.kind} has "
             f"no coordinates of; take eigen, random, filter or a file"
@@ -117,7 +117,6 @@ def command(
     sizes: dict[str, Any] = {"resolution": resolution, "radius": reach}
     curvatures = None
     if plane.startswith("reduced"):
-        assert isinstance(model, (SingleLayer, ReducedModel))  # refused above
         from landscape.slices.reduced_plane import coordinate_slice
 
         axes = tuple(plane.removeprefix("reduced-"))[: 1 if line else 2]
@@ -133,7 +132,7 @@ def command(
         found, curvatures = _affine(
             cell, model, objective, point, plane, line, eigenvectors, w, sizes, device
         )
-    mirror = not isinstance(model, ReducedModel)
+    mirror = not isinstance(model, OnAnsatz) or model.mirror
     predicted = surface_of(found, objective.source, mirror=mirror)
     error = surface_error(found, predicted)
     result = record(found, error, curvatures)

@@ -43,14 +43,14 @@ def command(
     from landscape.cli.emit import emit
     from landscape.cli.progress import TrainingProgress
     from landscape.config.build import (
-        descent_of,
         initial_of,
         model_of,
+        recipe_of,
         seeds_of,
         training_objective_of,
     )
     from landscape.sources import REFERENCES
-    from landscape.training.loop import train
+    from landscape.training.loop import train_together
 
     if data == "exact" and (batch is not None or evaluate_every is not None):
         raise click.UsageError("--batch and --evaluate-every belong to --data sampled")
@@ -75,10 +75,10 @@ def command(
     model = model_of(cell, device)
     objective = training_objective_of(cell, device)
     with TrainingProgress() as progress:
-        trajectory = train(
+        (trajectory,) = train_together(
             model,
-            objective,
-            **descent_of(cell),
+            [objective],
+            recipe_of(cell),
             seeds=seeds_of(cell),
             initial=initial_of(cell, model),
             progress=progress.step,

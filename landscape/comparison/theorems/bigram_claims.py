@@ -123,7 +123,7 @@ def bias_claims(subject: Subject) -> Iterator[Check]:
 
         def slope(b: float, e: float = e, w: float = w) -> float:
             params = ansatz(model, e, w, b)
-            return float(gradient(reduced.objective, reduced.model, params)[0][2])
+            return float(gradient(reduced.model, reduced.objective, params)[0][2])
 
         found = brentq(slope, -40.0, 40.0, xtol=1e-14)
         predicted = float(closed("bias", 1)(p, q, e, w, -1 if w < 0 else 1))
@@ -149,7 +149,7 @@ def critical_point_claims(subject: Subject) -> Iterator[Check]:
 
     def slope(at: np.ndarray) -> np.ndarray:
         params = ansatz(model, *at.tolist())
-        return np.asarray(gradient(reduced.objective, reduced.model, params)[0].numpy())
+        return np.asarray(gradient(reduced.model, reduced.objective, params)[0].numpy())
 
     for start in draws:
         solution = root(slope, start, tol=1e-13, options={"maxfev": MOST})
@@ -161,7 +161,7 @@ def critical_point_claims(subject: Subject) -> Iterator[Check]:
         at_unigram = max(abs(e), abs(b - np.log(p / q)))
         at_bigram = max(abs(gap - star), abs(b - e**2 / 2 - np.log(p / (1 - p))))
         far = max(far, min(at_unigram, at_bigram))
-        H = dense_hessian(reduced.objective, reduced.model, ansatz(model, e, w, b))
+        H = dense_hessian(reduced.model, reduced.objective, ansatz(model, e, w, b))
         stiff = max(stiff, EPS / float(torch.linalg.eigvalsh(H)[-1].abs()))
     yield Check.of(
         "search",

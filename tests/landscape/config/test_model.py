@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 import torch
 
-from landscape.config.build import descent_of, initial_of, model_of
+from landscape.config.build import initial_of, model_of, recipe_of
 from landscape.config.cell import CellConfig
-from landscape.config.model import GPT as GPT_SETTINGS
+from landscape.config.model import MODELS
 from landscape.config.reading import SETTINGS
 from landscape.config.scan import ScanConfig
 from landscape.models import GPT, ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz, basin
 from landscape.models.initial import low_rank, standard
+from landscape.training.recipe import Recipe
 
+GPT_SETTINGS = MODELS["gpt"].own
 CHAIN = {"p": "0.5", "q": "0.8"}
 TERNARY = {"kind": "switching", "states": 3, "p": "0.9"}
 PLAIN = {"kind": "gpt", "layer_norm": False, "activation": "relu"}  # what holds the ansatz
@@ -166,10 +168,9 @@ def test_every_setting_of_a_gpt_enters_its_id() -> None:
 
 
 def test_what_is_looked_at_and_how_fast_it_goes_reach_the_training() -> None:
-    found = descent_of(cell(train={"checkpoints": 3, "schedule": "constant"}))
-    assert (found["checkpoints"], found["schedule"]) == (3, "constant")
-    plain = descent_of(cell())
-    assert (plain["checkpoints"], plain["schedule"]) == (None, "one-cycle")
+    found = recipe_of(cell(train={"checkpoints": 3, "schedule": "constant"}))
+    assert (found.checkpoints, found.schedule) == (3, "constant")
+    assert recipe_of(cell()) == Recipe()
 
 
 # --- axes ---------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from landscape.config.build import initial_of, model_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ConfigError, ScanConfig
 from landscape.models.initial import low_rank, standard
-from landscape.models.protocols import parameters_of
+from landscape.models.parameters import parameters_of
 from landscape.models.user_code import build
 from landscape.scanning.scan import scan
 from landscape.store.scan_store import ScanStore

@@ -17,7 +17,7 @@ from landscape.cli import main
 from landscape.config.build import model_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ConfigError, ScanConfig
-from landscape.models.protocols import Params
+from landscape.models.parameters import Params
 from landscape.scanning.presets import load, names
 from landscape.scanning.presets.expectation import READERS, Expectation, Finding, compare_with
 from landscape.scanning.presets.preset import SIZES, Size
