@@ -25,8 +25,9 @@ from landscape.comparison.unigram_law import (
     predict_unigram,
 )
 from landscape.models import ReducedModel, SingleLayer
+from landscape.models.protocols import OnAnsatz
 from landscape.points.critical_point import CriticalPoint
-from landscape.sources import BinaryMarkov, MarkovSource
+from landscape.sources import MarkovSource, TwoState
 from landscape.spectra.spectrum import Spectrum
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
@@ -78,7 +79,7 @@ def _predicted(
     model: nn.Module, point: CriticalPoint, source: MarkovSource, length: int | None
 ) -> PredictedSpectrum | UnigramPrediction | FailedHypothesis | None:
     """The exact prediction for the paper's models, else what the universal unigram law says."""
-    if isinstance(model, (SingleLayer, ReducedModel)) and isinstance(source, BinaryMarkov):
+    if isinstance(model, (SingleLayer, ReducedModel)) and isinstance(source, TwoState):
         return _predict_exactly(model, point, source, length)
     length = _length_of(model, point) if length is None else length
     if point.kind != "unigram" or length is None:
@@ -96,7 +97,7 @@ def _length_of(model: nn.Module, point: CriticalPoint) -> int | None:
 
 
 def _predict_exactly(
-    model: nn.Module, point: CriticalPoint, source: BinaryMarkov, length: int | None
+    model: nn.Module, point: CriticalPoint, source: TwoState, length: int | None
 ) -> PredictedSpectrum | None:
     """The paper's models on the binary chain, from p and q as decimals."""
     p, q = source.p, source.q
@@ -172,7 +173,7 @@ def compare(
     if not isinstance(predicted, PredictedSpectrum):
         return Report(None, None, _curvature_word(spectrum), ())
 
-    chain = source if isinstance(source, BinaryMarkov) else None
+    chain = source if isinstance(source, TwoState) else None
     full = predicted.full()
     max_error = float(np.abs(full - spectrum.eigenvalues.cpu().numpy()).max())
     size = float(np.abs(full).max(initial=1.0))
@@ -187,7 +188,7 @@ def compare(
         assert chain is not None  # what _predicted says by leaving out the other
         value = entropies(chain.p, chain.q)[point.kind == "bigram"]
         # ||H|| is at least the largest eigenvalue of E[r(1-r) g g^T], so that this bounds E|g|
-        chances = np.append(chain.next_law(1)[:, 1], chain.context_law(1)[1])
+        chances = np.append(source.next_law(1)[:, 1], source.context_law(1)[1])
         spread = float((chances * (1 - chances)).min())
         steepness = max(1.0, (float(np.abs(full).max()) / spread) ** 0.5)
         degenerate = chain.degenerate
@@ -201,7 +202,8 @@ def compare(
         _same_word(predicted, spectrum, point.kind, degenerate, inertia.verdict),
     ]
     if point.coordinates is not None and chain is not None and not degenerate:
-        checks.append(_coordinates(point.coordinates, chain, isinstance(model, ReducedModel)))
+        mirror = isinstance(model, OnAnsatz) and model.mirror
+        checks.append(_coordinates(point.coordinates, chain, mirror))
     if universal is not None and universal.source.derived:
         checks.append(_lags(universal))
     word = predicted.classification
@@ -211,7 +213,7 @@ def compare(
     return Report(predicted, max_error, word, tuple(named))
 
 
-def _named(check: Check, model: nn.Module, kind: str, chain: BinaryMarkov | None) -> Check:
+def _named(check: Check, model: nn.Module, kind: str, chain: TwoState | None) -> Check:
     """The check with the theorems that it is a consequence of."""
     at = None if chain is None else (chain.p, chain.q)
     about = KINDS.get(type(model), ""), getattr(model, "tying", "")
@@ -304,9 +306,9 @@ def entropies(up: Decimal, down: Decimal) -> tuple[float, float]:
         return float(values[0]), float(values[1])
 
 
-def _coordinates(measured: Mapping[str, float], source: BinaryMarkov, reduced: bool) -> Check:
+def _coordinates(measured: Mapping[str, float], source: TwoState, mirror: bool) -> Check:
     """The (e, w, b) at which the bigram point was built are theory's, solved from grad L = 0."""
-    sign = 1 if measured["e"] > 0 or reduced else -1  # the reduced model keeps one branch
+    sign = -1 if mirror and measured["e"] < 0 else 1  # the reduced model keeps one branch
     e, w, b = ansatz_bigram(source.p, source.q, measured["w"], sign)
     pairs = ((abs(e), abs(measured["e"])), (w, measured["w"]), (b, measured["b"]))
     error = max(abs(x - y) / max(1.0, abs(x)) for x, y in pairs)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from landscape.models import SingleLayer
+from landscape.models.parameters import as_arrays
 from landscape.models.protocols import Readable
 from landscape.models.representation import KINK, MISREAD, misread, representation
 from landscape.sources import BinaryMarkov, LagMarkov, MarkovSource, SwitchingMarkov
@@ -136,7 +137,7 @@ def head_of(model: nn.Module, params: Mapping[str, Tensor], states: int) -> Head
 
 def arrays_of(params: Mapping[str, Tensor], length: int | None) -> dict[str, np.ndarray]:
     """A model's weights as theory takes them, with the positions of the first `length` tokens."""
-    weights = {name: value.double().cpu().numpy() for name, value in params.items()}
+    weights = as_arrays(params)
     return weights | {"positions": weights["positions"][:length]}
 
 

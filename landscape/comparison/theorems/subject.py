@@ -14,6 +14,7 @@ from landscape.comparison.checks import Check, NotApplicable, Report
 from landscape.comparison.spectra import compare
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
+from landscape.models.protocols import OnAnsatz
 from landscape.objectives.exact import ExactLoss
 from landscape.points.bigram import bigram_point
 from landscape.points.critical_point import CriticalPoint
@@ -45,9 +46,9 @@ class Subject:
         return source if isinstance(source, BinaryMarkov) else None
 
     @property
-    def on_ansatz(self) -> SingleLayer | ReducedModel | None:
-        """The model, if it is one of the paper's, which have the rank-one ansatz."""
-        return self.model if isinstance(self.model, (SingleLayer, ReducedModel)) else None
+    def on_ansatz(self) -> nn.Module | None:
+        """The model, if (e, w, b) are coordinates of its landscape, as of the paper's models."""
+        return self.model if isinstance(self.model, OnAnsatz) else None
 
     @property
     def layer(self) -> SingleLayer | None:
@@ -57,7 +58,7 @@ class Subject:
     @property
     def is_reduced(self) -> bool:
         """Whether the model is the reduced one."""
-        return self.on_ansatz is not None and self.layer is None
+        return isinstance(self.model, OnAnsatz) and not self.model.mirror
 
     @property
     def binary(self) -> BinaryMarkov:
