@@ -24,6 +24,7 @@ COMMANDS = (
     "figures",
     "report",
     "status",
+    "collect",
 )
 
 

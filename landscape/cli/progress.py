@@ -18,15 +18,6 @@ PLAIN_SECONDS = 5.0
 """Least time between two plain lines of one training batch."""
 
 
-def place_of(cell: CellConfig) -> str:
-    """Where a cell lies on the axes of its scan, in words; its chain where there are none."""
-    axes = cell.coordinates
-    if not axes and cell.source.kind != "binary":
-        return cell.source.words
-    axes = axes or {"p": cell.source.p, "q": cell.source.q}
-    return ", ".join(f"{name.split('.')[-1]}={value}" for name, value in axes.items())
-
-
 def _bars() -> Any:
     """Bars on stderr if that is a terminal, else None."""
     if not sys.stderr.isatty():
@@ -125,6 +116,8 @@ class ScanProgress(_OnStderr):
 
     def cell(self, cell: CellConfig, done: int, cells: int) -> None:
         """A cell is measured and stored."""
+        from landscape.store.reading import place_of
+
         place = place_of(cell)
         if self.bars is not None:
             self.bars.update(self.cells, completed=done, note=f"measured {place}")

@@ -11,7 +11,7 @@ import pytest
 from figures.paper import no_attention
 from landscape.cli.commands.figures import command
 from landscape.scanning import figure_data
-from tests.planted.figure_runs import planted_record, planted_scan, valley
+from tests.planted.scans import planted_record, planted_scan, valley
 
 Run = Callable[..., int]
 

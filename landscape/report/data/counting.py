@@ -1,19 +1,37 @@
-"""Runs that got stuck, counted over groups of cells, with limits for the share."""
+"""Runs that got stuck, counted over groups of cells, with limits for the share.
+
+How they came to their end: whether they still fall, and how many are stuck by another cut. And
+cells (p, q) and (q, p): the same losses, with 0 and 1 renamed, and not always the same runs.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from landscape.numerics.binomial import clopper_pearson
 from landscape.report.data.cell_file import CellRecord
 from landscape.scanning.survival import Runs, runs_of
+from landscape.training.outcome import MARGIN
 
-__all__ = ["Group", "Share", "groups", "share_stuck"]
+__all__ = [
+    "FALLS",
+    "Cut",
+    "Group",
+    "Share",
+    "called",
+    "cuts",
+    "falling",
+    "groups",
+    "mirrored",
+    "near",
+    "share_stuck",
+]
 
 SIDES = {-1: "p + q < 1", 0: "p + q = 1", 1: "p + q > 1"}
 
@@ -114,3 +132,101 @@ def called(record: CellRecord) -> str:
     if not point or point["predicted_inertia"] is None:
         return "no prediction"
     return str(point["classification"])
+
+
+FALLS = 0.01
+"""Share of H_u - H_b; a run that loses more of it over the last steps is still falling."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How many runs are stuck if the line is drawn elsewhere.
+
+    Fields: `margin`, the share of H_u - H_b that is called near; `share`, the part of the steps
+    after which one looks; `count`, the runs near the unigram then, of those of the page's cells.
+    """
+
+    margin: float
+    share: float
+    count: int
+
+
+def near(loss: float | None, levels: tuple[float, float], margin: float) -> bool:
+    """Whether a loss is within a share of H_u - H_b of H_u; `levels` are H_u and H_b in nats."""
+    unigram, bigram = levels
+    return loss is not None and abs(loss - unigram) < margin * (unigram - bigram)
+
+
+def falling(record: CellRecord) -> list[bool]:
+    """Of each run: whether its loss fell by more than `FALLS` of H_u - H_b at the end."""
+    levels = _levels(record)
+    pairs = zip(record.late["late"], record.scalars["final_loss"], strict=True)
+    return [
+        last is not None and before - last > FALLS * (levels[0] - levels[1])
+        for before, last in pairs
+    ]
+
+
+def cuts(records: Sequence[CellRecord]) -> list[Cut]:
+    """The count of stuck runs with the line at half and at twice its place, and at half time."""
+    able = [record for record in records if record.stuck is not None]
+
+    def count(margin: float, losses: Any) -> int:
+        return sum(near(x, _levels(cell), margin) for cell in able for x in losses(cell))
+
+    return [
+        Cut(MARGIN / 2, 1.0, count(MARGIN / 2, lambda cell: cell.scalars["final_loss"])),
+        Cut(2 * MARGIN, 1.0, count(2 * MARGIN, lambda cell: cell.scalars["final_loss"])),
+        Cut(MARGIN, 0.5, count(MARGIN, lambda cell: cell.late["half"])),
+    ]
+
+
+def _levels(record: CellRecord) -> tuple[float, float]:
+    return record.scalars["unigram_loss"], record.scalars["bigram_loss"]
+
+
+NAMED = 3
+"""Pairs that are named."""
+
+
+def mirrored(able: Sequence[CellRecord]) -> Iterator[str]:
+    """A sentence about the pairs whose numbers of stuck runs differ; nothing without one."""
+    from scipy.stats import fisher_exact  # takes a second to load
+
+    by_place = {_place(r): r for r in able if r.config.source.kind == "binary"}
+    pairs = []
+    for (p, q, rest), record in by_place.items():
+        other = by_place.get((q, p, rest))
+        if p < q and other is not None and record.stuck is not None and other.stuck is not None:
+            table = [[k, n - k] for k, n in (record.stuck, other.stuck)]
+            pairs.append((float(fisher_exact(table).pvalue), record, other))
+    unlike = sorted(
+        (pair for pair in pairs if pair[1].stuck != pair[2].stuck), key=lambda pair: pair[0]
+    )
+    if not unlike:
+        return
+    named = "; ".join(
+        f"{_count(record)} against {_count(other)} (Fisher's exact test: {value:.2g})"
+        for value, record, other in unlike[:NAMED]
+    )
+    more = f"; and {len(unlike) - NAMED} more" if len(unlike) > NAMED else ""
+    yield (
+        "A chain (p, q) and its mirror (q, p) have the same two losses, yet in "
+        f"{len(unlike)} of {len(pairs)} pairs not as many runs got stuck: {named}{more}. The runs "
+        "of a seed start from the same weights in both, and a start is in general not symmetric "
+        "under the swap of 0 and 1; whether that or chance is the reason this page cannot say."
+    )
+
+
+def _place(record: CellRecord) -> tuple[str, str, str]:
+    coordinates = {name: str(value) for name, value in record.config.coordinates.items()}
+    source = record.config.source
+    coordinates.pop("source.p", None)
+    coordinates.pop("source.q", None)
+    return str(source.p), str(source.q), repr(sorted(coordinates.items()))
+
+
+def _count(record: CellRecord) -> str:
+    assert record.stuck is not None
+    source = record.config.source
+    return f"({source.p}, {source.q}) {record.stuck[0]} of {record.stuck[1]}"

@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from landscape.report.data.cell_file import POINTS, CellRecord
-from landscape.report.data.counting import called, share_stuck
-from landscape.report.data.ends import FALLS, cuts, falling
+from landscape.report.data.counting import FALLS, called, cuts, falling, mirrored, share_stuck
 from landscape.report.data.held import TheoremRecord
-from landscape.report.data.mirror import mirrored
 from landscape.report.text.wording import between, counted, percent, scientific
 from landscape.training.outcome import MARGIN
 

@@ -4,9 +4,16 @@ A record is an `xarray.Dataset` that depends on its settings alone. The command 
 is missing; the scripts of `figures` only read.
 """
 
-from landscape.scanning.figure_data.registry import RECORDS, settings_of
-from landscape.scanning.figure_data.scans import SCANS, config_of
-from landscape.scanning.figure_data.storage import is_fresh, measure, path_of, read
+from landscape.scanning.figure_data.storage import (
+    RECORDS,
+    SCANS,
+    config_of,
+    is_fresh,
+    measure,
+    path_of,
+    read,
+    settings_of,
+)
 
 __all__ = [
     "RECORDS",
