@@ -70,7 +70,7 @@ def cube(stored: StoredScan, groups: Sequence[str] = ()) -> xarray.DataTree:
         for group, arrays in found:
             tables.setdefault(group, []).append((place, arrays))
         whole, runs = stored.rows(cell)
-        arrays = {name: _array([value])[0] for name, value in whole.items()}
+        arrays = {name: _array([value]).reshape(()) for name, value in whole.items()}
         headers["/"] |= dict.fromkeys(arrays, ((), {}))
         for name in dict.fromkeys(key for run in runs for key in run):
             arrays[name] = _array([run.get(name) for run in runs])
