@@ -14,24 +14,22 @@ import xarray
 
 from landscape.errors import ConfigError
 from landscape.store.atomic import flush, publish, temporary
-from landscape.store.cell_files import write_tree
-from landscape.store.reading import StoredScan, attributes_of, dims_of, is_bare, values_of
+from landscape.store.cell_files import header_of, values_of, write_tree
+from landscape.store.reading import StoredScan
 
-__all__ = ["SUFFIXES", "check_file", "cube", "write"]
+__all__ = ["check_file", "cube", "write"]
 
 _log = logging.getLogger(__name__)
-
-SUFFIXES = (".nc", ".csv", ".parquet")
 
 OF_ITS_OWN = ("axis",)
 """Labels that name what a cell has of its own, such as the directions of its slices."""
 
-Place = tuple[int, ...]
-Parts = list[tuple[Place, dict[str, np.ndarray]]]
+Arrays = dict[str, np.ndarray]
+Parts = list[tuple[tuple[int, ...], Arrays]]
 """Of each cell: its place on the axes, and its arrays by name."""
 
-Header = tuple[tuple[str, ...], Mapping[str, Any]]
-"""Of an array: its dimensions and its attributes."""
+Headers = dict[str, tuple[tuple[str, ...], Mapping[str, Any]] | None]
+"""By array: its dimensions and attributes; None for the mark of a dimension without labels."""
 
 
 def cube(stored: StoredScan, groups: Sequence[str] = ()) -> xarray.DataTree:
@@ -50,16 +48,11 @@ def cube(stored: StoredScan, groups: Sequence[str] = ()) -> xarray.DataTree:
     groups are left out; their numbers are scalars.
     """
     places = {cell.id: stored.place(cell) for cell in stored.cells}
-    axes = {label: _ordered([at[label] for at in places.values()]) for label in _varied(stored)}
-    fixed = {
-        label: value
-        for label, value in next(iter(places.values())).items()
-        if label not in axes and label in ("p", "q")
-    }
+    labels = sorted(stored.labels.values(), key=lambda label: ("p", "q", label).index(label))
+    axes = {label: _ordered([at[label] for at in places.values()]) for label in labels}
     tables: dict[str, Parts] = {"/": []}
-    headers: dict[str, dict[str, Header]] = {"/": {}}
+    headers: dict[str, Headers] = {"/": {}}
     for cell in stored.readable():
-        place = tuple(axes[label].index(places[cell.id][label]) for label in axes)
         try:
             with stored.opened(cell) as file:
                 names = groups or [key for key in file if isinstance(file[key], h5py.Group)]
@@ -67,21 +60,16 @@ def cube(stored: StoredScan, groups: Sequence[str] = ()) -> xarray.DataTree:
         except ConfigError as damage:
             _log.warning("%s; it is left out", damage)
             continue
-        for group, arrays in found:
+        place = tuple(axes[label].index(places[cell.id][label]) for label in axes)
+        for group, arrays in [("/", _scalars(stored, cell, headers["/"])), *found]:
             tables.setdefault(group, []).append((place, arrays))
-        whole, runs = stored.rows(cell)
-        arrays = {name: _array([value]).reshape(()) for name, value in whole.items()}
-        headers["/"] |= dict.fromkeys(arrays, ((), {}))
-        for name in dict.fromkeys(key for run in runs for key in run):
-            arrays[name] = _array([run.get(name) for run in runs])
-            headers["/"][name] = (("seed",), {})
-        tables["/"].append((place, arrays))
     coordinates = {name: np.array(values) for name, values in axes.items()}
     seeds = np.unique([s for _, arrays in tables["/"] for s in arrays["seed"]]).astype(int)
     datasets = {
         name: _joined(parts, headers[name], coordinates, {"seed": seeds})
         for name, parts in tables.items()
     }
+    fixed = {k: v for k, v in next(iter(places.values())).items() if k not in axes}
     datasets["/"] = datasets["/"].assign_coords(fixed)
     datasets["/"].attrs = {
         "name": stored.config.name,
@@ -94,7 +82,7 @@ def cube(stored: StoredScan, groups: Sequence[str] = ()) -> xarray.DataTree:
 
 def check_file(path: Path) -> None:
     """Raise ConfigError unless `write` can write a file of this name here."""
-    if path.suffix not in SUFFIXES:
+    if path.suffix not in (".nc", ".csv", ".parquet"):
         raise ConfigError(
             f"--out {path} is refused: its name must end in .nc (labelled arrays), .csv or "
             ".parquet (a row for each run)"
@@ -130,15 +118,19 @@ def write(stored: StoredScan, path: Path) -> int:
     return cells
 
 
-def _varied(stored: StoredScan) -> list[str]:
-    """The labels of the axes, p and q first."""
-    labels = list(stored.labels.values())
-    return sorted(labels, key=lambda label: ("p", "q").index(label) if label in ("p", "q") else 2)
-
-
 def _ordered(values: list[Any]) -> list[Any]:
     known = list(dict.fromkeys(values))
     return known if any(isinstance(value, str | bool) for value in known) else sorted(known)
+
+
+def _scalars(stored: StoredScan, cell: Any, headers: Headers) -> Arrays:
+    whole, runs = stored.rows(cell)
+    arrays = {name: _array([value]).reshape(()) for name, value in whole.items()}
+    headers |= dict.fromkeys(arrays, ((), {}))
+    for name in dict.fromkeys(key for run in runs for key in run):
+        arrays[name] = _array([run.get(name) for run in runs])
+        headers[name] = (("seed",), {})
+    return arrays
 
 
 def _array(values: list[Any]) -> np.ndarray:
@@ -148,67 +140,58 @@ def _array(values: list[Any]) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values])
 
 
-def _read(
-    group: Any, headers: dict[str, dict[str, Header]]
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _read(group: Any, headers: dict[str, Headers]) -> Iterator[tuple[str, Arrays]]:
     """The arrays of a group and of those below it; what they are called is asked once a scan."""
     known = headers.setdefault(group.name, {})
-    arrays: dict[str, np.ndarray] = {}
+    arrays: Arrays = {}
     for name in group:
         if name not in known:
             item = group[name]
             if isinstance(item, h5py.Group):
                 yield from _read(item, headers)
                 continue
-            known[name] = _BARE if is_bare(item) else (dims_of(item), attributes_of(item))
-        if known[name] != _BARE:
+            known[name] = header_of(item)
+        if known[name] is not None:
             arrays[name] = values_of(h5py.h5d.open(group.id, name.encode()))
     if arrays:
         yield group.name, arrays
 
 
-_BARE: Header = (("",), {})
-"""Of the mark of a dimension without labels."""
-
-
 def _joined(
     parts: Parts,
-    headers: Mapping[str, Header],
+    given: Headers,
     axes: Mapping[str, np.ndarray],
-    labels: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
 ) -> xarray.Dataset:
-    headers = {name: header for name, header in headers.items() if header != _BARE}
-    labels = dict(labels)
-    loose = set()
+    seen = {name for _, arrays in parts for name in arrays}
+    headers = {name: header for name, header in given.items() if header and name in seen}
+    labels, loose = dict(known), set()
     for name in (name for name, (dims, _) in headers.items() if dims == (name,)):
         if name not in labels:
             found = _labels(name, [arrays[name] for _, arrays in parts if name in arrays])
-            loose |= {name} if found is None else set()
-            labels |= {} if found is None else {name: found}
+            if found is None:
+                loose.add(name)
+            else:
+                labels[name] = found
     sizes = {name: len(values) for name, values in labels.items()}
     for _, arrays in parts:
         for name, array in arrays.items():
             for dim, size in zip(headers[name][0], array.shape, strict=True):
                 sizes[dim] = sizes[dim] if dim in labels else max(size, sizes.get(dim, 0))
-    shape = tuple(map(len, axes.values()))
+    outer = tuple(map(len, axes.values()))
     variables: dict[str, Any] = {}
     for name, (dims, attributes) in headers.items():
-        if dims == (name,) and name in labels:
-            continue
-        inner = tuple(sizes[dim] for dim in dims)
-        pieces = [
-            (place, arrays[name], [_index(dim, k, arrays, labels) for dim, k in _sized(dims, a)])
-            for place, arrays in parts
-            if (a := arrays.get(name)) is not None
-        ]
-        outer = tuple(f"{dim}_index" if dim in loose else dim for dim in dims)
-        variables[name] = ((*axes, *outer), _filled(pieces, shape, inner), attributes)
+        if dims != (name,) or name in loose:
+            pieces = [
+                ((*place, *_index(dims, arrays[name], arrays, labels)), arrays[name])
+                for place, arrays in parts
+                if name in arrays
+            ]
+            shape = outer + tuple(sizes[dim] for dim in dims)
+            own = (f"{dim}_index" if dim in loose else dim for dim in dims)
+            variables[name] = ((*axes, *own), _filled(pieces, shape), attributes)
     used = {dim for dims, _ in headers.values() for dim in dims}
     return xarray.Dataset(variables, {**{k: labels[k] for k in labels if k in used}, **axes})
-
-
-def _sized(dims: tuple[str, ...], array: np.ndarray) -> zip[tuple[str, int]]:
-    return zip(dims, array.shape, strict=True)
 
 
 def _labels(name: str, found: list[np.ndarray]) -> np.ndarray | None:
@@ -223,30 +206,29 @@ def _labels(name: str, found: list[np.ndarray]) -> np.ndarray | None:
 
 
 def _index(
-    dim: str, size: int, arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """Where the entries of a cell lie along a dimension."""
-    if dim not in labels or dim not in arrays or np.array_equal(arrays[dim], labels[dim]):
-        return np.arange(size)
-    position = {label: k for k, label in enumerate(labels[dim].tolist())}
-    return np.array([position[label] for label in arrays[dim].tolist()], dtype=int)
+    dims: tuple[str, ...], array: np.ndarray, arrays: Arrays, labels: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    """Where the entries of a cell's array lie along its dimensions."""
+    found = []
+    for dim, size in zip(dims, array.shape, strict=True):
+        index = np.arange(size)
+        if dim in labels and dim in arrays and not np.array_equal(arrays[dim], labels[dim]):
+            position = {label: k for k, label in enumerate(labels[dim].tolist())}
+            index = np.array([position[label] for label in arrays[dim].tolist()], dtype=int)
+        found.append(index)
+    return np.ix_(*found)
 
 
-def _filled(
-    pieces: list[tuple[Place, np.ndarray, list[np.ndarray]]], shape: Place, inner: Place
-) -> np.ndarray:
-    kinds = {array.dtype.kind for _, array, _ in pieces}
-    whole = len(pieces) == np.prod(shape) and all(a.shape == inner for _, a, _ in pieces)
-    found: np.ndarray
-    if "U" in kinds:
-        found = np.full(shape + inner, "", dtype=object)
-    elif whole:
-        found = np.empty(shape + inner, np.result_type(*(array for _, array, _ in pieces)))
+def _filled(pieces: list[tuple[Any, np.ndarray]], shape: tuple[int, ...]) -> np.ndarray:
+    """An array of this shape with the pieces at their places, and nothing elsewhere."""
+    texts = any(array.dtype.kind == "U" for _, array in pieces)
+    if texts:
+        found = np.full(shape, "", dtype=object)
+    elif sum(array.size for _, array in pieces) == np.prod(shape):
+        found = np.empty(shape, np.result_type(*(array for _, array in pieces)))
     else:
-        found = np.full(shape + inner, np.nan)
-    for place, array, index in pieces:
-        if "U" in kinds and array.dtype.kind != "U":
-            continue  # no text there
-        here: Any = (*place, ...)
-        found[here][np.ix_(*index) if index else ...] = array
-    return found.astype(str) if "U" in kinds else found
+        found = np.full(shape, np.nan)
+    for place, array in pieces:
+        if not texts or array.dtype.kind == "U":  # an empty text where there is a null
+            found[place] = array
+    return found.astype(str) if texts else found

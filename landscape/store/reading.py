@@ -23,7 +23,7 @@ from landscape.config.reading import read_value
 from landscape.config.scan import ScanConfig
 from landscape.config.section import Section
 from landscape.errors import ConfigError, nearest
-from landscape.store.cell_files import read_tree, read_weights
+from landscape.store.cell_files import dataset_of, read_tree, read_weights, values_of
 from landscape.store.scan_store import ScanStore
 
 if TYPE_CHECKING:
@@ -34,17 +34,12 @@ __all__ = ["StoredScan", "collect", "open_scan", "place_of", "same_value"]
 
 _log = logging.getLogger(__name__)
 
-_INERTIA = ("negative", "zero", "positive")
-_OF_THE_FORMAT = {
-    "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_FillValue", "_NCProperties",
-    "_Netcdf4Dimid", "_Netcdf4Coordinates", "_nc3_strict", "coordinates", "dtype",
-}  # fmt: skip
-"""Attributes by which netCDF keeps dimensions and types."""
-
 
 @dataclass(frozen=True)
 class StoredScan:
     """What a scan's folder held when it was opened: all of its cells, or those of a selection.
+
+    Whatever reads a cell raises ConfigError if the cell is not finished or cannot be read.
 
     Fields:
         folder: the store that was opened.
@@ -74,9 +69,8 @@ class StoredScan:
     @cached_property
     def labels(self) -> dict[str, str]:
         """A name for each axis: the last part of its dotted name, or all where two end alike."""
-        short = [name.rpartition(".")[2] for name in self.config.axes]
-        known = [*short, "seed"]  # of a run
-        pairs = zip(self.config.axes, short, strict=True)
+        known = [*(name.rpartition(".")[2] for name in self.config.axes), "seed"]  # of a run
+        pairs = zip(self.config.axes, known, strict=False)
         return {name: last if known.count(last) == 1 else name for name, last in pairs}
 
     def done(self, cell: CellConfig) -> bool:
@@ -84,10 +78,7 @@ class StoredScan:
         return cell.id in self.finished
 
     def record(self, cell: CellConfig) -> dict[str, Any]:
-        """The JSON record of a finished cell: id, created_at, coordinates, scalars, files.
-
-        Raises ConfigError if the cell is not finished or the record cannot be read.
-        """
+        """The JSON record of a finished cell: id, created_at, coordinates, scalars, files."""
         if cell.id not in self._records:
             path = self._file(cell, "cells", "json")
             try:
@@ -99,31 +90,28 @@ class StoredScan:
         return self._records[cell.id]
 
     def scalars(self, cell: CellConfig) -> dict[str, Any]:
-        """The scalars of a finished cell. Raises ConfigError as `record` does."""
+        """The scalars of a finished cell."""
         return dict(self.record(cell)["scalars"])
 
     def arrays(self, cell: CellConfig, *names: str) -> list[np.ndarray]:
-        """Arrays of a finished cell by name, such as "training/loss"; nothing else is read.
-
-        Raises ConfigError if the cell is not finished, has no such array, or cannot be read.
-        """
+        """Arrays of a finished cell by name, such as "training/loss"; nothing else is read."""
         with self.opened(cell) as file:
             return [values_of(file[name].id) for name in names]
 
     def groups(self, cell: CellConfig, *names: str) -> dict[str, xarray.Dataset]:
         """Groups of a finished cell by name, such as "slices/unigram", each labelled, in memory.
 
-        A group that the cell has not is left out. Raises ConfigError as `record` does.
+        A group that the cell has not is left out.
         """
         with self.opened(cell) as file:
-            return {name: _dataset(file[name]) for name in names if name in file}
+            return {name: dataset_of(file[name]) for name in names if name in file}
 
     def tree(self, cell: CellConfig) -> xarray.DataTree:
-        """All groups of a finished cell, in memory. Raises ConfigError if it is not finished."""
+        """All groups of a finished cell, in memory."""
         return read_tree(self._file(cell, "cells", "nc"))
 
     def weights(self, cell: CellConfig) -> dict[str, np.ndarray]:
-        """The weights of a finished cell. Raises ConfigError if it is not finished."""
+        """The weights of a finished cell."""
         return read_weights(self._file(cell, "weights", "safetensors"))
 
     def select(self, select: Mapping[str, Any] | None) -> StoredScan:
@@ -144,26 +132,22 @@ class StoredScan:
         cells = self.cells
         for name, value in (select or {}).items():
             if name not in SETTINGS:
-                axes = ", ".join(self.config.axes) or "none"
                 raise ConfigError(
                     f"select names {name}, which is not a setting{nearest(name, SETTINGS) or '.'} "
-                    f"Any setting can be named; the axes of this scan are: {axes}"
+                    "Any setting can be named; the axes of this scan are: "
+                    f"{', '.join(self.config.axes) or 'none'}"
                 )
-            kept = tuple(cell for cell in cells if same_value(value, get(cell, name)))
-            if not kept:
-                known = list(dict.fromkeys(_shown(get(cell, name)) for cell in cells))
+            known = list(dict.fromkeys(_shown(get(cell, name)) for cell in cells))
+            cells = tuple(cell for cell in cells if same_value(value, get(cell, name)))
+            if not cells:
                 raise ConfigError(
                     f"select: {name} = {value} is not in the scan; choose from {', '.join(known)}"
                     f"{nearest(str(value), known)}"
                 )
-            cells = kept
         return replace(self, cells=cells)
 
     def only(self, select: Mapping[str, Any]) -> CellConfig:
-        """The one cell that `select` leaves.
-
-        Raises ConfigError as `select` does, and where it leaves several.
-        """
+        """The one cell that `select` leaves; raises ConfigError as it does, or for several."""
         cells = self.select(select).cells
         if len(cells) != 1:
             raise ConfigError(
@@ -184,32 +168,29 @@ class StoredScan:
 
     def place(self, cell: CellConfig) -> dict[str, Any]:
         """A cell's values on the axes, and of p and q, by label; numbers as numbers."""
-        found = {self.labels[name]: _number(value) for name, value in cell.coordinates.items()}
-        for label, value in (("p", cell.source.p), ("q", cell.source.q)):
-            if value is not None:
-                found.setdefault(label, float(value))
-        return found
+        found = {self.labels[name]: value for name, value in cell.coordinates.items()}
+        own = {"p": cell.source.p, "q": cell.source.q}
+        found = {**{k: v for k, v in own.items() if v is not None and k not in found}, **found}
+        return {k: float(v) if isinstance(v, Decimal | Fraction) else v for k, v in found.items()}
 
     def rows(self, cell: CellConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The scalars of a finished cell by flat name: those of the cell, and those of each run.
 
-        Those of a point are "unigram.max_error" and so on; an inertia is three counts. Raises
-        ConfigError as `record` does.
+        Those of a point are "unigram.max_error" and so on; an inertia is three counts.
         """
-        scalars = self.scalars(cell)
         whole: dict[str, Any] = {}
         runs = [{"seed": cell.train.seed + k} for k in range(cell.train.seeds)]
-        for name, value in scalars.items():
+        for name, value in self.scalars(cell).items():
             if isinstance(value, list):
                 for run, item in zip(runs, value, strict=True):
                     run[name] = item
             elif name != "points":
                 whole[name] = value
-        for kind, point in scalars.get("points", {}).items():
-            by_seed = {run["seed"]: run for run in point.get("runs", ())}
+        for kind, point in self.scalars(cell).get("points", {}).items():
+            ends = {end["seed"]: end for end in point.get("runs", ())}
             for run in runs:
-                run |= _flat(kind, by_seed.get(run["seed"], {}))
-            whole |= _flat(kind, {} if by_seed else point)
+                run |= _flat(kind, ends.get(run["seed"], {}))
+            whole |= _flat(kind, {} if ends else point)
         return whole, runs
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -232,11 +213,10 @@ class StoredScan:
             whole, runs = self.rows(cell)
             found += [{"id": cell.id, **self.place(cell), **run, **whole} for run in runs]
         frame = pandas.DataFrame(found)
-        empty = [name for name in frame if frame[name].isna().all()]
-        return frame.astype(dict.fromkeys(empty, float))
+        return frame.astype(dict.fromkeys((k for k in frame if frame[k].isna().all()), float))
 
     def to_tree(self, *groups: str) -> xarray.DataTree:
-        """One labelled tree over the axes; see `landscape.store.cube.cube`."""
+        """One labelled tree over the axes, of some groups or all: `landscape.store.cube.cube`."""
         from landscape.store.cube import cube
 
         return cube(self, groups)
@@ -283,12 +263,9 @@ def open_scan(path: Path | str) -> StoredScan:
 def collect(path: Path | str, *, select: Mapping[str, Any] | None = None) -> xarray.DataTree:
     """A scan as one labelled tree over its axes: p, q, tying, seed and so on.
 
-    Arguments:
-        path: the folder.
-        select: values of settings; see `StoredScan.select`.
-
-    Returns every scalar at the root, and the groups of the cells' files below it; see
-    `landscape.store.cube.cube`. Raises ConfigError if `path` holds no scan, and as `select` does.
+    Every scalar lies at the root, the groups of the cells' files below it; see
+    `landscape.store.cube.cube`. `select` holds settings at values, as `StoredScan.select` does.
+    Raises ConfigError if the folder `path` holds no scan, and as `select` does.
 
     >>> import tempfile
     >>> config = ScanConfig(source={"p": 0.5}, axes={"source.q": [0.3, 0.8]})
@@ -332,69 +309,11 @@ def _shown(value: Any) -> str:
     return json.dumps(jsonable(value)).replace('"', "")
 
 
-def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, (Decimal, Fraction)) else value
-
-
 def _flat(kind: str, point: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in point.items():
         if name.endswith("inertia"):
-            for sign, count in zip(_INERTIA, value or (None,) * 3, strict=True):
+            signs = ("negative", "zero", "positive")
+            for sign, count in zip(signs, value or (None,) * 3, strict=True):
                 yield f"{kind}.{name}.{sign}", count
         elif name != "seed" and not isinstance(value, list):
             yield f"{kind}.{name}", value
-
-
-def values_of(item: h5py.h5d.DatasetID) -> np.ndarray:
-    """An array in memory, texts and truth values as such; by HDF5's own call, three times faster.
-
-    Takes `dataset.id`, or what `h5py.h5d.open` returns.
-    """
-    kind = item.dtype
-    if kind.kind not in "iuf":
-        return np.asarray(h5py.Dataset(item).asstr()[...]).astype(str)
-    values = np.empty(item.shape, kind)
-    if values.size:
-        item.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
-    # the truth values that xarray writes are bytes with a note
-    noted = kind.itemsize == 1 and h5py.h5a.exists(item, b"dtype")
-    return values.astype(bool) if noted else values
-
-
-def is_bare(item: Any) -> bool:
-    """Whether what lies in a group is the mark of a dimension without coordinates, not an array."""
-    return str(_text(item.attrs.get("NAME", b""))).startswith("This is a netCDF dimension but not")
-
-
-def dims_of(item: Any) -> tuple[str, ...]:
-    """The names of an array's dimensions."""
-    if item.ndim == 1 and item.is_scale:
-        return (item.name.rpartition("/")[2],)
-    return tuple(scale[0].name.rpartition("/")[2] for scale in item.dims)
-
-
-def _dataset(group: Any) -> xarray.Dataset:
-    import xarray
-
-    variables, coordinates = {}, _names(group)
-    for name, item in group.items():
-        if isinstance(item, h5py.Dataset) and not is_bare(item):
-            variables[name] = (dims_of(item), values_of(item.id), attributes_of(item))
-            coordinates |= _names(item)
-    found = xarray.Dataset(variables, attrs=attributes_of(group))
-    return found.set_coords(coordinates & set(variables))
-
-
-def _names(item: Any) -> set[str]:
-    return set(str(_text(item.attrs.get("coordinates", ""))).split())
-
-
-def attributes_of(item: Any) -> dict[str, Any]:
-    """The attributes of an array or group, less those by which netCDF keeps dimensions."""
-    return {k: _text(v) for k, v in item.attrs.items() if k not in _OF_THE_FORMAT}
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.reshape(())[()]  # netCDF has no attribute that is not a list
-    return value.decode() if isinstance(value, bytes) else value

@@ -21,20 +21,6 @@ from landscape.store.reading import StoredScan
 if TYPE_CHECKING:
     import xarray
 
-__all__ = [
-    "POINTS",
-    "Budget",
-    "CellRecord",
-    "changes",
-    "deciding",
-    "late_losses",
-    "read_cell",
-    "rounded",
-    "spectrum_rows",
-    "spread",
-    "symmetric",
-]
-
 POINTS = ("unigram", "bigram")
 """The points that are constructed, of which there is a spectrum and a slice."""
 

@@ -19,20 +19,6 @@ from landscape.report.data.cell_file import CellRecord
 from landscape.scanning.survival import Runs, runs_of
 from landscape.training.outcome import MARGIN
 
-__all__ = [
-    "FALLS",
-    "Cut",
-    "Group",
-    "Share",
-    "called",
-    "cuts",
-    "falling",
-    "groups",
-    "mirrored",
-    "near",
-    "share_stuck",
-]
-
 SIDES = {-1: "p + q < 1", 0: "p + q = 1", 1: "p + q > 1"}
 
 

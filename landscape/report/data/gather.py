@@ -15,18 +15,6 @@ from landscape.report.data.cell_file import POINTS, Budget, CellRecord, read_cel
 from landscape.report.data.counting import called, falling
 from landscape.store.reading import StoredScan
 
-__all__ = [
-    "Axis",
-    "axes_of",
-    "cell_rows",
-    "csv_text",
-    "flat_settings",
-    "for_script",
-    "plane_of",
-    "read_records",
-    "words",
-]
-
 PLANE = ("source.p", "source.q")
 
 

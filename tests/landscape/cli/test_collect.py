@@ -61,8 +61,10 @@ def test_the_dataset_goes_to_the_folder_and_comes_back_as_it_was(tmp_path: Path,
         back = tree.load()
     cell = folder / "cells" / f"{IDS['0.3']}.nc"
     loss = xr.load_dataset(cell, group="training", engine="h5netcdf")["loss"]
-    assert back["training/loss"].sel(q=0.3).values.tolist() == loss.values.tolist()
-    assert back["training/loss"].sel(q=0.8).values.tolist() != loss.values.tolist()
+    found = back["training/loss"]
+    assert isinstance(found, xr.DataArray)
+    assert found.sel(q=0.3).values.tolist() == loss.values.tolist()
+    assert found.sel(q=0.8).values.tolist() != loss.values.tolist()
 
 
 def test_a_selection_and_what_is_not_finished_are_said(tmp_path: Path, run: Run) -> None:

@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from landscape.config.scan import ScanConfig
 from landscape.scanning.scan import Problem, ScanResult
 from landscape.store.reading import open_scan
-from tests.planted.scans import plant
+from tests.planted.scans import plant, scan_of
 from tests.planted.stored import SETTINGS, stored_before
 
 
 def test_every_problem_is_one_record_in_the_order_in_which_it_is_told(tmp_path: Path) -> None:
-    config = ScanConfig(source={"q": 0.8}, train={"seeds": 2}, axes={"source.p": [0.2, 0.5, 0.7]})
+    config = scan_of(axes={"source.p": ["0.2", "0.5", "0.7"]}, source={"q": "0.8"})
     bad, odd, good = config.cells()
     well = {"verdict": "verified"}
     points = {
@@ -51,7 +50,7 @@ def test_every_problem_is_one_record_in_the_order_in_which_it_is_told(tmp_path: 
         "Refuted at the bigram point of p=0.5",
         "Slice at the unigram point of p=0.5: it is curved",
         "Slice at the unigram point of p=0.5: it is moved",
-        "Diverged: 1 of 2 runs at p=0.5 have no finite loss; try a smaller train.lr",
+        "Diverged: 1 of 4 runs at p=0.5 have no finite loss; try a smaller train.lr",
         "Slice at the unigram point of p=0.5: 3 losses are not finite",
         f"Cell {bad.id[:8]} failed: ValueError: planted",
         "Inconclusive at the unigram point of p=0.5: too near p+q = 1",
@@ -80,7 +79,7 @@ def test_the_command_tells_each_problem_once_and_fails_by_the_gravest(
     monkeypatch.setattr("figures.plots.of_a_scan.save", lambda *_, **__: ([], []))
     assert run("--strict")[0] == 0  # the control
     cell = open_scan(folder).cells[0]
-    kinds = {
+    kinds: dict[str, tuple[Any, Any, int, int]] = {
         "absent": ("note", "note", 0, 0),
         "inconclusive": ("doubt", None, 0, 1),
         "refuted": ("error", None, 1, 1),
@@ -95,7 +94,7 @@ def test_the_command_tells_each_problem_once_and_fails_by_the_gravest(
         monkeypatch.setattr(ScanResult, "problems", lambda self, p=problem: [p, p])
         assert run()[0] == code and run("--strict")[0] == strict
         _, record, err = run()
-        expected = {**place, "point": "unigram"}
+        expected: dict[str, Any] = {**place, "point": "unigram"}
         if kind in details:
             expected[details[kind]] = detail
         assert record[keys.get(kind, kind)] == [expected] * 2

@@ -18,7 +18,7 @@ from landscape.errors import ConfigError
 from landscape.scanning.presets.expectation import Expectation, compare_with
 from landscape.scanning.scan import scan
 from landscape.scanning.survival import survival_by
-from landscape.store import reading, scan_store
+from landscape.store import scan_store
 from landscape.store.reading import StoredScan, open_scan
 from tests.planted.scans import Content, plant, planted, planted_runs, scan_of, scan_of_runs
 from tests.planted.stored import IDS, SETTINGS, stored_before
@@ -47,6 +47,12 @@ def by_hand(folder: Path, cell: CellConfig) -> dict[str, Any]:
 def record_by_hand(folder: Path, cell: CellConfig) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / "cells" / f"{cell.id}.json").read_text("utf-8"))
     return found
+
+
+def at(tree: xr.DataTree, name: str, **labels: Any) -> xr.DataArray:
+    found = tree[name]
+    assert isinstance(found, xr.DataArray)
+    return found.sel(labels)
 
 
 # --- a cell --------------------------------------------------------------------------------------
@@ -81,8 +87,10 @@ def test_groups_are_labelled_as_xarray_labels_them(before: Path) -> None:
     found = stored.groups(cell, *names, "checkpoints")
     assert list(found) == names  # and what is not there is left out
     for name in names:
-        xr.testing.assert_equal(found[name], tree[name].to_dataset(inherit=False))
-        expected = {key: np.asarray(value).tolist() for key, value in tree[name].attrs.items()}
+        node = tree[name]
+        assert isinstance(node, xr.DataTree)
+        xr.testing.assert_equal(found[name], node.to_dataset(inherit=False))
+        expected = {key: np.asarray(value).tolist() for key, value in node.attrs.items()}
         attributes = {key: np.asarray(value).tolist() for key, value in found[name].attrs.items()}
         assert attributes == expected
     with pytest.raises(AssertionError):  # the control
@@ -305,23 +313,23 @@ def nothing(cell: CellConfig) -> Content | None:
 def test_the_tree_has_each_array_at_its_labels(before: Path) -> None:
     stored = open_scan(before)
     tree = stored.to_tree()
-    assert tree["q"].values.tolist() == [0.3, 0.8] and float(tree["p"]) == 0.5  # ascending
+    assert at(tree, "q").values.tolist() == [0.3, 0.8] and float(at(tree, "p")) == 0.5  # ascending
     for cell in stored.cells:
-        here = {"q": float(cell.source.q)}
+        here = {"q": float(cell.coordinates["source.q"])}
         for name, array in by_hand(before, cell).items():
             group, _, last = name.rpartition("/")
             if last in tree[group].indexes or last == "axis":
                 continue  # the labels themselves
-            found = tree[name].sel(here)
+            found = at(tree, name, **here)
             if "axis_index" in found.dims:  # names of a cell's own, by their place
                 assert (
-                    tree[f"{group}/axis"].sel(here).values.tolist()
+                    at(tree, f"{group}/axis", **here).values.tolist()
                     == by_hand(before, cell)[f"{group}/axis"].tolist()
                 )
             np.testing.assert_array_equal(found.values, array)
-    swapped = tree["training/loss"].sel(q=0.3).values
+    swapped = at(tree, "training/loss", q=0.3).values
     assert (swapped != by_hand(before, stored.cells[0])["training/loss"]).any()  # the control
-    loss = tree["final_loss"].sel(q=0.8, seed=1)
+    loss = at(tree, "final_loss", q=0.8, seed=1)
     assert float(loss) == record_by_hand(before, stored.cells[0])["scalars"]["final_loss"][1]
 
 
@@ -350,24 +358,24 @@ def test_cells_of_unlike_sizes_are_aligned_by_their_labels(tmp_path: Path) -> No
     )
     tree = plant(tmp_path, config, ragged).to_tree()
     assert (tree.attrs["cells"], tree.attrs["finished"]) == (4, 3)
-    loss = tree["training/loss"]
+    loss = at(tree, "training/loss")
     assert loss.dims == ("width", "steps", "seed", "step")
     assert loss.sel(width=2, steps=20, seed=1).values.tolist() == [2, 22, 42]
     assert loss.sel(width=3, steps=10, seed=0).values[:2].tolist() == [3, 13]
     assert np.isnan(loss.sel(width=3, steps=10, step=20)).all()  # it had ended
     assert np.isnan(loss.sel(width=3, steps=20)).all()  # not finished
-    eigenvalue = tree["spectrum/unigram/eigenvalue"]
+    eigenvalue = at(tree, "spectrum/unigram/eigenvalue")
     assert eigenvalue.sel(width=3, steps=10).values.tolist() == [0, 1, 2]
     assert eigenvalue.sel(width=2, steps=10).values[:2].tolist() == [0, 1]
     assert np.isnan(eigenvalue.sel(width=2, steps=10)[2])
-    nodes = tree["slices/unigram/alpha"]
+    nodes = at(tree, "slices/unigram/alpha")
     assert nodes.dims == ("width", "steps", "alpha_index")
     np.testing.assert_allclose(nodes.sel(width=3, steps=10), [-0.3, 0.0])
-    assert tree["outcome"].sel(width=2, steps=10).values.tolist() == ["bigram", "other"]
-    assert tree["outcome"].sel(width=3, steps=20).values.tolist() == ["", ""]
-    assert np.isnan(tree["final_loss"].sel(width=2, steps=10, seed=1))
+    assert at(tree, "outcome", width=2, steps=10).values.tolist() == ["bigram", "other"]
+    assert at(tree, "outcome", width=3, steps=20).values.tolist() == ["", ""]
+    assert np.isnan(at(tree, "final_loss", width=2, steps=10, seed=1))
     part = open_scan(tmp_path).select({"train.steps": 20}).to_tree("training")
-    assert part["training/loss"].shape == (2, 1, 2, 3) and set(part.children) == {"training"}
+    assert at(part, "training/loss").shape == (2, 1, 2, 3) and set(part.children) == {"training"}
 
 
 def test_each_file_is_opened_once_and_no_tree_of_a_cell_is_made(
@@ -375,7 +383,7 @@ def test_each_file_is_opened_once_and_no_tree_of_a_cell_is_made(
 ) -> None:
     """What a thousand cells cost: 436 ms a tree was seven minutes."""
     stored = planted_runs(tmp_path, lambda cell: [10] * 4)
-    files = counted(monkeypatch, reading.h5py, "File")
+    files = counted(monkeypatch, h5py, "File")
     trees = counted(monkeypatch, xr, "open_datatree")
     stored.to_tree()
     assert (len(files), len(trees)) == (18, 0)

@@ -26,8 +26,6 @@ from landscape.sublevel.escape_on_ansatz import escape_along_ansatz
 from landscape.sublevel.valley import valley_path
 from landscape.training.loop import train
 
-__all__ = ["MEASURED"]
-
 
 def spectra(
     *, p: float, q: float, width: int, length: int, deviation: float, seed: int

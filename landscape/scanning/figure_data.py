@@ -1,6 +1,8 @@
 """The records and scans that figures draw: their settings at each size, and where records lie.
 
-A record is netCDF, and beside it the settings that it was measured with.
+A record is measured for figures alone: an `xarray.Dataset` that depends on its settings alone, kept
+as netCDF with the settings beside it. The command line measures what is missing; the scripts of
+`figures` only read.
 """
 
 from __future__ import annotations
@@ -18,17 +20,6 @@ from landscape.store.atomic import publish, temporary, write_text
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = [
-    "RECORDS",
-    "SCANS",
-    "config_of",
-    "is_fresh",
-    "measure",
-    "path_of",
-    "read",
-    "settings_of",
-]
 
 RECORDS: dict[str, dict[str, dict[str, Any]]] = {
     "spectra": {
@@ -48,23 +39,11 @@ RECORDS: dict[str, dict[str, dict[str, Any]]] = {
         "paper": {"chains": [[0.2, 0.3], [0.5, 0.8]], "width": 8, "length": 8, "resolution": 81},
     },
     "basins": {
-        "quick": {
-            "chains": [0.1, 0.9],
-            "runs": 48,
-            "steps": 20000,
-            "lr": 4e-3,
-            "seed": 0,
-        },
-        "paper": {
-            "chains": [0.1, 0.9],
-            "runs": 128,
-            "steps": 40000,
-            "lr": 2e-3,
-            "seed": 0,
-        },
+        "quick": {"chains": [0.1, 0.9], "runs": 48, "steps": 20000, "lr": 4e-3, "seed": 0},
+        "paper": {"chains": [0.1, 0.9], "runs": 128, "steps": 40000, "lr": 2e-3, "seed": 0},
     },
 }
-"""Settings by record and size; `landscape.scanning.figure_data.measuring` measures with them."""
+"""Settings by record and size; `landscape.scanning.figure_measuring` measures with them."""
 
 
 def settings_of(name: str, size: Size) -> dict[str, Any]:
@@ -143,7 +122,7 @@ def measure(folder: Path, name: str, size: Size) -> Path:
     """
     import xarray
 
-    from landscape.scanning.figure_data.measuring import MEASURED
+    from landscape.scanning.figure_measuring import MEASURED
     from landscape.store.cell_files import fingerprint, write_tree
 
     settings = settings_of(name, size)
