@@ -10,15 +10,9 @@ from typing import Any
 
 from landscape.config.scan import ScanConfig
 from landscape.report import render
-from landscape.report.data.cell_file import (
-    CellRecord,
-)
+from landscape.report.data.cell_file import CellRecord
 from landscape.report.data.counting import groups
-from landscape.report.data.gather import (
-    axes_of,
-    read_records,
-    words,
-)
+from landscape.report.data.gather import axes_of, read_records, words
 from landscape.report.text.summary import Summary, summarise
 from landscape.store.reading import open_scan
 

@@ -13,24 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landscape.comparison.theorems.verification import CLAIMS
-from landscape.report.data.cell_file import (
-    Budget,
-    changes,
-    read_cell,
-    rounded,
-    spread,
-    symmetric,
-)
+from landscape.report.data.cell_file import Budget, changes, read_cell, rounded, spread, symmetric
 from landscape.report.data.counting import groups, share_stuck
 from landscape.report.data.held import held, worst
 from landscape.report.text.summary import summarise
 from landscape.store.reading import open_scan
-from tests.landscape.report.small_scan import (
-    records_of,
-    scalars,
-    shown,
-    theorem,
-)
+from tests.landscape.report.small_scan import records_of, scalars, shown, theorem
 
 
 def test_the_shares_are_those_counted_in_the_files(folder: Path) -> None:

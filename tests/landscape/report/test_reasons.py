@@ -12,16 +12,8 @@ import numpy as np
 import xarray as xr
 
 from landscape.report import render
-from landscape.report.data.cell_file import (
-    CellRecord,
-    late_losses,
-)
-from landscape.report.data.gather import (
-    axes_of,
-    cell_rows,
-    csv_text,
-    for_script,
-)
+from landscape.report.data.cell_file import CellRecord, late_losses
+from landscape.report.data.gather import axes_of, cell_rows, csv_text, for_script
 from landscape.report.data.held import repeats
 from landscape.report.text.proofs import with_sizes
 from landscape.report.text.summary import summarise

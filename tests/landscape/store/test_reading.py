@@ -292,19 +292,9 @@ IDS_OF_POINTS = ("unigram", "bigram", "trained")
 
 
 def test_no_axis_is_called_seed_which_is_of_a_run(tmp_path: Path) -> None:
-    axes = {"train.seed": [0, 9], "source.kernel_seed": [1, 2]}
-    stored = plant(
-        tmp_path, scan_of(axes={**axes, "source.p": ["0.5"]}, source={"q": 0.8}), nothing
-    )
-    assert stored.labels == {
-        "train.seed": "train.seed",
-        "source.kernel_seed": "kernel_seed",
-        "source.p": "p",
-    }
-
-
-def nothing(cell: CellConfig) -> Content | None:
-    return None
+    axes = {"train.seed": [0, 9], "source.p": ["0.5"]}
+    stored = plant(tmp_path, scan_of(axes=axes, source={"q": 0.8}), lambda cell: None)
+    assert stored.labels == {"train.seed": "train.seed", "source.p": "p"}
 
 
 # --- one labelled tree ---------------------------------------------------------------------------
