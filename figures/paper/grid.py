@@ -40,7 +40,7 @@ class Grid:
 def load(inputs: Inputs) -> Grid:
     """The two planes of the scan `grid`."""
     store = inputs.scan("grid")
-    axes = store.config().axes
+    axes = store.config.axes
     p, q = (sorted(map(float, axes[name])) for name in ("source.p", "source.q"))
     chance, runs = {}, 0
     for tying in ("tied", "untied"):

@@ -14,7 +14,7 @@ def load(inputs: Inputs) -> tuple[Curve, ...]:
     """A curve for each attention window, the longest being full attention."""
     store = inputs.scan("lag-2")
     curves = []
-    for style, window in enumerate(sorted(map(int, store.config().axes["model.window"]))):
+    for style, window in enumerate(sorted(map(int, store.config.axes["model.window"]))):
         select = {"model.window": window}
         full = window >= cell_of(store, select).model.length
         name = "full attention" if full else f"window {window}"

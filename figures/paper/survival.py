@@ -36,7 +36,7 @@ def load(inputs: Inputs) -> Survival:
     """The curves of the scans `width` and `depth`."""
     depth = {}
     for value, name in NORMS.items():
-        chosen = {"model.layer_norm": value.capitalize()}
+        chosen = {"model.layer_norm": value}
         depth[name] = survival_by(inputs.scan("depth"), "model.layers", select=chosen)
     width = survival_by(inputs.scan("width"), "model.width")
     if not (width and all(depth.values())):

@@ -26,6 +26,7 @@ COMMANDS = (
     "figures",
     "report",
     "status",
+    "collect",
 )
 
 

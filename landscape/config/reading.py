@@ -174,7 +174,7 @@ def split_option(option: str, text: str) -> tuple[str, str]:
     """The name and the rest of `name=rest`; raises ConfigError where there is none."""
     name, equals, rest = text.partition("=")
     if not (equals and name.strip() and rest.strip()):
-        example = "model.width=8" if option == "--set" else "source.p=0.1,0.5,0.9"
+        example = "source.p=0.1,0.5,0.9" if option == "--axis" else "model.width=8"
         raise refused(f"{option} {text}", hint=f"write name=value, for example {example}")
     return name.strip().strip('"'), rest
 

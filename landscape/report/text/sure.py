@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from landscape.report.data.cell_file import POINTS, CellRecord
-from landscape.report.data.counting import called, share_stuck
-from landscape.report.data.ends import FALLS, cuts, falling
+from landscape.report.data.counting import FALLS, called, cuts, falling, share_stuck
 from landscape.report.data.theorems import TheoremRecord
 from landscape.report.text.typeset import between, counted, percent, scientific
 from landscape.training.outcome import MARGIN

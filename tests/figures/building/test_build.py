@@ -11,7 +11,7 @@ from figures.building.build import build, is_fresh, macros, source_hash
 from figures.building.catalogue import entry
 from figures.paper import valley as script
 from figures.records.inputs import Inputs
-from tests.planted.figure_runs import planted_record, planted_scan, valley
+from tests.planted.scans import planted_record, planted_scan, valley
 
 VALLEY = entry("valley")
 

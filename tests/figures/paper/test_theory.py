@@ -22,7 +22,7 @@ from figures.paper import (
 )
 from figures.records.inputs import Inputs
 from figures.style import styled
-from tests.planted.figure_runs import H_U, planted_record, valley
+from tests.planted.scans import H_U, planted_record, valley
 
 TURN = -1 / math.sqrt(2)
 

@@ -24,7 +24,7 @@ from landscape.objectives.exact import ExactLoss
 from landscape.objectives.sampled import SampledLoss
 from landscape.scanning.scan import scan
 from landscape.sources import BinaryMarkov
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import open_scan
 from landscape.training.loop import train
 
 
@@ -183,7 +183,7 @@ def test_a_scan_trains_sampled_runs_as_train_does(length: int, tmp_path: Path) -
             optimizer="sgd",
             initial=initial_of(one, model_of(one)),
         )
-        data = ScanStore(tmp_path / "scan").read_cell(one.id)["training"].to_dataset()
+        data = open_scan(tmp_path / "scan").tree(one)["training"].to_dataset()
         assert data["step"].values.tolist() == [0, 10, 12]
         # float32 runs; the loss is of order 1
         assert abs(data["loss"].values[1] - alone.loss[0]).max() < 1e-6

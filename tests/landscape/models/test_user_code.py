@@ -22,7 +22,7 @@ from landscape.models.initial import low_rank, standard
 from landscape.models.parameters import parameters_of
 from landscape.models.user_code import build
 from landscape.scanning.scan import scan
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import open_scan
 
 PROGRAM = '''
 import pathlib
@@ -199,9 +199,9 @@ def test_a_model_of_one_s_own_is_scanned_from_the_shell(mine: str, tmp_path: Pat
     assert found.returncode == 0, found.stderr
     record = json.loads(found.stdout)
     assert (record["cells"], record["done"], record["absent"]) == (1, 1, [])
-    store = ScanStore(tmp_path / "out")
-    (only,) = store.config().cells()
-    points = store.scalars(only.id)["points"]
+    store = open_scan(tmp_path / "out")
+    (only,) = store.cells
+    points = store.scalars(only)["points"]
     assert abs(points["unigram"]["loss"] - math.log(3)) < 1e-15
     assert points["unigram"]["gradient_norm"] < 1e-15
     # p = .9 is above (S-1)/S, and dz/du close to 1: no curvature is negative
@@ -227,12 +227,12 @@ def test_a_point_that_cannot_be_built_is_absent_with_its_reason_and_the_cell_is_
         "landscape.models.Readable"
     )
     assert "No unigram point" in err and absent["reason"] in err
-    store = ScanStore(tmp_path / "out")
-    (only,) = store.config().cells()
-    points = store.scalars(only.id)["points"]
+    store = open_scan(tmp_path / "out")
+    (only,) = store.cells
+    points = store.scalars(only)["points"]
     assert points["unigram"]["verdict"] == "not-applicable" and points["unigram"]["loss"] is None
     assert len(points["trained"]["runs"]) == 2
-    loss = store.read_cell(only.id)["training"].to_dataset()["loss"].values
+    loss = store.tree(only)["training"].to_dataset()["loss"].values
     assert (loss[:, -1] < loss[:, 0]).all()
 
 
