@@ -21,7 +21,7 @@ from landscape.config.cell import CellConfig
 from landscape.config.reading import SETTINGS, get, read_value
 from landscape.config.scan import ScanConfig
 from landscape.config.section import Section
-from landscape.errors import ConfigError, nearest
+from landscape.errors import ConfigError, nearest, refused
 from landscape.store.cell_files import dataset_of, read_tree, read_weights, values_of
 from landscape.store.scan_store import ScanStore
 
@@ -131,18 +131,15 @@ class StoredScan:
         cells = self.cells
         for name, value in (select or {}).items():
             if name not in SETTINGS:
-                raise ConfigError(
-                    f"select names {name}, which is not a setting{nearest(name, SETTINGS) or '.'} "
-                    "Any setting can be named; the axes of this scan are: "
-                    f"{', '.join(self.config.axes) or 'none'}"
-                )
+                axes = f"the axes of this scan are {', '.join(self.config.axes) or 'none'}"
+                hint = nearest(name, SETTINGS) or axes
+                raise refused(f"select {name}", why="there is no such setting", hint=hint)
             known = list(dict.fromkeys(_shown(get(cell, name)) for cell in cells))
             cells = tuple(cell for cell in cells if same_value(value, get(cell, name)))
             if not cells:
-                raise ConfigError(
-                    f"select: {name} = {value} is not in the scan; choose from {', '.join(known)}"
-                    f"{nearest(str(value), known)}"
-                )
+                words = f"select: {name} = {value} is not in the scan; choose from "
+                near = filter(None, (", ".join(known), nearest(str(value), known)))
+                raise ConfigError(words + "; ".join(near))
         return replace(self, cells=cells)
 
     def only(self, select: Mapping[str, Any]) -> CellConfig:

@@ -374,7 +374,7 @@ def test_what_is_not_there_is_missing_and_not_a_difference(store: StoredScan) ->
         ({"model.width": 2}, "selects 4 cells of scan; select one by values of the axes source.q,"),
         ({}, "selects 4 cells of scan"),
         ({**FIRST, "source.q": 0.4}, "source.q = 0.4 is not in the scan; choose from 0.3, 0.8"),
-        ({"model.tieing": "tied"}, "which is not a setting; did you mean model.tying?"),
+        ({"model.tieing": "tied"}, "there is no such setting; did you mean model.tying?"),
     ],
 )
 def test_an_expectation_that_does_not_select_one_cell_is_refused(
