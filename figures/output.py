@@ -10,8 +10,6 @@ from matplotlib.figure import Figure
 
 from figures.style import styled
 
-__all__ = ["picture", "write", "write_both"]
-
 P = ParamSpec("P")
 
 # What matplotlib would otherwise add: the date, and its own version.

@@ -12,21 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 
-__all__ = [
-    "BIGRAM",
-    "CURVATURE",
-    "PALETTE",
-    "SHARE",
-    "STYLE",
-    "TEXT_WIDTH",
-    "UNIGRAM",
-    "ink_on",
-    "key",
-    "lay_out",
-    "luminance",
-    "styled",
-]
-
 TEXT_WIDTH = 5.5
 """Width of an ICLR page's text, in inches; figures are included at their own size, unscaled."""
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from landscape.config import Model, Source, Train
-from landscape.config.scan import ConfigError, ScanConfig
+from landscape.config.scan import ScanConfig
+from landscape.errors import ConfigError
 from landscape.scanning.presets import load, names
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -11,8 +11,6 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 
-__all__ = ["Number", "as_written", "probability"]
-
 Number = int | float | Decimal | Fraction
 
 

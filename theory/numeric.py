@@ -19,8 +19,6 @@ from typing import Any
 import sympy as sp
 from sympy.printing.lambdarepr import LambdaPrinter
 
-__all__ = ["function"]
-
 Function = Callable[..., Any]
 
 

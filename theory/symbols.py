@@ -9,26 +9,6 @@ from __future__ import annotations
 
 import sympy as sp
 
-__all__ = [
-    "a",
-    "alpha_sign",
-    "attention_score",
-    "b",
-    "context",
-    "d",
-    "e",
-    "length",
-    "p",
-    "q",
-    "r",
-    "readout",
-    "s",
-    "tau",
-    "w",
-    "x",
-    "xbar",
-]
-
 p, q = sp.symbols("p q", positive=True)
 """Probabilities of leaving 0 and 1, in (0, 1)."""
 

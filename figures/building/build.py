@@ -27,8 +27,6 @@ from figures.records.inputs import Inputs
 from figures.style import styled
 from landscape.store.atomic import write_text
 
-__all__ = ["Built", "build", "is_fresh", "macros", "page", "write_page"]
-
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("figures", "theory")
 """Whose text decides what is drawn; the readers of `landscape` are held to what is stored."""

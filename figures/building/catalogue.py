@@ -8,8 +8,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["Entry", "entries", "entry"]
-
 
 @dataclass(frozen=True)
 class Entry:

@@ -15,18 +15,6 @@ from figures.records.inputs import Inputs
 from figures.records.runs import Runs, published_losses, runs_of
 from figures.style import BIGRAM, PALETTE, UNIGRAM
 
-__all__ = [
-    "COLOURS",
-    "DASHES",
-    "Curve",
-    "draw_entropies",
-    "draw_losses",
-    "draw_published",
-    "legend_handles",
-    "published_key",
-    "read_curve",
-]
-
 COLOURS = ("black", *(PALETTE[name] for name in ("green", "orange", "purple", "sky")), "0.5")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), "-.", (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)), "-")
 """Of the groups, in turn; vermillion and blue are the two entropies'."""

@@ -24,8 +24,6 @@ from figures.records.phase_plane import curvature_field, region_names
 from figures.style import CURVATURE, SHARE, ink_on
 from theory.spectra.universal_law import Tying
 
-__all__ = ["MARKS", "field_of", "measured_panel", "theory_panel", "trained_panel"]
-
 CHECK = Path([(-0.5, 0.0), (-0.15, -0.4), (0.5, 0.45)])
 """A tick: as predicted."""
 CROSS = Path([(-1, -1), (1, 1), (-1, 1), (1, -1)], [1, 2, 1, 2])

@@ -24,18 +24,6 @@ from theory.reduced.critical_points import bigram_set
 from theory.reduced.flow import energy, gap, separatrix_squared
 from theory.symbols import e, p, q, tau, w
 
-__all__ = [
-    "EXTENT",
-    "LEVELS",
-    "Plane",
-    "draw_arrows",
-    "draw_basins",
-    "draw_critical_sets",
-    "draw_energy_lines",
-    "draw_separatrix",
-    "label_plane",
-]
-
 EXTENT = 3.0
 """The portrait spans [-EXTENT, EXTENT] in w and in e, unless told otherwise."""
 

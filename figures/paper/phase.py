@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from figures.plots.phase_diagram import draw
 from figures.records.inputs import Inputs
 from figures.records.phase import PhaseRecord, load as load_scan
-
-__all__ = ["draw", "load", "numbers"]
 
 
 def load(inputs: Inputs) -> PhaseRecord:

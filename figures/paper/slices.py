@@ -5,13 +5,14 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from figures.plots import slices
+from figures.records import slices as records
 from figures.records.inputs import Inputs
 from figures.records.slices import SliceRecord
 
 
 def load(inputs: Inputs) -> tuple[SliceRecord, ...]:
     """The slices of the demonstration: unigram and bigram, p+q < 1 and p+q > 1."""
-    return slices.load(inputs.scan("demo"))
+    return records.load(inputs.scan("demo"))
 
 
 def draw(figure: Figure, record: tuple[SliceRecord, ...]) -> None:

@@ -19,7 +19,6 @@ from matplotlib.patheffects import withStroke
 
 from figures.panels.portrait import (
     EXTENT,
-    LEVELS,
     Plane,
     draw_arrows,
     draw_basins,
@@ -29,8 +28,6 @@ from figures.panels.portrait import (
     label_plane,
 )
 from figures.style import key, styled
-
-__all__ = ["EXTENT", "LEVELS", "FlowRecord", "draw", "draw_portrait"]
 
 FLOW = "black"
 

@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from figures.plots import phase_diagram, slices, survival
+from figures.records import (
+    phase as phase_records,
+    slices as slice_records,
+    survival as survival_records,
+)
 from landscape.store.reading import StoredScan
 
 
@@ -31,20 +36,20 @@ def save(
     store = store.select(select)
     paths, missing = list[Path](), list[str]()
     try:
-        diagram = phase_diagram.load(store)
+        diagram = phase_records.load(store)
     except ValueError as error:
         missing.append(f"no phase diagram: {error}")
     else:
         paths += phase_diagram.save(diagram, out / "phase_diagram")
     if any(cell.measure.slice is not None for cell in store.cells):
         try:
-            surfaces = slices.load(store)
+            surfaces = slice_records.load(store)
         except ValueError as error:
             missing.append(f"no loss surfaces: {error}")
         else:
             paths += slices.save(surfaces, out / "slices")
     try:
-        curves = survival.load(store, by=by)
+        curves = survival_records.load(store, by=by)
     except ValueError as error:
         missing.append(f"no survival curves: {error}")
     else:

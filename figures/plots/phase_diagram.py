@@ -16,10 +16,8 @@ from matplotlib.patches import Patch
 
 from figures.output import picture, write_both
 from figures.panels.phase_panels import MARKS, field_of, measured_panel, theory_panel, trained_panel
-from figures.records.phase import PhaseRecord, load
+from figures.records.phase import PhaseRecord
 from figures.style import CURVATURE, SHARE, TEXT_WIDTH, styled
-
-__all__ = ["PhaseRecord", "draw", "load", "save"]
 
 # All in inches, so that squares are squares and letters keep their size.
 LEFT, RIGHT, GAP = 0.62, 0.06, 0.15

@@ -17,10 +17,8 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
 from figures.output import picture, write_both
-from figures.records.slices import SliceRecord, load
+from figures.records.slices import SliceRecord
 from figures.style import BIGRAM, PALETTE, TEXT_WIDTH, UNIGRAM, key, lay_out, styled
-
-__all__ = ["SURFACE", "SliceRecord", "draw", "draw_slice", "levels_of", "load", "save"]
 
 SURFACE = "YlGnBu"
 """The sequential map of losses: pale is low, dark is high; its luminance falls throughout."""

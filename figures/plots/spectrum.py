@@ -12,8 +12,6 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from figures.style import PALETTE, TEXT_WIDTH, lay_out, styled
 
-__all__ = ["draw_spectrum"]
-
 Eigenvalues = Sequence[float] | Float[np.ndarray, " D"]
 
 

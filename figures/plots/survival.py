@@ -10,10 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures.output import picture, write_both
-from figures.records.survival import Group, SurvivalRecord, load
+from figures.records.survival import Group, SurvivalRecord
 from figures.style import BIGRAM, PALETTE, TEXT_WIDTH, UNIGRAM, styled
-
-__all__ = ["SurvivalRecord", "draw", "draw_curve", "load", "save"]
 
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)))
 COLOURS = (BIGRAM, UNIGRAM, *(PALETTE[name] for name in ("green", "orange", "purple", "sky")))

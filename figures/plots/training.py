@@ -11,8 +11,6 @@ from matplotlib.figure import Figure
 from figures.panels.loss_panel import draw_entropies
 from figures.style import PALETTE, TEXT_WIDTH, lay_out, styled
 
-__all__ = ["draw_training"]
-
 
 def draw_training(
     figure: Figure,

@@ -14,8 +14,6 @@ from landscape.store.reading import StoredScan, open_scan
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Inputs"]
-
 
 @dataclass(frozen=True)
 class Inputs:

@@ -16,8 +16,6 @@ from landscape.config.cell import CellConfig
 from landscape.errors import ConfigError
 from landscape.store.reading import StoredScan
 
-__all__ = ["STATES", "PhaseRecord", "load"]
-
 _log = logging.getLogger(__name__)
 
 PLANE = ("source.p", "source.q", "model.tying")

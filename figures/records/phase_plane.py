@@ -9,8 +9,6 @@ from theory.spectra.predicted_spectrum import PredictedSpectrum
 from theory.spectra.states import states_spectrum
 from theory.spectra.universal_law import Tying, lag_covariances
 
-__all__ = ["curvature_field", "lowest_curvature", "region_names", "transverse"]
-
 
 def transverse(eigenvalues: Float[np.ndarray, " D"], block: int) -> float:
     """The lowest curvature across the unigram set, from all D eigenvalues of the Hessian there.

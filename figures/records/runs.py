@@ -16,8 +16,6 @@ from landscape.store.reading import StoredScan, same_value
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Runs", "cell_of", "checkpoints", "published_losses", "runs_of"]
-
 
 @dataclass(frozen=True)
 class Runs:

@@ -14,8 +14,6 @@ from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
 from theory.symbols import p, q
 
-__all__ = ["QUADRATIC", "SliceRecord", "finer", "load", "oblique", "quadratic"]
-
 NEAR = {"saddle": (0.2, 0.3), "local minimum": (0.5, 0.8)}
 """The chains of the papers; the cell of each kind nearest to its chain is drawn."""
 

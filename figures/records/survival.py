@@ -13,8 +13,6 @@ from landscape.scanning.survival import Runs, degenerate, pooled_curve, read_run
 from landscape.store.reading import StoredScan
 from landscape.training.survival import SurvivalCurve
 
-__all__ = ["MOST", "Group", "SurvivalRecord", "load"]
-
 MOST = 6
 """How many curves of one panel can be told apart."""
 

@@ -12,8 +12,6 @@ from theory.spectra.predicted_spectrum import PredictedSpectrum
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["MEASURED_INPUTS", "Check", "NotApplicable", "Report", "Verdict", "within", "worst"]
-
 Verdict = Literal["proved", "verified", "refuted", "inconclusive", "not-applicable"]
 """proved: it follows from a proved theorem and exact inputs, and the measurement, in floats,
 agrees. verified: the prediction has a measured input, or is of a size larger than those that the

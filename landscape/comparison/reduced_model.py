@@ -29,8 +29,6 @@ from theory.reduced.loss import best_bias, best_logit, loss_at_best_bias, reduce
 from theory.symbols import b, e, p, q, s, tau, w
 from theory.transformer.forward import reduced_logit
 
-__all__ = ["DRIFT_TOLERANCE", "LONGEST", "ReducedFlow", "allowed_drift", "closed", "reduced_flow"]
-
 LONGEST = {False: 1e9, True: 1e6}
 """Time within which a flow must settle unless told otherwise, by whether p + q = 1: there e falls
 as t^(-1/2), and in any time it only comes nearer."""

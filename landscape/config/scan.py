@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from landscape.config import Measure, Model, Section, Slice, Source, Train
+from landscape.config import Measure, Model, Section, Source, Train
 from landscape.config.canonical import canonical, sha256
 from landscape.config.cell import SECTIONS, CellConfig
 from landscape.config.reading import (
@@ -24,18 +24,7 @@ from landscape.config.reading import (
     read_values,
     split_option,
 )
-from landscape.errors import ConfigError, refused, shown
-
-__all__ = [
-    "CellConfig",
-    "ConfigError",
-    "Measure",
-    "Model",
-    "ScanConfig",
-    "Slice",
-    "Source",
-    "Train",
-]
+from landscape.errors import refused, shown
 
 
 class ScanConfig(Section):

@@ -18,8 +18,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.integrate import solve_ivp
 
-__all__ = ["ACCURACY", "Orbit", "follow", "settled"]
-
 Field = Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]]
 
 
@@ -188,8 +186,6 @@ def follow(
     points[0] = start  # not by way of its logarithm
     return Orbit(found.t, points, found.status == 1, int(found.nfev))
 
-
-__all__ = ["HUGE", "Logarithmic"]
 
 TINY = 1e-300
 """The least size at which a field is evaluated. It is linear there: v_i / y_i no longer changes."""

@@ -7,8 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["symmetric_eigen"]
-
 
 def symmetric_eigen(
     matrix: Float[Tensor, "D D"],

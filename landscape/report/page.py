@@ -38,8 +38,6 @@ from landscape.store.manifest import now
 from landscape.store.reading import StoredScan
 from landscape.version import __version__
 
-__all__ = ["render", "write_report"]
-
 HERE = Path(__file__).parent
 PICTURES = (".png", ".pdf", ".svg")
 SCRIPT = (

@@ -10,8 +10,6 @@ from landscape.report.data.cell_file import CellRecord
 from landscape.report.data.counting import called
 from landscape.report.data.gather import Axis, words
 
-__all__ = ["Plane", "planes"]
-
 
 @dataclass(frozen=True)
 class Square:

@@ -28,7 +28,7 @@ from landscape.slices.directions import drawn_directions
 from landscape.slices.plane import loss_slice
 from landscape.spectra.kinks import at_kink, preactivations
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
-from landscape.training.loop import Trajectory
+from landscape.training.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,6 @@ from landscape.store.atomic import flush, publish, temporary
 from landscape.store.cell_files import header_of, values_of, write_tree
 from landscape.store.reading import StoredScan
 
-__all__ = ["check_file", "cube", "write"]
-
 _log = logging.getLogger(__name__)
 
 OF_ITS_OWN = ("axis",)

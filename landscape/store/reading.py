@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
-__all__ = ["StoredScan", "collect", "open_scan", "place_of", "same_value"]
-
 _log = logging.getLogger(__name__)
 
 

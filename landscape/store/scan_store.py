@@ -14,7 +14,9 @@ from typing import Any
 import xarray as xr
 
 from landscape.config.canonical import SCHEMA, dumps
-from landscape.config.scan import CellConfig, ConfigError, ScanConfig
+from landscape.config.cell import CellConfig
+from landscape.config.scan import ScanConfig
+from landscape.errors import ConfigError
 from landscape.store.atomic import flush, is_temporary, locked, publish, sweep, temporary
 from landscape.store.cell_files import fingerprint, write_tree, write_weights
 from landscape.store.manifest import now, read_manifest, write_manifest

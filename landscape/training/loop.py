@@ -20,8 +20,6 @@ from landscape.training.optimizers import optimizer_for
 from landscape.training.recipe import EVALUATE_EVERY, Recipe, learning_rate
 from landscape.training.trajectory import Trajectory
 
-__all__ = ["Recipe", "Trajectory", "train", "train_together"]
-
 SEEDS = (0, 1, 2, 3)
 
 Initial = Callable[[int], Mapping[str, Tensor]]

@@ -1,16 +1,14 @@
 """Every symbol of the theory is in the table of notation, and every name in it exists."""
 
+import ast
 import re
 from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
 
 import pytest
 import sympy as sp
 
-import theory
-from theory import symbols
-
+THEORY = Path(__file__).parents[2] / "theory"
 PAGE = (Path(__file__).parents[2] / "docs" / "notation.md").read_text("utf-8")
 
 
@@ -25,15 +23,21 @@ def in_code(page: str) -> list[str]:
 
 def owned_symbols() -> set[str]:
     """The public symbols of the rooms of theory, each by the file that defines it."""
-    found = {f"symbols.{name}" for name in symbols.__all__}
-    for module in walk_packages(theory.__path__, "theory."):
-        loaded = import_module(module.name)
-        for name in getattr(loaded, "__all__", ()):
-            value = getattr(loaded, name)
-            parts = value if isinstance(value, tuple) else (value,)
-            if all(isinstance(part, sp.Symbol | sp.IndexedBase) for part in parts) and parts:
-                found.add(f"{module.name.removeprefix('theory.')}.{name}")
+    found = set()
+    for path in THEORY.rglob("*.py"):
+        module = path.relative_to(THEORY).with_suffix("").as_posix().replace("/", ".")
+        for node in ast.parse(path.read_text("utf-8")).body:
+            for target in node.targets if isinstance(node, ast.Assign) else ():
+                names = target.elts if isinstance(target, ast.Tuple) else (target,)
+                public = [x.id for x in names if isinstance(x, ast.Name) and x.id[0] != "_"]
+                found |= {f"{module}.{name}" for name in public if _is_symbol(module, name)}
     return found
+
+
+def _is_symbol(module: str, name: str) -> bool:
+    value = getattr(import_module(f"theory.{module}"), name)
+    parts = value if isinstance(value, tuple) else (value,)
+    return bool(parts) and all(isinstance(part, sp.Symbol | sp.IndexedBase) for part in parts)
 
 
 def test_every_symbol_of_the_theory_has_a_row() -> None:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from figures.panels.portrait import Plane
 from figures.paper import basins, energy_lines
 from figures.plots import phase_diagram
+from figures.records.phase import load
 from figures.style import styled
 from tests.planted.scans import planted
 
@@ -53,7 +54,7 @@ def phase(folder: Path, *, changed: bool = False) -> Figure:
     skip = [("tied", "0.8", "0.5")] if changed else []
     figure = Figure()
     with styled():
-        phase_diagram.draw(figure, phase_diagram.load(planted(folder, skip=skip)))
+        phase_diagram.draw(figure, load(planted(folder, skip=skip)))
     return figure
 
 

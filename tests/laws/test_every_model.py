@@ -32,8 +32,9 @@ from landscape.sources import (
     SampledSource,
     SwitchingMarkov,
 )
-from landscape.training.loop import Trajectory, train, train_together
+from landscape.training.loop import train, train_together
 from landscape.training.recipe import Recipe
+from landscape.training.trajectory import Trajectory
 from tests.laws.models import MODELLED, Modelled, gpt, named as model_name
 from tests.twins.sources import (
     Twin,

@@ -14,9 +14,10 @@ import pytest
 
 from landscape.cli.commands.scan import command
 from landscape.cli.options import spelling
+from landscape.config import Source
 from landscape.config.reading import SETTINGS, put, read_value, split_option
-from landscape.config.scan import ConfigError, ScanConfig, Source
-from landscape.errors import Refusal, Setting, dotted, words
+from landscape.config.scan import ScanConfig
+from landscape.errors import ConfigError, Refusal, Setting, dotted, words
 
 Case = tuple[str, str, str, str]
 """Settings as --set takes them (@: an axis), what is refused, why or what it must be, the hint."""

@@ -38,23 +38,6 @@ from theory.reduced.critical_points import unigram_hessian
 from theory.symbols import a, b, e, tau, w, x, xbar
 from theory.transformer.forward import sign_symbol
 
-__all__ = [
-    "attention_bigram_hessian",
-    "attention_stiffness",
-    "attention_unigram_hessian",
-    "curvature_jump",
-    "degenerate_level",
-    "fires",
-    "kappa",
-    "mean_m",
-    "mean_m2",
-    "moments",
-    "neutral_strength",
-    "same_token_gaps",
-    "unigram_curvature",
-    "unigram_curvature_of",
-]
-
 kappa = sp.Symbol("kappa", positive=True)
 """The mean over n = 1..N of kappa_n, in (0, 1]; 1 at N = 1 alone."""
 

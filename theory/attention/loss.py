@@ -33,16 +33,6 @@ from theory.reduced.loss import softplus
 from theory.symbols import a, b, e, tau, w, x, xbar
 from theory.transformer.forward import attention_logit, sign_symbol
 
-__all__ = [
-    "AttentionDerivatives",
-    "attention_derivatives",
-    "attention_loss",
-    "branch_logit",
-    "firing",
-    "firing_logit",
-    "score",
-]
-
 firing = sp.Symbol("F", nonnegative=True)
 """1 where the relu is on, e s_n > 0, and 0 where it is off."""
 

@@ -31,8 +31,6 @@ from theory.spectra.predicted_spectrum import PredictedSpectrum
 from theory.spectra.reduced import ansatz_bigram, embedding, tau as sign
 from theory.symbols import a, e, length, p, q, tau, w, x, xbar
 
-__all__ = ["attention_bigram_spectrum", "running_moments", "unigram_curvatures"]
-
 _DIGITS = 50
 
 

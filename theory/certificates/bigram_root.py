@@ -23,8 +23,6 @@ from theory.checker.format import sealed, write_number
 from theory.exact import Number
 from theory.spectra.reduced import embedding, evaluate, point, require_bigram
 
-__all__ = ["BigramRoot", "certify_bigram_root"]
-
 Span = tuple[Fraction, Fraction]
 
 BITS, NARROW, HALVINGS = 256, 100, 60

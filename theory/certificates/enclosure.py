@@ -26,8 +26,6 @@ from theory.checker.format import Rows
 from theory.spectra.universal_law import Tying
 from theory.transformer.representation import WEIGHTS
 
-__all__ = ["Kink", "fraction_of", "symmetric_polynomial"]
-
 
 class Kink(ValueError):
     """A relu whose pre-activation may be 0, though its outgoing weights are not.

@@ -20,8 +20,6 @@ from theory.checker.format import Rows, exact_weights, sealed, write_number, wri
 from theory.exact import Number, as_written, probability
 from theory.spectra.universal_law import Tying
 
-__all__ = ["DecidedBand", "PlaneCertificate", "UndecidedBand", "certify_plane"]
-
 Box = tuple[tuple[Fraction, Fraction], tuple[Fraction, Fraction]]
 Decide = Callable[[Fraction, Fraction], tuple[Witness | None, Witness | None]]
 

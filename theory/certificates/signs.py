@@ -26,8 +26,6 @@ from theory.certificates.enclosure import Kink, fraction_of, symmetric_polynomia
 from theory.checker.format import Rows
 from theory.spectra.universal_law import Tying
 
-__all__ = ["UnigramSigns", "Witness", "inertia_of", "word_of"]
-
 PRECISIONS = (128, 256, 512)
 """Bits of the balls, tried in this order."""
 

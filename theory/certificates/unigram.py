@@ -26,8 +26,6 @@ from theory.checker.format import Rows, exact_weights, sealed, write_number, wri
 from theory.exact import Number, probability
 from theory.spectra.universal_law import Tying
 
-__all__ = ["Certificate", "certify_unigram"]
-
 Status = Literal["decided", "undecided", "not-applicable", "degenerate"]
 
 

@@ -20,21 +20,6 @@ import sympy as sp
 
 from theory.symbols import length, p, q
 
-__all__ = [
-    "autocovariance",
-    "conditional_mean",
-    "conditional_square",
-    "count_probabilities",
-    "entropy_rate",
-    "h",
-    "kernel",
-    "mean_memory",
-    "memory",
-    "second_eigenvalue",
-    "stationary_law",
-    "unigram_entropy",
-]
-
 
 def kernel() -> sp.ImmutableMatrix:
     """The transition matrix P, rows the present token and columns the next one.

@@ -17,8 +17,6 @@ from jaxtyping import Float
 
 from theory.exact import Number, as_written
 
-__all__ = ["Chain", "chain_of", "law_entropy"]
-
 DIGITS = 50
 
 Kernel = Sequence[Sequence[Number]]

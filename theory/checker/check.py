@@ -18,8 +18,6 @@ from theory.checker.format import Malformed, Rows, digest, read_list, read_numbe
 from theory.checker.intervals import Interval, largest
 from theory.checker.lag_matrices import UndecidedKink, lag_polynomial, over_band
 
-__all__ = ["CheckResult", "check"]
-
 Span = tuple[Fraction, Fraction]
 
 GRIDS = (192, 384, 1024, 4096)

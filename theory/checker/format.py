@@ -18,19 +18,6 @@ import numpy as np
 
 from theory.transformer.representation import WEIGHTS, check_shapes
 
-__all__ = [
-    "Malformed",
-    "Rows",
-    "digest",
-    "exact_weights",
-    "read_list",
-    "read_number",
-    "read_weights",
-    "sealed",
-    "write_number",
-    "write_weights",
-]
-
 Rows = Sequence[Sequence[Fraction]]
 
 _RATIONAL = re.compile(r"-?[0-9]{1,1500}(/[0-9]{1,1500})?")

@@ -19,8 +19,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-__all__ = ["Interval"]
-
 Integers = Shaped[np.ndarray, "..."]
 """Python's integers, of any size: dtype object."""
 

@@ -19,8 +19,6 @@ import numpy as np
 from theory.checker.format import Rows
 from theory.checker.intervals import Interval
 
-__all__ = ["UndecidedKink", "lag_polynomial", "over_band"]
-
 
 class UndecidedKink(ValueError):
     """A pre-activation that is not separated from 0, though its outgoing weights are not 0."""

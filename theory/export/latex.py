@@ -16,8 +16,6 @@ from theory.proving.steps import Lemma, Step
 from theory.proving.theorem import Theorem
 from theory.statements.records import ProofRecord
 
-__all__ = ["article", "domain", "equation", "section"]
-
 LINE = 66
 """Width of a line, in signs; a page of `article` holds about as many."""
 

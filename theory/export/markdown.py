@@ -11,8 +11,6 @@ from theory.proving.steps import Lemma, Step
 from theory.proving.theorem import Theorem
 from theory.statements.records import ProofRecord
 
-__all__ = ["escaped", "from_latex", "page", "portable"]
-
 HEAD = """\
 # The theorems, with their proofs
 

@@ -16,8 +16,6 @@ from theory.export.latex import equation
 from theory.export.notation import equation as in_words, relation
 from theory.proving.steps import Identity, Lemma, Sign, Step
 
-__all__ = ["from_latex", "mathml"]
-
 # The words that the theorems page writes for signs of Markdown, and a spelling docutils lacks.
 SPELLINGS = {"cr": r"\\", "gt": ">", "lt": "<", "dots": r"\ldots "}
 WORDS = re.compile(rf"\\({'|'.join(SPELLINGS)})(?![A-Za-z]) ?")

@@ -17,21 +17,6 @@ from theory.proving.domain import ABOVE, BELOW, DEEP, EVERYWHERE, ON, SHALLOW, U
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.symbols import p, q, tau, w
 
-__all__ = [
-    "ODDS",
-    "Region",
-    "Relation",
-    "equation",
-    "kind",
-    "located",
-    "papers",
-    "plain",
-    "regions",
-    "relation",
-    "where",
-    "witness",
-]
-
 Side: TypeAlias = sp.Expr | sp.MatrixBase
 
 ODDS = "u = (1-p)/p and v = (1-q)/q are the odds of staying"

@@ -14,21 +14,6 @@ import sympy as sp
 
 from theory.symbols import p, q, tau, w
 
-__all__ = [
-    "ABOVE",
-    "BELOW",
-    "DEEP",
-    "EVERYWHERE",
-    "ON",
-    "SHALLOW",
-    "UPWARD",
-    "Domain",
-    "t",
-    "u",
-    "v",
-    "y",
-]
-
 Domain = Mapping[sp.Symbol, sp.Expr]
 
 u, v, t, y = sp.symbols("u v t y", positive=True)

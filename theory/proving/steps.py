@@ -17,8 +17,6 @@ import sympy as sp
 
 from theory.proving.domain import EVERYWHERE, Domain
 
-__all__ = ["Identity", "Lemma", "Outcome", "Sign", "Step", "check_step", "vanishes"]
-
 SignName = Literal["positive", "negative", "nonnegative", "nonpositive", "nonzero"]
 
 TRIES, DIGITS = 12, 40

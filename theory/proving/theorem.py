@@ -15,17 +15,6 @@ from theory.exact import Number, probability
 from theory.proving.steps import Identity, Lemma, Outcome, Sign, Step, check_step
 from theory.symbols import p, q
 
-__all__ = [
-    "ANY_CHAIN",
-    "NOT_INDEPENDENT",
-    "Control",
-    "Hypothesis",
-    "Proof",
-    "Scope",
-    "Theorem",
-    "prove",
-]
-
 PROVED_IN = (
     "tests/theory/statements/test_registry.py::"
     "test_a_theorem_is_proved_and_its_control_refuted_at_a_point"

@@ -20,8 +20,6 @@ import mpmath
 
 from theory.exact import Number, probability
 
-__all__ = ["basin", "energy_at", "energy_over_saddle", "separatrix"]
-
 _DIGITS = 50
 
 

@@ -26,20 +26,6 @@ from theory.reduced.loss import population_loss, reduced_loss
 from theory.symbols import b, e, p, q, tau, w
 from theory.transformer.forward import ansatz, forward, in_coordinates, reduced_logit
 
-__all__ = [
-    "CriticalSet",
-    "bigram_hessian",
-    "bigram_set",
-    "classify",
-    "factored_gradient",
-    "gradient",
-    "kink_logits",
-    "one_sided_curvature",
-    "one_sided_curvatures",
-    "unigram_hessian",
-    "unigram_set",
-]
-
 _f = sp.symbols("f0 f1", real=True)
 _rho = sp.symbols("rho0 rho1", real=True)
 

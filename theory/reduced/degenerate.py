@@ -28,16 +28,6 @@ from theory.reduced.flow import curvature, gap, level, slope
 from theory.reduced.loss import loss_at_best_bias
 from theory.symbols import e, p, q, s, tau, w
 
-__all__ = [
-    "derivatives_at_unigram",
-    "expansion",
-    "gap_near_saddle",
-    "leading_term",
-    "level_slope",
-    "offset",
-    "remainder",
-]
-
 offset = sp.Symbol("v", real=True)
 """v = w + 1/sqrt2, the distance along w from the degenerate line."""
 

@@ -34,18 +34,6 @@ from theory.reduced.flow import gap
 from theory.reduced.loss import best_bias
 from theory.symbols import e, p, q, tau, w
 
-__all__ = [
-    "escape_radius",
-    "full_model_ansatz_distance",
-    "full_model_bound",
-    "full_model_curvature",
-    "full_model_distance",
-    "gain",
-    "positions_scale",
-    "tokens",
-    "witness",
-]
-
 _DIGITS = 700
 """The bias moves by the square of the slack, which has to show in its digits; the least float is
 5e-324, and 50 digits are left."""

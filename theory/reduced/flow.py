@@ -30,23 +30,6 @@ from theory.reduced.loss import reduced_loss
 from theory.symbols import b, e, s, tau, w
 from theory.transformer.forward import reduced_logit
 
-__all__ = [
-    "balanced_residuals",
-    "curvature",
-    "energy",
-    "free_jacobian",
-    "free_vector_field",
-    "gap",
-    "jacobian",
-    "level",
-    "rate",
-    "saddle",
-    "saddle_energy",
-    "separatrix_squared",
-    "slope",
-    "vector_field",
-]
-
 level = sp.Symbol("f0", real=True)
 """The logit f(0) in nats."""
 

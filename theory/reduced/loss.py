@@ -15,15 +15,6 @@ from theory.chain.binary import kernel, stationary_law
 from theory.symbols import b, p, q, s
 from theory.transformer.forward import reduced_logit
 
-__all__ = [
-    "best_bias",
-    "best_logit",
-    "loss_at_best_bias",
-    "population_loss",
-    "reduced_loss",
-    "softplus",
-]
-
 
 def softplus(argument: sp.Expr) -> sp.Expr:
     """ln(1 + exp(argument)), which `theory.numeric` evaluates without overflow."""

@@ -17,8 +17,6 @@ from theory.exact import Number, probability
 from theory.spectra.predicted_spectrum import PredictedSpectrum
 from theory.spectra.universal_law import Tying
 
-__all__ = ["bigram_spectrum", "count_law", "second_moment"]
-
 
 def bigram_spectrum(
     *,

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-__all__ = ["PredictedSpectrum", "count_signs"]
-
 
 @dataclass(frozen=True)
 class PredictedSpectrum:

@@ -17,8 +17,6 @@ import numpy as np
 from theory.exact import Number, probability
 from theory.spectra.predicted_spectrum import PredictedSpectrum
 
-__all__ = ["ansatz_bigram", "reduced_bigram_spectrum", "reduced_unigram_spectrum"]
-
 _DIGITS = 50
 
 

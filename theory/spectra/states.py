@@ -16,8 +16,6 @@ from jaxtyping import Float
 from theory.spectra.predicted_spectrum import PredictedSpectrum, count_signs
 from theory.spectra.universal_law import Tying, universal_block
 
-__all__ = ["Head", "contrasts", "first_lag_criterion", "gauge_nullity", "states_spectrum"]
-
 Head = Literal["softmax", "logit"]
 
 ROUNDINGS = 64

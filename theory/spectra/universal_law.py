@@ -19,8 +19,6 @@ from jaxtyping import Float
 
 from theory.exact import Number, probability
 
-__all__ = ["Tying", "lag_covariances", "universal_block"]
-
 Tying = Literal["tied", "untied"]
 
 

@@ -24,16 +24,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from theory.proving.theorem import Proof, Theorem
 
-__all__ = [
-    "ProofRecord",
-    "StepRecord",
-    "all_records",
-    "cache_folder",
-    "proof_record",
-    "remember",
-    "with_records",
-]
-
 SOURCES = Path(__file__).parents[1]
 
 

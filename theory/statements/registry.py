@@ -10,8 +10,6 @@ from importlib import import_module
 
 from theory.proving.theorem import Theorem
 
-__all__ = ["THEOREM_IDS", "register", "registered", "theorem", "theorems"]
-
 _HOME = {
     "entropies": "chain.entropies",
     "best-bias": "reduced.best_bias",

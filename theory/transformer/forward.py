@@ -17,17 +17,6 @@ import sympy as sp
 
 from theory.symbols import a, alpha_sign, b, context, d, e, length, r, tau, w, x, xbar
 
-__all__ = [
-    "absolute_w",
-    "ansatz",
-    "attention_logit",
-    "forward",
-    "in_coordinates",
-    "reduced_logit",
-    "relu",
-    "sign_symbol",
-]
-
 _k = sp.Symbol("k", integer=True, nonnegative=True)
 _i = sp.Symbol("i")
 absolute_w = sp.Symbol("m", nonnegative=True)

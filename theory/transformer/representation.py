@@ -13,8 +13,6 @@ import mpmath
 import numpy as np
 from jaxtyping import Shaped
 
-__all__ = ["WEIGHTS", "single_layer_representation"]
-
 WEIGHTS = ("positions", "query", "key", "value", "output", "hidden_in", "hidden_out")
 
 

@@ -18,8 +18,6 @@ from theory.attention.loss import attention_derivatives
 from theory.attention.spectra import attention_bigram_spectrum, unigram_curvatures
 from theory.spectra.reduced import ansatz_bigram
 
-__all__ = ["attention_claims"]
-
 LENGTH = 2
 """At which the machine sums the curvature."""
 

@@ -24,14 +24,6 @@ from landscape.models.ansatz import ansatz
 from landscape.spectra.operators import dense_hessian, gradient
 from theory.certificates.bigram_root import certify_bigram_root
 
-__all__ = [
-    "bias_claims",
-    "critical_point_claims",
-    "full_bigram_claims",
-    "minimum_claims",
-    "reduced_bigram_claims",
-]
-
 STARTS = 24
 """Random starts of the search for critical points."""
 

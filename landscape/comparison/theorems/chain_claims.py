@@ -13,8 +13,6 @@ from landscape.comparison.theorems.subject import Subject, claims_of
 from landscape.sources import LagMarkov
 from theory.chain.kernel import chain_of
 
-__all__ = ["entropy_claims", "memory_claims"]
-
 MEMORY_LENGTH, FLOOR_LENGTH = 6, 3
 """Symbols of the lag-2 twin of the chain that are enumerated: sizes of the proof."""
 

@@ -18,8 +18,6 @@ from theory import symbols
 from theory.numeric import function
 from theory.reduced.degenerate import leading_term, offset
 
-__all__ = ["degenerate_claims"]
-
 STEP = 2.0**-7
 """Of e^2 and of v, in the quotients of the loss by its leading term."""
 

@@ -13,8 +13,6 @@ from landscape.comparison.reduced_model import ReducedFlow, allowed_drift, close
 from landscape.comparison.theorems.subject import Subject, claims_of
 from theory.reduced.basins import basin, separatrix
 
-__all__ = ["basin_claims", "energy_claims", "field_claims", "separatrix_claims"]
-
 STARTS = ((0.3, 0.4), (0.5, -0.2), (-1.2, -0.5), (0.4, -1.1), (2.0, -1.6))
 """(e, w) of the flows that are followed: both signs of e, both sides of w = -1/sqrt2."""
 

@@ -22,8 +22,6 @@ from theory.spectra.universal_law import Tying
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["GridSummary", "PlaneVerification", "grid_values", "verify_plane"]
-
 DIGITS = Decimal("0.0001")
 
 

@@ -23,8 +23,6 @@ from landscape.sources import BinaryMarkov
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
 from theory.statements.registry import theorem
 
-__all__ = ["CLAIMS", "Subject", "claims_of"]
-
 
 @dataclass(frozen=True)
 class Subject:

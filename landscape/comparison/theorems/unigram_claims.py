@@ -20,15 +20,6 @@ from theory.spectra.states import contrasts, first_lag_criterion
 from theory.spectra.universal_law import Tying
 from theory.transformer.representation import single_layer_representation
 
-__all__ = [
-    "condition_claims",
-    "kink_claims",
-    "reduced_claims",
-    "states_claims",
-    "universal_claims",
-    "untied_claims",
-]
-
 ROUND_OFF = 1e-10
 """Of a curvature extrapolated to the kink: eps/h of second derivatives near 1."""
 

@@ -18,8 +18,6 @@ from landscape.sublevel.valley import valley_path
 from landscape.sublevel.witness import MARGIN
 from theory.reduced.escape import escape_radius, full_model_bound, witness
 
-__all__ = ["escape_claims", "valley_claims"]
-
 BEYOND = 1e-2
 """How far beyond the escape radius a witness is asked for, and how far within it none is found."""
 

@@ -24,8 +24,6 @@ from theory.statements.registry import registered, theorem
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Verification", "measured", "verify"]
-
 
 @dataclass(frozen=True)
 class Verification:

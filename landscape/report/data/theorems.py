@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from theory.proving.steps import Step
     from theory.proving.theorem import Theorem
 
-__all__ = ["TheoremRecord", "held", "repeats", "scope_of", "theorem_records"]
-
 TheoremRecord = Mapping[str, Any]
 """A theorem as plain data.
 

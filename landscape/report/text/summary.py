@@ -12,9 +12,6 @@ from landscape.report.data.theorems import TheoremRecord
 from landscape.report.text.sure import sure, sure_further
 from landscape.report.text.typeset import counted, percent
 
-__all__ = ["Answer", "Summary", "summarise"]
-
-
 MOST = 4
 """Settings that are named; the table on the page has them all."""
 

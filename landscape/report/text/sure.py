@@ -12,8 +12,6 @@ from landscape.report.data.theorems import TheoremRecord
 from landscape.report.text.typeset import between, counted, percent, scientific
 from landscape.training.outcome import MARGIN
 
-__all__ = ["fisher", "sure", "sure_further", "what_was_checked", "with_sizes"]
-
 MOST = 3
 """Pairs of mirrored cells that are named."""
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-__all__ = ["between", "counted", "percent", "plain", "scientific", "signs", "typeset"]
-
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 

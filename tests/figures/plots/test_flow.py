@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.quiver import Quiver
 
 from figures.output import picture, write
-from figures.plots.flow import LEVELS, FlowRecord, draw
+from figures.panels.portrait import LEVELS
+from figures.plots.flow import FlowRecord, draw
 from figures.style import BIGRAM, UNIGRAM, styled
 
 TURN = -1 / math.sqrt(2)

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection, PathCollection
 from matplotlib.figure import Figure
 
-from figures.plots.phase_diagram import draw, load, save
-from figures.records.phase import PhaseRecord
+from figures.plots.phase_diagram import draw, save
+from figures.records.phase import PhaseRecord, load
 from figures.records.phase_plane import curvature_field
 from figures.style import TEXT_WIDTH, styled
 from tests.planted.scans import Key, planted, scan_of

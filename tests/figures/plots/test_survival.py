@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures.__main__ import main
-from figures.plots.survival import COLOURS, LINES, draw, load, save
-from figures.records.survival import MOST, Group, SurvivalRecord
+from figures.plots.survival import COLOURS, LINES, draw, save
+from figures.records.survival import MOST, Group, SurvivalRecord, load
 from figures.style import TEXT_WIDTH, luminance
 from landscape.config.cell import CellConfig
-from landscape.config.scan import ConfigError
+from landscape.errors import ConfigError
 from landscape.training.survival import survival_curve
 from tests.planted.scans import planted_runs, scan_of_runs
 

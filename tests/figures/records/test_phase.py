@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from figures.records.phase import PhaseRecord, load
-from landscape.config.scan import ConfigError
+from landscape.errors import ConfigError
 from landscape.store.reading import open_scan
 from tests.planted.scans import GRID, Key, key_of, lowest, plant, planted, scan_of, stuck
 

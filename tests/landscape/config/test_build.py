@@ -16,7 +16,8 @@ from landscape.config.build import (
     seeds_of,
     training_objective_of,
 )
-from landscape.config.scan import CellConfig, ScanConfig
+from landscape.config.cell import CellConfig
+from landscape.config.scan import ScanConfig
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.initial import standard

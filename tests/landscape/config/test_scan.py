@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from landscape.config import Source
 from landscape.config.canonical import SCHEMA, canonical, jsonable, plain_decimal
+from landscape.config.cell import CellConfig
 from landscape.config.reading import axis_values, read_value, read_values
-from landscape.config.scan import CellConfig, ConfigError, ScanConfig, Source
+from landscape.config.scan import ScanConfig
+from landscape.errors import ConfigError
 
 TWO = {"source": {"p": Decimal("0.5"), "q": Decimal("0.8")}}
 

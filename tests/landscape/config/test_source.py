@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from landscape.config import Measure, Model, Source, Train
 from landscape.config.cell import CellConfig
-from landscape.config.scan import ConfigError, Measure, Model, ScanConfig, Source, Train
+from landscape.config.scan import ScanConfig
+from landscape.errors import ConfigError
 from landscape.sources import (
     BinaryMarkov,
     InContext,

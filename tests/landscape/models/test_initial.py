@@ -13,7 +13,8 @@ from scipy.stats import binom
 from torch import Tensor
 
 from landscape.config.build import initial_of, model_of, objective_of, recipe_of
-from landscape.config.scan import ConfigError, ScanConfig
+from landscape.config.scan import ScanConfig
+from landscape.errors import ConfigError
 from landscape.models import GPT, ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz, basin
 from landscape.models.initial import gaussian, low_rank, standard

@@ -17,7 +17,8 @@ import torch
 from landscape.cli import main
 from landscape.config.build import initial_of, model_of
 from landscape.config.cell import CellConfig
-from landscape.config.scan import ConfigError, ScanConfig
+from landscape.config.scan import ScanConfig
+from landscape.errors import ConfigError
 from landscape.models.initial import low_rank, standard
 from landscape.models.parameters import parameters_of
 from landscape.models.user_code import build

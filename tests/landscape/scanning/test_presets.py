@@ -16,7 +16,8 @@ import landscape.scanning.presets
 from landscape.cli import main
 from landscape.config.build import model_of
 from landscape.config.cell import CellConfig
-from landscape.config.scan import ConfigError, ScanConfig
+from landscape.config.scan import ScanConfig
+from landscape.errors import ConfigError
 from landscape.models.parameters import Params
 from landscape.scanning.presets import load, names
 from landscape.scanning.presets.expectation import READERS, Expectation, Finding, compare_with

@@ -17,7 +17,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from landscape.config.scan import ConfigError, ScanConfig
+from landscape.config.scan import ScanConfig
+from landscape.errors import ConfigError
 from landscape.scanning import measurement, scan as scanning
 from landscape.scanning.scan import ScanResult, Silence, batches, scan
 from landscape.slices.plane import loss_slice

@@ -21,8 +21,9 @@ from landscape.objectives.exact import ExactLoss
 from landscape.objectives.sampled import SampledLoss
 from landscape.scanning.scan import scan
 from landscape.sources import BinaryMarkov, InContext, LagMarkov, OrderKMarkov, SampledSource
-from landscape.training.loop import Trajectory, train
+from landscape.training.loop import train
 from landscape.training.outcome import MARGIN, levels, outcome
+from landscape.training.trajectory import Trajectory
 from tests.twins.sources import (
     BINARY,
     SECOND,

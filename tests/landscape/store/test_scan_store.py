@@ -23,7 +23,9 @@ from h5netcdf.utils import CompatibilityError
 from hypothesis import given, strategies as st
 
 from landscape.config.canonical import jsonable
-from landscape.config.scan import CellConfig, ConfigError, ScanConfig
+from landscape.config.cell import CellConfig
+from landscape.config.scan import ScanConfig
+from landscape.errors import ConfigError
 from landscape.store import scan_store
 from landscape.store.atomic import is_temporary, sweep, temporary
 from landscape.store.reading import StoredScan

@@ -23,8 +23,9 @@ from landscape.store.cell_files import read_tree, write_tree
 from landscape.training import context_means as means_module
 from landscape.training.checkpoints import Checkpoints, checkpoint_times
 from landscape.training.context_means import context_means, rank_one_energy, weighted_contexts
-from landscape.training.loop import Trajectory, train, train_together
+from landscape.training.loop import train, train_together
 from landscape.training.recipe import Recipe
+from landscape.training.trajectory import Trajectory
 from tests.twins.single_layer import (
     Weights,
     naive_divergence,

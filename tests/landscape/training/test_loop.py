@@ -16,8 +16,9 @@ from landscape.objectives.batches import FreshBatches, stream
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.sampled import SampledLoss
 from landscape.sources import BinaryMarkov
-from landscape.training.loop import Trajectory, train, train_together
+from landscape.training.loop import train, train_together
 from landscape.training.recipe import Recipe, one_cycle
+from landscape.training.trajectory import Trajectory
 from tests.check_values import agrees, entry, value
 from tests.twins.single_layer import (
     LINEAR,

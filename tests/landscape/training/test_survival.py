@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import CensoredData, ecdf
 
-from landscape.config.scan import ConfigError
+from landscape.errors import ConfigError
 from landscape.numerics.binomial import clopper_pearson
 from landscape.scanning.scan import scan
 from landscape.scanning.survival import pooled_curve, read_runs, survival_by

@@ -10,8 +10,6 @@ import sympy as sp
 from theory.chain.binary import kernel, second_eigenvalue, stationary_law
 from theory.proving.steps import Identity, Step
 
-__all__ = ["lead", "mean_steps", "power", "power_steps"]
-
 lead = sp.Symbol("Lambda", real=True)
 """lambda^k."""
 

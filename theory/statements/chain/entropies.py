@@ -16,8 +16,6 @@ from theory.proving.domain import ABOVE, BELOW
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Scope, Theorem
 
-__all__ = ["THEOREM"]
-
 
 def mutual_information(distance: int) -> sp.Expr:
     """I(x_n; x_{n+k}), the relative entropy of the pair's law to the product of its marginals."""

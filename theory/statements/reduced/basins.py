@@ -14,8 +14,6 @@ from theory.statements.reduced.separatrix import height_steps
 from theory.statements.shared.least_loss import BRANCHES, gap_sign_steps, half, slope_sign_steps
 from theory.symbols import e, s, tau, w
 
-__all__ = ["THEOREM"]
-
 NEAR: Domain = {w: -1 / (2 * (1 + y)), tau: sp.S.NegativeOne}
 """-1/2 < w < 0."""
 

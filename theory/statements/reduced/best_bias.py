@@ -12,8 +12,6 @@ from theory.statements.shared.least_loss import BRANCHES
 from theory.symbols import b, e, p, q, s, tau, w
 from theory.transformer.forward import reduced_logit
 
-__all__ = ["THEOREM"]
-
 
 def bracket(gap_of: sp.Expr = s) -> sp.Expr:
     """exp(f(0)) at the best bias and a gap s."""

@@ -15,8 +15,6 @@ from theory.statements.shared.least_loss import BRANCHES, HALVES, half
 from theory.symbols import b, e, tau, w
 from theory.transformer.forward import reduced_logit
 
-__all__ = ["THEOREM"]
-
 _logits = sp.symbols("f0 f1", real=True)
 _curvature = sp.symbols("A B", positive=True)
 _root = sp.Symbol("x", real=True)

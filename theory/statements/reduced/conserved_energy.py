@@ -11,8 +11,6 @@ from theory.reduced.flow import energy, free_vector_field, vector_field
 from theory.statements.shared.least_loss import BRANCHES
 from theory.symbols import e, tau, w
 
-__all__ = ["THEOREM"]
-
 SIDES: tuple[tuple[str, Domain], ...] = (
     ("w > 0", {**EVERYWHERE, **UPWARD}),
     ("w < 0", {**EVERYWHERE, w: -y, tau: sp.S.NegativeOne}),

@@ -19,8 +19,6 @@ from theory.statements.shared.least_loss import BRANCHES, bigram_gap, bigram_gap
 from theory.symbols import b, e, tau, w
 from theory.transformer.forward import reduced_logit
 
-__all__ = ["THEOREM"]
-
 _logits = sp.symbols("f0 f1", real=True)
 _rho = sp.symbols("rho0 rho1", real=True)
 _embedding = sp.Symbol("E", positive=True)  # e > 0

@@ -13,8 +13,6 @@ from theory.reduced.flow import gap
 from theory.statements.shared.least_loss import bigram_gap, least_loss_steps, slope_sign_steps
 from theory.symbols import e, p, q, tau, w
 
-__all__ = ["THEOREM"]
-
 _size = sp.Symbol("E", positive=True)
 
 

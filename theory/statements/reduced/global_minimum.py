@@ -20,8 +20,6 @@ from theory.statements.shared.least_loss import (
 from theory.symbols import b, e, p, q, tau, w
 from theory.transformer.forward import reduced_logit
 
-__all__ = ["THEOREM"]
-
 _logits = sp.symbols("f0 f1", real=True)
 
 

@@ -19,8 +19,6 @@ from theory.statements.shared.least_loss import (
 )
 from theory.symbols import e, p, q, s, tau, w
 
-__all__ = ["THEOREM"]
-
 _slope = sp.Symbol("l_s", real=True)
 
 

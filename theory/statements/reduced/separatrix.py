@@ -10,8 +10,6 @@ from theory.proving.theorem import ANY_CHAIN, Control, Theorem
 from theory.reduced.flow import energy, saddle, saddle_energy, separatrix_squared
 from theory.symbols import e, tau, w
 
-__all__ = ["THEOREM", "height_steps"]
-
 
 def height_steps() -> tuple[Step, ...]:
     """e_sep^2 vanishes at w = -1/sqrt2 alone, and grows without bound on both sides of it."""

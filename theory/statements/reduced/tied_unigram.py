@@ -13,8 +13,6 @@ from theory.reduced.loss import population_loss, reduced_loss
 from theory.statements.shared.least_loss import BRANCHES
 from theory.symbols import b, e, p, q, tau, w
 
-__all__ = ["THEOREM"]
-
 NOT_THE_TURN = Hypothesis("w != -1/sqrt2")
 
 

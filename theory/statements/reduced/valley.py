@@ -21,8 +21,6 @@ from theory.statements.shared.least_loss import (
 from theory.symbols import b, e, tau, w
 from theory.transformer.forward import attention_logit, reduced_logit
 
-__all__ = ["THEOREM"]
-
 _size, _inner = sp.Symbol("E", nonnegative=True), sp.Symbol("z_v", real=True)
 
 

@@ -21,19 +21,6 @@ from theory.reduced.loss import population_loss, reduced_loss
 from theory.symbols import b, e, p, q, s, tau, w
 from theory.transformer.forward import reduced_logit
 
-__all__ = [
-    "BRANCHES",
-    "HALVES",
-    "balance",
-    "bigram_gap",
-    "bigram_gap_step",
-    "gap_sign_steps",
-    "half",
-    "least_loss_steps",
-    "slope_sign_steps",
-    "unigram_gap_steps",
-]
-
 BRANCHES = ((1, "e > 0"), (-1, "e < 0"))
 """Signs of e, in numbers and in words."""
 

@@ -22,21 +22,6 @@ from theory.spectra.universal_law import Tying
 from theory.symbols import tau
 from theory.transformer.forward import absolute_w, ansatz, sign_symbol
 
-__all__ = [
-    "Slopes",
-    "attended",
-    "basis",
-    "carried",
-    "chosen",
-    "contexts",
-    "determinant",
-    "from_basis",
-    "left",
-    "slopes",
-    "to_basis",
-    "without_value",
-]
-
 _step = sp.Symbol("h", real=True)
 
 Weights = Mapping[str, sp.Matrix]

@@ -23,8 +23,6 @@ import sympy as sp
 from theory.spectra.states import Head
 from theory.spectra.universal_law import Tying
 
-__all__ = ["Unigram", "lag_covariance", "marginal", "stationary_words"]
-
 Law = dict[tuple[int, ...], sp.Expr]
 
 

@@ -34,8 +34,6 @@ from theory.statements.chain.chain_powers import mean_steps
 from theory.symbols import a, b, e, p, q, tau, w, x, xbar
 from theory.transformer.forward import ansatz, attention_logit, forward, in_coordinates
 
-__all__ = ["THEOREM"]
-
 _form = sp.Function("g", real=True)(w, a)
 _r, _spread = sp.Symbol("r", positive=True), sp.symbols("V0 V1", positive=True)
 _lead = sp.Symbol("E", positive=True)

@@ -17,8 +17,6 @@ from theory.statements.shared.least_loss import (
 from theory.symbols import b, length, p, q, tau, w
 from theory.transformer.forward import along_alpha, alpha, relu, sign_symbol
 
-__all__ = ["THEOREM"]
-
 _k = sp.Symbol("k", integer=True, nonnegative=True)
 _position, _gain = sp.symbols("epsilon g", positive=True)
 

@@ -29,8 +29,6 @@ from theory.statements.shared.logit_gradient import (
 )
 from theory.transformer.forward import absolute_w, ansatz, forward, in_coordinates, reduced_logit
 
-__all__ = ["THEOREM"]
-
 SPANNED, RANKED = (2, 3), (2, 3, 4)
 """Lengths at which the span is found, and the determinant of its basis."""
 

@@ -20,8 +20,6 @@ from theory.statements.chain.chain_powers import power, power_steps
 from theory.statements.shared.unigram_jet import Unigram
 from theory.statements.transformer.one_term import logit_steps
 
-__all__ = ["THEOREM"]
-
 Word = tuple[int, ...]
 
 

@@ -20,8 +20,6 @@ from theory.spectra.states import Head
 from theory.spectra.universal_law import Tying
 from theory.statements.shared.unigram_jet import lag_covariance, stationary_words
 
-__all__ = ["Term", "logit_steps", "mean_step", "term_steps"]
-
 WIDTH = 2
 
 PLANE = Lemma(

@@ -12,9 +12,6 @@ from theory.reduced.critical_points import kink_logits, one_sided_curvature, uni
 from theory.symbols import b, e, p, q, tau, w
 from theory.transformer.forward import ansatz, forward, in_coordinates
 
-__all__ = ["THEOREM"]
-
-
 BENT: Domain = {w: -(1 + y) / 2, tau: sp.S.NegativeOne}
 """w < -1/2."""
 

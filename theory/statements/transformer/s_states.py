@@ -12,8 +12,6 @@ from theory.statements.shared.unigram_jet import Unigram, marginal, stationary_w
 from theory.statements.transformer.tied_condition import LOWER, UNIFORM
 from theory.symbols import p, q
 
-__all__ = ["THEOREM"]
-
 SIZE = 3
 """Symbols of the block that is written out."""
 

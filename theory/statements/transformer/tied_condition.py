@@ -15,8 +15,6 @@ from theory.statements.chain.chain_powers import power_steps
 from theory.statements.shared.unigram_jet import Unigram, one_symbol_law
 from theory.statements.transformer.one_term import logit_steps
 
-__all__ = ["DIFFERENTIABLE", "LOWER", "THEOREM", "UNIFORM", "chain_words", "condition_matrix"]
-
 DIFFERENTIABLE = Hypothesis(
     "the network is differentiable at u_i = p_i: no relu pre-activation is 0 unless its outgoing "
     "weights vanish"

@@ -14,8 +14,6 @@ from theory.spectra.universal_law import Tying
 from theory.statements.shared.unigram_jet import Unigram, marginal, one_symbol_law, stationary_words
 from theory.statements.transformer.one_term import Term, mean_step, term_steps
 
-__all__ = ["THEOREM"]
-
 SIZES: tuple[tuple[int, int, int, Tying], ...] = (
     (3, 2, 2, "tied"),
     (3, 2, 2, "untied"),

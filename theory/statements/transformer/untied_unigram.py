@@ -14,8 +14,6 @@ from theory.statements.shared.unigram_jet import Unigram
 from theory.statements.transformer.one_term import logit_steps
 from theory.statements.transformer.tied_condition import DIFFERENTIABLE
 
-__all__ = ["THEOREM"]
-
 SIZE = 2
 """Width and length."""
 
