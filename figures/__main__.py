@@ -1,7 +1,5 @@
 """`python -m figures [RUN_DIR]`: the pictures of a scan, from what its folder holds."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A figure as a file, with nothing in it but the figure: the same picture is the same bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Concatenate, ParamSpec

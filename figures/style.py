@@ -1,7 +1,5 @@
 """How every figure looks: dictionaries of matplotlib settings, composed with `|`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -5,8 +5,6 @@ person typed, and the sum of two floats cannot answer it: 0.9 + 0.1 is 1.0 but 0
 not. So probabilities become fractions first and floats last.
 """
 
-from __future__ import annotations
-
 import math
 from decimal import Decimal
 from fractions import Fraction

@@ -5,8 +5,6 @@ evaluated with those of one namespace. Rationals are divided by the namespace it
 function is called: under mpmath at whatever precision is then in force.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ differentiating w Abs(w) twice would leave a Dirac delta at w = 0 that the funct
 The sign of e is a constant in the same way.
 """
 
-from __future__ import annotations
-
 import sympy as sp
 
 p, q = sp.symbols("p q", positive=True)

@@ -5,8 +5,6 @@ A figure follows from the stored results that it shows, from its script, and fro
 published one.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import importlib

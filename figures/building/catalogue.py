@@ -1,7 +1,5 @@
 """The figures by name: what each shows, what it is drawn from, and what was published."""
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """Losses of training runs against the step, group by group, between the two entropies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

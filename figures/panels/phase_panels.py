@@ -3,8 +3,6 @@
 The last two have one square for each cell of a scan, in the (p, q) plane, and marks on squares.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, cast

@@ -3,8 +3,6 @@
 Each function draws one part on given axes and returns what the legend should say of it.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """The attention layer's share of the residual stream, and its attention at the end of training."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

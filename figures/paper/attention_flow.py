@@ -1,7 +1,5 @@
 """The gradient flow of the reduced model with attention, (e, w, a), in three dimensions."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

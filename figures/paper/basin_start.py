@@ -1,7 +1,5 @@
 """Standard initialisation against one inside the bigram's basin, at (.5,.8)."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 
 from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve

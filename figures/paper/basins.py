@@ -1,7 +1,5 @@
 """The two basins of the reduced flow with their separatrix, and training runs laid over them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from decimal import Decimal
 

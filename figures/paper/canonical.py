@@ -1,7 +1,5 @@
 """Three canonical scalars against the full model with rank-one weights, at (.2,.3)."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 
 from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve

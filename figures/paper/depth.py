@@ -1,7 +1,5 @@
 """Loss of 1, 2, 4 and 8 layers at (.5,.8), with LayerNorm and without."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure

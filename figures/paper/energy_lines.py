@@ -1,7 +1,5 @@
 """Level lines of the energy, the gradient field and the critical sets, at p = q = .1 and .9."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 from matplotlib.artist import Artist

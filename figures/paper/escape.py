@@ -1,7 +1,5 @@
 """The escape radius of the unigram: closed form against the nearest lower loss that was found."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The predicted probability of a 1 after a 0 over a grid of chains, tied and untied."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import matplotlib as mpl

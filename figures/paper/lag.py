@@ -1,7 +1,5 @@
 """The lag-2 chain, where the next symbol depends on the one before the last, by window."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 
 from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve

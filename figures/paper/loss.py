@@ -1,7 +1,5 @@
 """Population loss during training, tied against untied weights, at (.2,.3) and (.5,.8)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """The single layer without its attention at (.5,.8): what keeps the tied model is not attention."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 
 from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve

@@ -1,7 +1,5 @@
 """Predicted against measured inertia over the (p, q) plane, and what training does there."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from figures.records.inputs import Inputs

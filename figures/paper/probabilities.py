@@ -1,7 +1,5 @@
 """The probability of a 1 after a 0, position by position, of the trained models."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

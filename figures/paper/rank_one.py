@@ -1,7 +1,5 @@
 """The share of the first singular value in the energy of W_1, from random initialisation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

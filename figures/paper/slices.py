@@ -1,7 +1,5 @@
 """Loss surfaces through a saddle and a local minimum, with the contours that theory predicts."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 
 from figures.plots import slices

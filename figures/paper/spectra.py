@@ -1,7 +1,5 @@
 """All Hessian eigenvalues at a unigram and at a bigram point, predicted and measured."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

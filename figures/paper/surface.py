@@ -1,7 +1,5 @@
 """The loss of the full transformer over (w, e): what was measured, and theory's contours on it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import matplotlib as mpl

@@ -1,7 +1,5 @@
 """How long runs stay above (H_u + H_b)/2, and the share still there, by width and by depth."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

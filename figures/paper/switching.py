@@ -1,7 +1,5 @@
 """The switching chain of 5 symbols, tied and untied, at four switching probabilities."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """The valley: from a local minimum at the unigram to a bigram point, never above H_u."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -5,8 +5,6 @@ the bigram curve, the unigram line where it is a minimum and where a saddle, and
 between the two basins.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from decimal import Decimal
 

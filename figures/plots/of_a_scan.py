@@ -1,7 +1,5 @@
 """All pictures of a scan, each if its folder holds what it shows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The (p, q) phase diagram of a scan: the prediction, the measured curvature, the trained runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

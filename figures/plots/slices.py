@@ -1,7 +1,5 @@
 """The loss on a slice: filled contours of what was measured, lines of what theory says."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

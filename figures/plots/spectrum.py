@@ -1,7 +1,5 @@
 """A Hessian spectrum: every eigenvalue, measured and predicted, and what is left between them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How many runs are still above the middle of the two entropies, step by step, and how surely."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The loss of training runs, step by step, between the entropies of the unigram and the bigram."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

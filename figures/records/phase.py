@@ -1,7 +1,5 @@
 """What the phase diagram shows, read from the folder of a scan: plain arrays over the plane."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The theory of the (p, q) plane at the unigram point with no weights, as a field to draw."""
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Float
 

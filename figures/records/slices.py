@@ -1,7 +1,5 @@
 """What the picture of a slice shows: plain arrays, from a measurement or from a scan's folder."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What the picture of survival shows, read from the folder of a scan: a few curves a panel."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Each command lives in a module of its name in `commands/` and imports what it ne
 so that ``landscape --help`` answers at once.
 """
 
-from __future__ import annotations
-
 import importlib
 import logging
 import os

@@ -1,7 +1,5 @@
 """The process that computes: its device, its threads, and the memory that it keeps."""
 
-from __future__ import annotations
-
 import ctypes
 import sys
 

@@ -4,8 +4,6 @@ Theory gives the vector field and, separately, what its flows do; the integratio
 alone. Where a flow ended is read off the point that it reached, never off theory's basins.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Theory is handed numbers (p and q as decimals, weights as arrays) and never a te
 measured spectrum; what it answers is set beside the measurement here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal

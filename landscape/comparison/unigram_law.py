@@ -1,7 +1,5 @@
 """The universal unigram law beside any `Readable` model on any stationary source."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal

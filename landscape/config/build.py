@@ -1,7 +1,5 @@
 """From a cell's settings to the objects they stand for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import fields
 from pkgutil import resolve_name

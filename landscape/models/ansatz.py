@@ -1,7 +1,5 @@
 """The rank-one ansatz: reduced coordinates (e, w, b) inside the real transformer."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 

@@ -3,8 +3,6 @@
 All is written out, so that it has second derivatives in both modes.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import NamedTuple

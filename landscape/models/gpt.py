@@ -1,7 +1,5 @@
 """GPT, a pre-LayerNorm transformer of any depth, and the variants that the papers compare."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import cast
 

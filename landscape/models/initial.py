@@ -1,7 +1,5 @@
 """Initial parameters, each a named choice that returns a parameter dictionary."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

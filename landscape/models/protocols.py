@@ -5,8 +5,6 @@ Whatever else is known of it is told by names and methods, which `isinstance` lo
 need not inherit from anything.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Protocol, runtime_checkable
 

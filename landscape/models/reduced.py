@@ -1,7 +1,5 @@
 """The canonical reduced model (e, w, b)."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn

@@ -4,8 +4,6 @@ Nothing here looks at a loss. The numbers are inputs of the universal unigram la
 float64; whether its hypotheses hold is measured with them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass

@@ -16,8 +16,6 @@ Layout: the innermost axis of every large array is a long one, contexts or queri
 symbol axes are short, and processors are slow on them.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import torch

@@ -6,8 +6,6 @@ them by its symbols: its sums over keys are a matrix product of the table with t
 No array of sequences x queries x keys is ever made, and the exponentials are not per sequence.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """The single-layer transformer of *Attention with Markov*."""
 
-from __future__ import annotations
-
 import math
 
 import torch

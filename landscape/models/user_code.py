@@ -1,7 +1,5 @@
 """A model of the user's own: MODULE:ATTRIBUTE, imported when it is asked for and allowed."""
 
-from __future__ import annotations
-
 import copy
 import importlib
 import inspect

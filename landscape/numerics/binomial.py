@@ -1,7 +1,5 @@
 """Limits for a probability that was estimated by counting."""
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import betaincinv

@@ -1,7 +1,5 @@
 """ln(1 + e^x), whose value and derivatives keep their digits everywhere."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

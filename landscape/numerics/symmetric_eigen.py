@@ -1,7 +1,5 @@
 """Eigenvalues and eigenvectors of a symmetric matrix, whichever library finds them."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from jaxtyping import Float

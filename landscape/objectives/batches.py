@@ -1,7 +1,5 @@
 """Fresh batches: every run's own stream of sampled data, drawn for all runs at once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The population loss, exact: a sum over every context, with no sampling error."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

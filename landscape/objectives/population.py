@@ -1,7 +1,5 @@
 """The population loss of runs in training, whatever data they are trained on."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

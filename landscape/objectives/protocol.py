@@ -1,7 +1,5 @@
 """What a loss must offer, a scalar of a model and its parameters, and what it may offer besides."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 

@@ -1,7 +1,5 @@
 """The loss on sampled sequences, with its standard error."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """The bigram point: in closed form on the rank-one ansatz, else trained and refined."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """From a trained end point to the critical point next to it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

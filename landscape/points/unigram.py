@@ -1,7 +1,5 @@
 """The unigram critical point of any model that names its parameters, constructed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

@@ -1,7 +1,5 @@
 """The page itself: a template, one style sheet and one script, in a single file."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The map of p and q as a table, for a browser that runs no script."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal

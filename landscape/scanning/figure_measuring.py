@@ -1,7 +1,5 @@
 """What figures need measured and no scan holds: five records, each by a function of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Everything that is measured in one cell, as labelled arrays and as a few scalars."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass
 from threading import Lock

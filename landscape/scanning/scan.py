@@ -1,7 +1,5 @@
 """The main job: every cell of a configuration trained, measured, compared and stored."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed

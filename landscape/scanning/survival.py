@@ -1,7 +1,5 @@
 """Survival curves of a scan: the runs of its cells, pooled by the value of a setting."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

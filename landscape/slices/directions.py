@@ -1,7 +1,5 @@
 """Directions in parameter space along which a loss is sliced: rows, and a name for each."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Losses on a line or plane through a point, with the plane's own checks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any

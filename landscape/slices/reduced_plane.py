@@ -1,7 +1,5 @@
 """Slices in the reduced coordinates (e, w, b): surfaces inside the real transformer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 

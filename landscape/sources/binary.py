@@ -5,8 +5,6 @@ every source of finite memory. The formulas are landscape's own, a second channe
 `theory.chain.binary`, and the tests hold the two against each other.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation

@@ -1,7 +1,5 @@
 """The entropy rate of a random kernel with Dirichlet rows, averaged over the prior."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

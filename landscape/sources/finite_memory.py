@@ -1,7 +1,5 @@
 """Sources of finite memory: every law, loss and sample from one kernel on the last k symbols."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

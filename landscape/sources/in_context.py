@@ -1,7 +1,5 @@
 """A fresh kernel for every sequence: what can be learnt about it from the sequence itself."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache

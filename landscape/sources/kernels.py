@@ -1,7 +1,5 @@
 """Kernels and laws: read, checked row by row, drawn; and the stationary law, if there is one."""
 
-from __future__ import annotations
-
 import csv
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the rest of the package asks of a source of symbols."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Literal, Protocol, runtime_checkable
 

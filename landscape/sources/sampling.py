@@ -7,8 +7,6 @@ compositions of all prefixes come out of log2 N rounds of doubling (a parallel p
 Source: Hillis and Steele, *Data parallel algorithms*, CACM 29 (1986).
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor

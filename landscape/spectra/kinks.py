@@ -5,8 +5,6 @@ positively homogeneous of degree two along rays without being quadratic, so its 
 for one ray at a time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

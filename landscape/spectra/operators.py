@@ -1,7 +1,5 @@
 """Gradients, Hessian products and dense Hessians of an objective, on parameter dictionaries."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from threading import RLock
 

@@ -1,7 +1,5 @@
 """The cells of a scan as one labelled tree over its axes, and the files that it is written to."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec

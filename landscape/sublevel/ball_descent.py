@@ -1,7 +1,5 @@
 """Descent inside balls around a unigram point, from many starts at once, towards lower loss."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

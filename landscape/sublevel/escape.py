@@ -4,8 +4,6 @@ The barrier out of the unigram is 0 (`landscape.sublevel.valley`), so a height s
 bad a local minimum it is. A distance does.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """How far a unigram point is from lower losses along the rank-one ansatz."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

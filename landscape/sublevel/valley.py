@@ -4,8 +4,6 @@ The unigram's critical manifold is everything with embedding 0 and bias ln(p/q).
 along it, at constant loss, to weights at which the unigram is a saddle, and goes down from there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

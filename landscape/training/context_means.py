@@ -1,7 +1,5 @@
 """Means over contexts of what runs predict and attend to, computed in parts that fit the cache."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 

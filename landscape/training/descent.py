@@ -1,7 +1,5 @@
 """What the runs of a training descend: their losses on one batch of data, and the gradients."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import repeat

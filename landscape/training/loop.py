@@ -1,7 +1,5 @@
 """Training on the exact or on sampled data, many runs of one shape in one batched graph."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """The optimisers of the papers' runs."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """What became of a trained run, judged from its population loss."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from landscape.sources import MarkovSource

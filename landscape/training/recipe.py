@@ -1,7 +1,5 @@
 """How runs descend: the steps, the optimiser and its learning rate. Nothing here loads torch."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -17,8 +17,6 @@ m_n = xbar_n - 1/2 alone: `mean_m[x]` and `mean_m2[x]` stand for the means over 
 E[m_n | x_n = x] and E[m_n^2 | x_n = x].
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import sympy as sp

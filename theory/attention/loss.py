@@ -15,8 +15,6 @@ with F locally constant. Derivatives follow from that, and with the residual sig
                            + (sigmoid - r) Hess logit_n].
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache

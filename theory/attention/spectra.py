@@ -5,8 +5,6 @@ probabilities as written, the moments of the running mean summed over positions,
 O(N) in the number of tokens.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache

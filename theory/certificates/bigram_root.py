@@ -8,8 +8,6 @@ With w fixed as the gauge, both logits are f(x) = b + g_x e^2, where
 and the bigram predicts the kernel: F(e, b) = (f(0) - logit p, f(1) - logit(1-q)) = 0.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any

@@ -13,8 +13,6 @@ and inertia(block) = inertia(S) + (0, 0, 1). C and B_k do not depend on the chai
 on p and q through lambda alone, and a box of the (p, q) plane is an interval of lambda.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from fractions import Fraction
 from itertools import combinations

@@ -5,8 +5,6 @@ bands of constant sign along p + q = const. These lines are parallel: a band ins
 hexagon at most, with an exact rational area.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction

@@ -9,8 +9,6 @@ V comes from floating-point eigenvectors and may be anything: only the check, in
 precision, counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction

@@ -11,8 +11,6 @@ lambda = 1-p-q: see `theory.certificates.enclosure`. That an eigenvalue is exact
 concluded from a ball: zeros come from that theorem alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction

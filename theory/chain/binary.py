@@ -12,8 +12,6 @@ S_(n-1): so 0 < kappa_n <= 1, with 1 at n = 1 alone. (For lambda >= 0 it is plai
 0 < S_(n-1) <= 1 gives 1 + lambda <= S_n < 1.)
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import sympy as sp

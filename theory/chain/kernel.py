@@ -4,8 +4,6 @@ Probabilities are fractions as they were written until the linear system for the
 which is solved with 50 digits; floats come last.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction

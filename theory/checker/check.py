@@ -6,8 +6,6 @@ no float. Unigram points rest on dual numbers carried through the forward pass
 trapezoids; a bigram root on the interval Newton operator with Cramer's rule.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction

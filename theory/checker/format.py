@@ -5,8 +5,6 @@ A float weight is written as its hexadecimal notation, which is exact, and every
 `theory.checker.check` to find out.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

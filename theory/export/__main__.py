@@ -1,7 +1,5 @@
 """`python -m theory.export`: go through every proof and write the page of all theorems."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

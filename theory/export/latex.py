@@ -4,8 +4,6 @@ The formulas fit a page, and web pages show them too; the article compiles with 
 alone.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """Theorems with their proofs as a page of Markdown, whose mathematics GitHub and MyST set."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 The translation is docutils' own.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Iterator

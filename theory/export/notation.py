@@ -5,8 +5,6 @@ symbols, whose odds u and v the papers do not have: those are said in words, and
 them is given in p and q as well. As plain text that is what a terminal shows.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias

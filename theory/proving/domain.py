@@ -6,8 +6,6 @@ p + q > 1. With p = 1/(1+u), q = 1/(1+v) the open unit square is the image of u,
     p + q < 1  iff  uv > 1,    p + q = 1  iff  uv = 1,    p + q > 1  iff  uv < 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import sympy as sp

@@ -6,8 +6,6 @@ theorem of the literature, named and cited: it is the only kind that is believed
 is used for. Where a step is refused, a point is looked for at which it is false.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ A theorem is proved where every step of its proof is accepted and its control is
 false statement, put through the same machinery, with a point at which it fails.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

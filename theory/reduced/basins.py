@@ -9,8 +9,6 @@ saddle (0, -1/sqrt2): a unigram point too, but flows from however close on one s
 p + q = 1 the unigram is the bigram, and there is nothing to tell apart.
 """
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 from functools import cache

@@ -11,8 +11,6 @@ positions stay: so at this kink the loss has two second derivatives and no Hessi
 model, whose positions move with e, has their mean.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from fractions import Fraction

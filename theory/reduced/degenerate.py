@@ -17,8 +17,6 @@ What the Hessian leaves open is decided by it:
 The loss at any other bias is larger, so minima and lower points carry over to (e, w, b).
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import sympy as sp

@@ -16,8 +16,6 @@ strictly monotone from 0 to s*. The bias moves by |b* - ln(p/q)| <= e^2/2 + |s|,
 infimum is not attained: the points of lower loss are an open set.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import cache

@@ -18,8 +18,6 @@ The expressions keep f(0) as a symbol of its own, `level`, so that `theory.numer
 logit first and nothing overflows: `theory.reduced.loss.best_logit` of the gap for the best bias.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import sympy as sp

@@ -5,8 +5,6 @@ The target's conditional mean is r(0) = p, r(1) = 1-q, so with logits f(0), f(1)
     L = sum_x pi_x [softplus(f(x)) - r(x) f(x)]    (nats per token).
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import sympy as sp

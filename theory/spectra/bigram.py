@@ -6,8 +6,6 @@ the context only through x_n and the attention-weighted mean m_n of x_i - 1/2, a
 handful of fixed orthonormal directions.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The record of a predicted Hessian spectrum, the one thing the measuring side is compared with."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -5,8 +5,6 @@ that nothing is lost near p + q = 1. Sympy is loaded by the first evaluation: th
 arrays beside this file do without it.
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
 from functools import cache
 from typing import Any

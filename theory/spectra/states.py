@@ -6,8 +6,6 @@ too. On the complement the symbol is coded by S-1 contrasts, and the block is th
 again: what is left out are exact zeros, and not small eigenvalues.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

@@ -10,8 +10,6 @@ on a symbol x_i survives the mean, as a lag n+1-i covariance. So the Hessian nee
 network but z and its Jacobian at u_i = p_i.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

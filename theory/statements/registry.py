@@ -4,8 +4,6 @@ A theorem lives in a file of `theory.statements`; here they are listed in the or
 build on each other. One that lives elsewhere is registered for the process that needs it.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 
 from theory.proving.theorem import Theorem

@@ -8,8 +8,6 @@ uses nothing of that: any matrices go in, of widths that are numbers, and every 
 relu is carried out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import cache
 

@@ -4,8 +4,6 @@ y_n = u_n + W_O sum_{i<=n} att_{n,i} W_V u_i,    att_{n,.} = softmax_i(<W_Q u_n,
 z_n = y_n + W_2 relu(W_1 y_n)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

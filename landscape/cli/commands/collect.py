@@ -1,7 +1,5 @@
 """`landscape collect`: a scan as one labelled dataset, or as one table."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`landscape status`: how far a scan is."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import click

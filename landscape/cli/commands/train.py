@@ -1,7 +1,5 @@
 """`landscape train`: one run on one chain."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Verifications as tables for people to read."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

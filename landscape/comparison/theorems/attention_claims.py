@@ -1,7 +1,5 @@
 """Claims about the reduced model with attention, measured in the single-layer transformer."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Claims about the global minimum: in the chosen model, and in the reduced one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

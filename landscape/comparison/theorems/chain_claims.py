@@ -1,7 +1,5 @@
 """Claims about the source alone: entropies, and lag covariances of a source with memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from fractions import Fraction
 

@@ -1,7 +1,5 @@
 """Claims about the degenerate lines p + q = 1 and w = -1/sqrt2, at the order that decides."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

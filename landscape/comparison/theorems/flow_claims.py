@@ -1,7 +1,5 @@
 """Claims about the reduced gradient flow, beside its integration."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Claims about the unigram point of the chosen model and of the reduced one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import replace

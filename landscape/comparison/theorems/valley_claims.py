@@ -1,7 +1,5 @@
 """Claims about the way out of the unigram point: no barrier, and how far it is."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

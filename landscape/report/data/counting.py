@@ -4,8 +4,6 @@ How they came to their end: whether they still fall, and how many are stuck by a
 cells (p, q) and (q, p): the same losses, with 0 and 1 renamed, and not always the same runs.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A scan's folder as the plain data that its page is made of: axes, cells, rows, settings."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What a scan found, in sentences made from its numbers."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How sure the answers are: what was compared, proved and run, and what would refute them."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence

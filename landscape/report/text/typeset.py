@@ -1,7 +1,5 @@
 """Numbers as a sentence has them, and the plain symbols of a statement, such as pi0, as signs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

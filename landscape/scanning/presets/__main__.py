@@ -1,7 +1,5 @@
 """`python -m landscape.scanning.presets`: run presets and write the page that compares them."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Mapping, Sequence

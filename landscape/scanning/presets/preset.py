@@ -1,7 +1,5 @@
 """A preset: one published experiment as a configuration, quick or at the paper's size."""
 
-from __future__ import annotations
-
 import copy
 import tomllib
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 An induction over k is an identity in one more symbol: `lead` stands for lambda^k.
 """
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import kernel, second_eigenvalue, stationary_law

@@ -1,7 +1,5 @@
 """The two loss levels, and the gap between them as a mutual information."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import (

@@ -1,7 +1,5 @@
 """Both basins of the flow at the best bias, from a monotone gap and a conserved energy."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.proving.domain import DEEP, EVERYWHERE, SHALLOW, Domain, t, y

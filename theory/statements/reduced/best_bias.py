@@ -1,7 +1,5 @@
 """The bias that minimises the reduced loss at given e and w, in closed form."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.proving.steps import Identity, Sign, Step

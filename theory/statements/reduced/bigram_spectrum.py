@@ -1,7 +1,5 @@
 """The Hessian of the reduced loss at the bigram set: a Gauss-Newton matrix of rank two."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import kernel, stationary_law

@@ -1,7 +1,5 @@
 """The energy of the flow at the best bias, and at which rate a free bias changes it."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.proving.domain import EVERYWHERE, UPWARD, Domain, y

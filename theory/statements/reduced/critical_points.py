@@ -1,7 +1,5 @@
 """There are no critical points of the reduced loss but the unigram and the bigram set."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.proving.domain import EVERYWHERE

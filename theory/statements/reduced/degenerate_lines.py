@@ -1,7 +1,5 @@
 """What the Hessian leaves open: the unigram set on p + q = 1 and at w = -1/sqrt2."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import stationary_law

@@ -1,7 +1,5 @@
 """The bigram point: for every chain the reduced model predicts the kernel; nothing is better."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import entropy_rate, kernel, stationary_law

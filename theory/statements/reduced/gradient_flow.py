@@ -1,7 +1,5 @@
 """The gradient flow with the bias at its best value: it moves the gap to s*, and falls."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import stationary_law

@@ -1,7 +1,5 @@
 """The level of the energy through its saddle, which separates the basins."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.proving.domain import DEEP, SHALLOW, UPWARD, Domain, y

@@ -1,7 +1,5 @@
 """The unigram set of the reduced model: local minima, and saddles beyond w = -1/sqrt2."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import stationary_law, unigram_entropy

@@ -1,7 +1,5 @@
 """The valley: from any unigram point the bigram is reached without climbing."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import unigram_entropy

@@ -6,8 +6,6 @@ The level stays a symbol in these steps, with the balance as its condition: the 
 `theory.reduced.loss.best_logit` is not needed.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import sympy as sp

@@ -10,8 +10,6 @@ As functions of the context the components of the gradient are combinations of t
 1 elsewhere, and m_n the attended mean of x_i - 1/2; and these are combinations of the components.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

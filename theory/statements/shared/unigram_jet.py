@@ -11,8 +11,6 @@ entries, up to the linear conditions that make it so. Second derivatives of the 
 depend on no more than this, by the chain rule.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 from functools import cache

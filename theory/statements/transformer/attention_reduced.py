@@ -1,7 +1,5 @@
 """The reduced model with attention (e, w, a, b): what attention changes at both critical sets."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.attention.critical_points import (

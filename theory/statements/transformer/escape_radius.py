@@ -1,7 +1,5 @@
 """How far the nearest points of lower loss are from a unigram point."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import entropy_rate, stationary_law, unigram_entropy

@@ -1,7 +1,5 @@
 """The bigram point of the single-layer transformer: a global minimum, and its Hessian's rank."""
 
-from __future__ import annotations
-
 import itertools
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Sources with memory: lag covariances, and the least loss of finite contexts."""
 
-from __future__ import annotations
-
 import itertools
 from functools import cache
 

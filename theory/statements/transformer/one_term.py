@@ -8,8 +8,6 @@ holds for two symbols beside a rest, and for two components, holds for every S a
 is said of the context but the slopes of z_n after it, for every n.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 

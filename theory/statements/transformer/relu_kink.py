@@ -1,7 +1,5 @@
 """The kink: where the full model has no Hessian, and what it has instead."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import stationary_law

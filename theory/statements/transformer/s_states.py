@@ -1,7 +1,5 @@
 """The criterion for S symbols, and the threshold of the switching chain."""
 
-from __future__ import annotations
-
 import sympy as sp
 
 from theory.chain.binary import autocovariance, kernel, stationary_law

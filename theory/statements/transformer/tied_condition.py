@@ -1,7 +1,5 @@
 """The exact condition at the tied unigram point of a binary model, for any weights."""
 
-from __future__ import annotations
-
 import itertools
 from functools import cache
 

@@ -1,7 +1,5 @@
 """The universal unigram law: the Hessian at the unigram point of any causal network."""
 
-from __future__ import annotations
-
 import itertools
 from functools import cache
 

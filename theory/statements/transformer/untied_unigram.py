@@ -1,7 +1,5 @@
 """Without tying the unigram point is a saddle."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import sympy as sp
