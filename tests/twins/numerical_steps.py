@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import mpmath
@@ -64,34 +64,45 @@ def random_point(generator: random.Random, symbols: list[sp.Expr]) -> Point:
     return point
 
 
-def value(expression: sp.Expr, point: Point) -> mpmath.mpf:
-    """The number at a point, to 80 digits."""
+def evaluated(expression: sp.Expr) -> Callable[[Point], mpmath.mpf]:
+    """The number at a point, to 80 digits, as a function of the point."""
     symbols = unknowns(expression)
     names = [sp.Dummy() for _ in symbols]
     plain = expression.xreplace(dict(zip(symbols, names, strict=True)))
     with mpmath.workdps(DIGITS + GUARD):
-        numbers = [point[str(s)] for s in symbols]
-        floats = [mpmath.mpf(int(number.p)) / int(number.q) for number in numbers]
-        return mpmath.mpmathify(sp.lambdify(names, plain, "mpmath")(*floats))
+        function = sp.lambdify(names, plain, "mpmath")
+
+    def at(point: Point) -> mpmath.mpf:
+        with mpmath.workdps(DIGITS + GUARD):
+            numbers = [point[str(s)] for s in symbols]
+            floats = [mpmath.mpf(int(number.p)) / int(number.q) for number in numbers]
+            return mpmath.mpmathify(function(*floats))
+
+    return at
 
 
-def distance(left: sp.Expr, right: sp.Expr, point: Point) -> mpmath.mpf:
-    """|left - right| over the larger of 1, |left| and |right|."""
-    one, other = value(left, point), value(right, point)
-    with mpmath.workdps(DIGITS + GUARD):
-        return abs(one - other) / max(1, abs(one), abs(other))
+def value(expression: sp.Expr, point: Point) -> mpmath.mpf:
+    """The number at one point."""
+    return evaluated(expression)(point)
 
 
 def worst(step: Identity, *, points: int = 3, seed: int = 20240406) -> mpmath.mpf:
-    """The largest distance between the sides of an identity, over its entries and some points."""
+    """The largest distance between the sides of an identity, over its entries and some points.
+
+    The distance is |left - right| over the larger of 1, |left| and |right|.
+    """
     generator = random.Random(seed)
     found = [mpmath.mpf(0)]
     for left, right in sides(step):
         if left == right:
             continue  # the same expression: a 16 x 16 matrix has many
         symbols = unknowns(left, right)
+        functions = evaluated(left), evaluated(right)
         for _ in range(points if symbols else 1):
-            found.append(distance(left, right, random_point(generator, symbols)))
+            point = random_point(generator, symbols)
+            one, other = (function(point) for function in functions)
+            with mpmath.workdps(DIGITS + GUARD):
+                found.append(abs(one - other) / max(1, abs(one), abs(other)))
     return max(found)
 
 

@@ -9,7 +9,10 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -85,6 +88,29 @@ def test_a_proof_is_gone_through_once(proofs: list[Theorem], proof: Proof, tmp_p
     assert len(proofs) == 1
     file_of(tmp_path).unlink()  # the control: without the file it is gone through again
     assert as_another_process() == first and len(proofs) == 2
+
+
+def test_who_wants_a_proof_that_is_being_gone_through_waits_for_its_record(
+    proofs: list[Theorem], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = framework.prove
+
+    def slow(found: Theorem) -> Proof:
+        time.sleep(0.3)
+        return counted(found)
+
+    def wanted_twice() -> None:
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(proof_record.__wrapped__, ["entropies"] * 2)
+        assert first == second and first.proved
+
+    monkeypatch.setattr(framework, "prove", slow)
+    wanted_twice()
+    assert len(proofs) == 1
+    file_of(tmp_path).unlink()
+    monkeypatch.setattr(records, "_alone", lambda name: nullcontext())
+    wanted_twice()  # the control: without the lock, both go through it
+    assert len(proofs) == 3
 
 
 def test_the_records_come_in_the_order_of_the_registry(proofs: list[Theorem]) -> None:
@@ -199,12 +225,12 @@ def test_every_edit_of_the_sources_is_other_code(
     keys = {code_key()}
     (sources / "README").write_text("not code", "utf-8")
     assert code_key() in keys
-    with (sources / "proofs" / "entropies.py").open("a") as file:
+    with (sources / "statements" / "chain" / "entropies.py").open("a") as file:
         file.write("#")
     keys.add(code_key())
-    (sources / "proofs" / "one_more.py").touch()
+    (sources / "statements" / "one_more.py").touch()
     keys.add(code_key())
-    (sources / "loss.py").rename(sources / "lost.py")
+    (sources / "reduced" / "loss.py").rename(sources / "lost.py")
     keys.add(code_key())
     monkeypatch.setattr(records, "version", lambda name: "0")
     keys.add(code_key())
@@ -217,7 +243,7 @@ def test_a_record_of_other_code_is_made_anew(
     proofs: list[Theorem], monkeypatch: pytest.MonkeyPatch, sources: Path
 ) -> None:
     first = proof_record("entropies")
-    (sources / "loss.py").write_text("", "utf-8")
+    (sources / "reduced" / "loss.py").write_text("", "utf-8")
     assert as_another_process() == first  # this process has the old code in memory
     assert len(proofs) == 1
     monkeypatch.setattr(records, "KEY", code_key())
@@ -228,7 +254,7 @@ def test_a_record_of_other_code_is_made_anew(
 def test_nothing_is_written_once_the_sources_were_edited(
     proofs: list[Theorem], sources: Path, tmp_path: Path
 ) -> None:
-    (sources / "loss.py").write_text("", "utf-8")
+    (sources / "reduced" / "loss.py").write_text("", "utf-8")
     assert proof_record("entropies").proved
     assert not file_of(tmp_path).exists()
     assert len(proofs) == 1
