@@ -64,26 +64,34 @@ def random_point(generator: random.Random, symbols: list[sp.Expr]) -> Point:
     return point
 
 
-def evaluated(expression: sp.Expr) -> Callable[[Point], mpmath.mpf]:
-    """The number at a point, to 80 digits, as a function of the point."""
-    symbols = unknowns(expression)
-    names = [sp.Dummy() for _ in symbols]
-    plain = expression.xreplace(dict(zip(symbols, names, strict=True)))
-    with mpmath.workdps(DIGITS + GUARD):
-        function = sp.lambdify(names, plain, "mpmath")
-
-    def at(point: Point) -> mpmath.mpf:
-        with mpmath.workdps(DIGITS + GUARD):
-            numbers = [point[str(s)] for s in symbols]
-            floats = [mpmath.mpf(int(number.p)) / int(number.q) for number in numbers]
-            return mpmath.mpmathify(function(*floats))
-
-    return at
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    sp.Add: lambda *terms: mpmath.fsum(terms),
+    sp.Mul: lambda *factors: mpmath.fprod(factors),
+    sp.Pow: mpmath.power,
+    sp.exp: mpmath.exp,
+    sp.log: mpmath.log,
+    sp.Abs: mpmath.fabs,
+    sp.sign: mpmath.sign,
+    sp.Max: max,
+    sp.Min: min,
+}
 
 
 def value(expression: sp.Expr, point: Point) -> mpmath.mpf:
-    """The number at one point."""
-    return evaluated(expression)(point)
+    """The number at a point, to 80 digits: the tree as it stands, from its leaves up."""
+    found: dict[sp.Basic, Any] = {}
+
+    def at(node: sp.Basic) -> Any:
+        if node not in found:
+            number = point.get(str(node)) if isinstance(node, sp.Symbol | sp.Indexed) else node
+            if isinstance(number, sp.Rational):
+                found[node] = mpmath.mpf(int(number.p)) / int(number.q)
+            else:
+                found[node] = FUNCTIONS[node.func](*map(at, node.args))
+        return found[node]
+
+    with mpmath.workdps(DIGITS + GUARD):
+        return mpmath.mpmathify(at(expression))
 
 
 def worst(step: Identity, *, points: int = 3, seed: int = 20240406) -> mpmath.mpf:
@@ -97,10 +105,9 @@ def worst(step: Identity, *, points: int = 3, seed: int = 20240406) -> mpmath.mp
         if left == right:
             continue  # the same expression: a 16 x 16 matrix has many
         symbols = unknowns(left, right)
-        functions = evaluated(left), evaluated(right)
         for _ in range(points if symbols else 1):
             point = random_point(generator, symbols)
-            one, other = (function(point) for function in functions)
+            one, other = value(left, point), value(right, point)
             with mpmath.workdps(DIGITS + GUARD):
                 found.append(abs(one - other) / max(1, abs(one), abs(other)))
     return max(found)
