@@ -371,7 +371,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 @every_kind
 @every_source
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_a_run_of_a_batch_is_the_run_trained_alone(
     source: str, kind: str, data: st.DataObject
