@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape import BinaryMarkov, Markov
-from landscape.models.protocols import call
+from landscape.models.parameters import call
 from landscape.objectives.protocol import Objective
 
 

@@ -22,12 +22,14 @@ from landscape import (
     unigram_point,
 )
 from landscape.models.initial import gaussian, standard
-from landscape.models.parameters import Coordinates
-from landscape.models.protocols import parameters_of
+from landscape.models.parameters import Coordinates, as_arrays, parameters_of
 from landscape.objectives.protocol import Objective
 from landscape.spectra.operators import gradient, hessian_products
 from landscape.training.loop import train_together
-from theory.spectra import single_layer_representation, unigram_spectrum
+from landscape.training.recipe import Recipe
+from theory.spectra.states import states_spectrum
+from theory.spectra.universal_law import lag_covariances
+from theory.transformer.representation import single_layer_representation
 
 CHAIN = BinaryMarkov(0.5, 0.8)
 STEPS = 100
@@ -97,7 +99,7 @@ def together_gpt() -> Iterator[Pair]:
     """16 runs of a GPT on fresh batches in one graph, against the same code one run at a time."""
     model = GPT(width=8, length=32, layers=2, dtype=torch.float32)
     loss = SampledLoss(CHAIN, 32, batch=16, seed=0)
-    train = partial(train_together, model, [loss], steps=STEPS, evaluate_every=STEPS)
+    train = partial(train_together, model, [loss], Recipe(steps=STEPS, evaluate_every=STEPS))
 
     def difference() -> float:
         both = [train(seeds=seeds)[0].loss[0, 0] for seeds in (range(16), [0])]
@@ -123,8 +125,8 @@ def exact_loss(length: int, goal: float | None) -> Iterator[Pair]:
     direction = torch.ones(1, Coordinates.of(params).size, dtype=torch.float64)
     ways: dict[str, Callable[[Objective], Tensor]] = {
         "loss": lambda objective: objective(model, params),
-        "gradient": lambda objective: gradient(objective, model, params)[0],
-        "Hessian product": lambda objective: hessian_products(objective, model, params, direction),
+        "gradient": lambda objective: gradient(model, objective, params)[0],
+        "Hessian product": lambda objective: hessian_products(model, objective, params, direction),
     }
 
     def gap(way: Callable[[Objective], Tensor]) -> float:
@@ -153,10 +155,14 @@ def together_exact() -> Iterator[Pair]:
     losses = [ExactLoss(BinaryMarkov(0.1 + 0.05 * k, 0.3), 8) for k in range(16)]
 
     def together() -> torch.Tensor:
-        return torch.from_numpy(train_together(model, losses, steps=STEPS, seeds=range(4))[0].loss)
+        return torch.from_numpy(
+            train_together(model, losses, Recipe(steps=STEPS), seeds=range(4))[0].loss
+        )
 
     def alone() -> torch.Tensor:
-        return torch.from_numpy(train_together(model, losses[:1], steps=STEPS, seeds=[0])[0].loss)
+        return torch.from_numpy(
+            train_together(model, losses[:1], Recipe(steps=STEPS), seeds=[0])[0].loss
+        )
 
     yield Pair(
         "64 runs trained together, exact loss, d=4, N=8: against one by one",
@@ -174,7 +180,7 @@ def together_sampled() -> Iterator[Pair]:
     """64 runs on fresh batches in one graph, against the same code one run at a time."""
     model = SingleLayer(width=8, length=128, dtype=torch.float32)
     loss = SampledLoss(CHAIN, 128, batch=16, seed=0)
-    train = partial(train_together, model, [loss], steps=STEPS, evaluate_every=STEPS)
+    train = partial(train_together, model, [loss], Recipe(steps=STEPS, evaluate_every=STEPS))
 
     def difference() -> float:
         both = [train(seeds=seeds)[0].loss[0] for seeds in (range(64), [0])]
@@ -198,6 +204,7 @@ def plain_loop(width: int, length: int, batch: int) -> Iterator[Pair]:
     model = SingleLayer(width=width, length=length, dtype=torch.float32)
     loss = SampledLoss(CHAIN, length, batch=batch, seed=0)
     plain = Plain(width, length, 4 * width, torch.float32)
+    recipe = Recipe(steps=STEPS, evaluate_every=STEPS)
     generator = torch.Generator().manual_seed(0)
 
     def difference() -> float:
@@ -212,7 +219,7 @@ def plain_loop(width: int, length: int, batch: int) -> Iterator[Pair]:
 
     yield Pair(
         f"64 sampled runs, d={width}, N={length}, batch {batch}: against a plain torch loop",
-        lambda: train_together(model, [loss], steps=STEPS, seeds=range(64), evaluate_every=STEPS),
+        lambda: train_together(model, [loss], recipe, seeds=range(64)),
         naive,
         difference,
         tolerance=1e-5,  # float32
@@ -257,13 +264,14 @@ def predicted_spectrum() -> Iterator[Pair]:
     """The unigram spectrum from the closed form, against the dense Hessian's."""
     model, loss = SingleLayer(width=8, length=10), ExactLoss(CHAIN, 10)
     point = unigram_point(model, loss, free=gaussian(model, 0.5, 0))
-    weights = {name: value.numpy() for name, value in point.params.items()}
+    weights = as_arrays(point.params)
     size = sum(value.numel() for value in parameters_of(model).values())
 
     def predicted() -> torch.Tensor:
         z, jacobian = single_layer_representation(weights)
-        spectrum = unigram_spectrum(
-            z, jacobian, p=CHAIN.p, q=CHAIN.q, tying="tied", parameters=size
+        covariance = lag_covariances(p=CHAIN.p, q=CHAIN.q, length=len(z))
+        spectrum = states_spectrum(
+            z, jacobian, covariance, tying="tied", parameters=size, head="logit"
         )
         return torch.from_numpy(spectrum.full())
 

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="hold another axis of the scan at one of its values; repeatable",
+        help="draw only cells with this value of a setting; repeatable",
     )
     parser.add_argument(
         "--by",
@@ -33,9 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="one survival curve for each value of this setting, such as model.width",
     )
     options = parser.parse_args(arguments)
+    from landscape.config.reading import split_option
+
     try:
         run = options.run or newest(Path("runs"))
-        select = dict(map(_pair, options.select))
+        select = dict(split_option("--select", text) for text in options.select)
         paths, missing = _draw(run, options.out or run, select, options.by)
     except (ValueError, OSError) as error:
         paths, missing = [], [str(error)]
@@ -52,12 +54,12 @@ def _draw(
     run: Path, out: Path, select: dict[str, str], by: str | None
 ) -> tuple[list[Path], list[str]]:
     from figures.plots import of_a_scan
-    from landscape.config.dotted_names import check_setting
-    from landscape.store.scan_store import ScanStore
+    from landscape.config.reading import check_setting
+    from landscape.store.reading import open_scan
 
     if by is not None:
         check_setting("--by", by)
-    return of_a_scan.save(ScanStore(run), out, select=select, by=by)
+    return of_a_scan.save(open_scan(run), out, select=select, by=by)
 
 
 def newest(runs: Path) -> Path:
@@ -69,13 +71,6 @@ def newest(runs: Path) -> Path:
             "minute), or give the folder of one: python -m figures RUN_DIR"
         )
     return scans[-1].parent
-
-
-def _pair(option: str) -> tuple[str, str]:
-    name, equals, value = option.partition("=")
-    if not (name and equals and value):
-        raise ValueError(f"--select {option} is not NAME=VALUE, as in --select model.width=4")
-    return name, value
 
 
 if __name__ == "__main__":

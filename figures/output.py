@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 from matplotlib.figure import Figure
 
 from figures.style import styled
 
-__all__ = ["write", "write_both"]
+__all__ = ["picture", "write", "write_both"]
+
+P = ParamSpec("P")
 
 # What matplotlib would otherwise add: the date, and its own version.
 _NOTHING: dict[str, dict[str, str | None]] = {
@@ -16,6 +20,19 @@ _NOTHING: dict[str, dict[str, str | None]] = {
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     ".svg": {"Date": None, "Creator": None},
 }
+
+
+def picture(
+    draw: Callable[Concatenate[Figure, P], object], *args: P.args, **kwargs: P.kwargs
+) -> Figure:
+    """A new figure with what `draw` draws on it.
+
+    >>> picture(lambda figure, title: figure.suptitle(title), "empty").get_suptitle()
+    'empty'
+    """
+    figure = Figure()
+    draw(figure, *args, **kwargs)
+    return figure
 
 
 def write(figure: Figure, path: Path | str) -> Path:

@@ -8,6 +8,8 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 
 __all__ = [
@@ -19,6 +21,8 @@ __all__ = [
     "TEXT_WIDTH",
     "UNIGRAM",
     "ink_on",
+    "key",
+    "lay_out",
     "luminance",
     "styled",
 ]
@@ -96,6 +100,17 @@ def styled() -> Iterator[None]:
         for name, value in STYLE.items():
             mpl.rcParams[name] = value  # type: ignore[index]  # the stubs want literals
         yield
+
+
+def lay_out(figure: Figure, width: float, height: float) -> None:
+    """Give the figure its size, in inches, and matplotlib's constrained layout."""
+    figure.set_size_inches(width, height)
+    figure.set_layout_engine("constrained")
+
+
+def key(label: str, colour: ColorType, dashes: Any, width: float) -> Line2D:
+    """An entry of the legend for a line that is drawn elsewhere."""
+    return Line2D([], [], color=colour, linestyle=dashes, linewidth=width, label=label)
 
 
 def luminance(colour: ColorType) -> float:

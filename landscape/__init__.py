@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         SwitchingMarkov,
     )
     from landscape.spectra.spectrum import Spectrum, hessian_spectrum
+    from landscape.store.reading import collect, open_scan
     from landscape.sublevel.escape import escape_radius
     from landscape.sublevel.escape_on_ansatz import escape_along_ansatz
     from landscape.sublevel.loss_path import LossPath
@@ -70,12 +71,14 @@ __all__ = [
     "Verification",
     "__version__",
     "bigram_point",
+    "collect",
     "compare",
     "coordinate_slice",
     "escape_along_ansatz",
     "escape_radius",
     "hessian_spectrum",
     "loss_slice",
+    "open_scan",
     "predict",
     "refine",
     "scan",
@@ -130,6 +133,8 @@ _HOME = {
     "ScanConfig": "config.scan",
     "scan": "scanning.scan",
     "survival_by": "scanning.survival",
+    "open_scan": "store.reading",
+    "collect": "store.reading",
     "__version__": "version",
 }
 

@@ -1,45 +1,146 @@
-"""What a bad setting gets: one exception, and a message that says what to write instead."""
+"""What a bad setting gets: one exception that says what was wrong as data, and the words for it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
-from types import UnionType
-from typing import Literal, Union, get_args, get_origin
+from difflib import SequenceMatcher, get_close_matches
 
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting by its dotted name, with a value where one is meant (`...`: with none)."""
+
+    name: str
+    value: object = ...
+
+
+Text = str | tuple[str | Setting, ...]
+"""Words, and among them settings whose spelling is left to whoever prints them."""
+
+Spell = Callable[[Setting], str | None]
+"""How a setting is written for a reader; None for one that this reader cannot set."""
+
+
+@dataclass(frozen=True)
+class Refusal(Setting):
+    """One setting that cannot be used: which, the value given, why, what may be, what to try.
+
+    `allowed` goes on from "it must be", and `hint` lists alternatives. Without a name `why` speaks
+    for itself; what is `missing` was not given at all.
+    """
+
+    why: Text = ""
+    allowed: Text = ""
+    hint: tuple[Text, ...] = ()
+    missing: bool = False
+
+
+def dotted(setting: Setting) -> str:
+    """A setting as a configuration writes it.
+
+    >>> dotted(Setting("model.kind", "gpt")), dotted(Setting("source.p"))
+    ("model.kind = 'gpt'", 'source.p')
+    """
+    return setting.name + ("" if setting.value is ... else f" = {shown(setting.value)}")
 
 
 class ConfigError(ValueError):
-    """A setting, or a folder given for the results, that cannot be used.
+    """Settings, or a folder given for the results, that cannot be used.
 
-    The message names the setting, the value given, the values allowed and what to try; one line for
-    each problem found. The command line prints it and exits with code 2.
+    `refusals` holds one record for each problem found; a text is one that is not about a setting.
+    The words are made when the error is printed, one line for each problem, with the settings as
+    `spell` writes them: the command line puts its options there, prints it and exits with code 2.
+
+    >>> error = ConfigError(Refusal("source.p", 2, allowed="below 1", hint=("take 0.5",)))
+    >>> str(error)
+    'source.p = 2 is refused: it must be below 1; take 0.5'
+    >>> error.spell = lambda setting: f"--p {setting.value}"
+    >>> str(error)
+    '--p 2 is refused: it must be below 1; take 0.5'
     """
+
+    def __init__(self, *refusals: Refusal | str) -> None:
+        super().__init__(*(Refusal("", why=r) if isinstance(r, str) else r for r in refusals))
+        self.spell: Spell = dotted
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """The problems, in the order in which they were found."""
+        return self.args
+
+    def __str__(self) -> str:
+        return "\n".join(words(refusal, self.spell) for refusal in self.refusals)
+
+
+def refused(
+    name: str,
+    value: object = ...,
+    *,
+    why: Text = "",
+    allowed: Text = "",
+    hint: str | tuple[Text, ...] = (),
+) -> ConfigError:
+    """The error of one refusal; a hint without alternatives may be a bare text.
+
+    >>> str(refused("model.heads", 3, allowed=("a divisor of ", Setting("model.width", 4))))
+    'model.heads = 3 is refused: it must be a divisor of model.width = 4'
+    """
+    hint = (hint,) if isinstance(hint, str) else hint
+    return ConfigError(Refusal(name, value, why=why, allowed=allowed, hint=hint))
+
+
+def words(refusal: Refusal, spell: Spell = dotted) -> str:
+    """A refusal in one line. Alternatives with a setting that the reader cannot set are left out.
+
+    >>> sampled = ("take ", Setting("train.data", "sampled"))
+    >>> long = Refusal("model.length", 40, why="too long", hint=("take a shorter one", sampled))
+    >>> words(long)
+    "model.length = 40 is refused: too long; take a shorter one, or take train.data = 'sampled'"
+    >>> words(long, lambda setting: {"model.length": "--length 40"}.get(setting.name))
+    '--length 40 is refused: too long; take a shorter one'
+    """
+
+    def text(parts: Text) -> str:
+        parts = (parts,) if isinstance(parts, str) else parts
+        return "".join(p if isinstance(p, str) else spell(p) or dotted(p) for p in parts)
+
+    def possible(parts: Text) -> bool:
+        return isinstance(parts, str) or all(isinstance(p, str) or spell(p) for p in parts)
+
+    allowed = f"it must be {text(refusal.allowed)}" if refusal.allowed else ""
+    hint = ", or ".join(text(each) for each in refusal.hint if each and possible(each))
+    reasons = "; ".join(filter(None, (text(refusal.why), allowed, hint)))
+    if not refusal.name:
+        return reasons
+    subject = spell(refusal) or dotted(refusal)
+    return f"{subject} is {'missing' if refusal.missing else 'refused'}: {reasons}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The hint `"; did you mean X?"` for a misspelt name, or `""` if nothing known is near it.
+    """The hint "did you mean X?" for a misspelt name, or "" if nothing known is near it.
 
     A dotted name is compared by its last part first, so that a setting written in the wrong section
     is found where it lives.
 
     >>> nearest("train.stepz", ["train.steps", "train.lr"])
-    '; did you mean train.steps?'
+    'did you mean train.steps?'
     >>> nearest("source.width", ["source.p", "model.width"])
-    '; did you mean model.width?'
-    >>> nearest("zzz", ["train.steps"])
+    'did you mean model.width?'
+    >>> nearest("model.zzz", ["model.w", "train.steps"])
     ''
     """
+
+    def alike(other: str) -> bool:  # in its last part too, not only in the name of its section
+        return SequenceMatcher(None, last, other.rpartition(".")[2]).ratio() >= 0.5
+
     names = sorted(known)
     last = name.rpartition(".")[2]
     found = [other for other in names if other.rpartition(".")[2] == last]
-    found = found or get_close_matches(name, names, n=1, cutoff=0.7)
+    found = found or [*filter(alike, get_close_matches(name, names, cutoff=0.7))]
     if not found:  # the section may be what is wrong: compare the last parts alone
         parts = {other.rpartition(".")[2]: other for other in reversed(names)}
         found = [parts[part] for part in get_close_matches(last, parts, n=1, cutoff=0.7)]
-    return f"; did you mean {found[0]}?" if found else ""
+    return f"did you mean {found[0]}?" if found else ""
 
 
 def shown(value: object) -> str:
@@ -59,54 +160,3 @@ def shown(value: object) -> str:
             return f"{{{', '.join(f'{key} = {shown(item)}' for key, item in value.items())}}}"
         case _:
             return repr(value)
-
-
-def allowed(field: FieldInfo) -> str:
-    """What a field accepts: its own description, or the choices of its `Literal` type."""
-    choices = ", ".join(map(repr, _choices(field.annotation)))
-    return field.description or (f"one of {choices}" if "," in choices else choices)
-
-
-def plain(error: ValidationError, section: str, fields: Mapping[str, FieldInfo]) -> str:
-    """Pydantic's report in our words, one line for each problem.
-
-    `section` is the dotted name of the table that was read ("" for the whole configuration) and
-    `fields` are that table's fields.
-    """
-    # A default that could not be computed is no problem of its own: the field it needs is refused.
-    lines = [
-        _line(detail, section, fields)
-        for detail in error.errors(include_url=False)
-        if detail["type"] != "default_factory_not_called"
-    ]
-    return "\n".join(dict.fromkeys(lines))
-
-
-def _line(detail: ErrorDetails, section: str, fields: Mapping[str, FieldInfo]) -> str:
-    cause = detail.get("ctx", {}).get("error")
-    if isinstance(cause, ConfigError):
-        return str(cause)
-    name = str(detail["loc"][0]) if detail["loc"] else ""
-    path = f"{section}.{name}" if section else name
-    where = f"[{section}]" if section else "the configuration"
-    if detail["type"] == "extra_forbidden":
-        known = [f"{section}.{key}" if section else key for key in fields]
-        return (
-            f"{path} is not a setting{nearest(path, known) or '.'} "
-            f"The settings of {where} are: {', '.join(fields)}"
-        )
-    if detail["type"] == "missing":
-        return f"{path} is missing: it must be {allowed(fields[name])}"
-    given = shown(detail["input"])
-    hint = ""
-    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
-        hint = nearest(detail["input"], _choices(fields[name].annotation))
-    return f"{path} = {given} is refused: it must be {allowed(fields[name])}{hint}"
-
-
-def _choices(annotation: object) -> list[str]:
-    if get_origin(annotation) is Literal:
-        return [str(choice) for choice in get_args(annotation)]
-    if get_origin(annotation) in (Union, UnionType, tuple):
-        return [choice for inner in get_args(annotation) for choice in _choices(inner)]
-    return []

@@ -5,10 +5,12 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import landscape
+import theory
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "sympy", "xarray", "pydantic", "matplotlib", "scipy")
@@ -48,6 +50,7 @@ def test_help_loads_nothing_that_computes() -> None:
 
 def test_importing_the_package_loads_nothing_that_computes() -> None:
     assert loaded_by("import landscape; dir(landscape); landscape.__version__") == []
+    assert loaded_by("import theory; dir(theory)") == []
 
 
 @pytest.mark.parametrize("name", HEAVY)
@@ -69,29 +72,37 @@ def test_help_names_every_command_of_the_spine() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("name", landscape.__all__)
-def test_every_public_name_can_be_imported_and_is_listed(name: str) -> None:
-    assert getattr(landscape, name) is not None
-    assert name in dir(landscape)
+FACES = [(package, name) for package in (landscape, theory) for name in package.__all__]
 
 
-def test_no_public_name_is_hidden_by_a_module() -> None:
-    modules = {module.name for module in pkgutil.iter_modules(landscape.__path__)}
-    assert modules & set(landscape.__all__) == set()
+@pytest.mark.parametrize(("package", "name"), FACES)
+def test_every_public_name_can_be_imported_and_is_listed(package: ModuleType, name: str) -> None:
+    assert getattr(package, name) is not None
+    assert name in dir(package)
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "name"), [(landscape, "training", "train"), (theory, "checker", "check")]
+)
+def test_no_public_name_is_hidden_by_a_module(package: ModuleType, module: str, name: str) -> None:
+    modules = {found.name for found in pkgutil.iter_modules(package.__path__)}
+    assert modules & set(package.__all__) == set()
     # The control: names and modules do live in one namespace, so such a clash is possible.
-    assert "training" in modules
-    assert "train" in landscape.__all__
+    assert module in modules
+    assert name in package.__all__
 
 
-def test_scan_is_the_function_whatever_was_imported_before() -> None:
+def test_names_are_what_they_are_whatever_was_imported_before() -> None:
     code = """
-import pkgutil, importlib, landscape
-for module in pkgutil.walk_packages(landscape.__path__, "landscape."):
-    if module.name != "landscape.__main__":
-        importlib.import_module(module.name)
+import pkgutil, importlib, landscape, theory
+for package in (landscape, theory):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 from landscape import scan, train
 assert callable(scan) and callable(train), (scan, train)
 assert landscape.scan is scan
+assert callable(theory.check) and callable(theory.theorem) and callable(theory.chain_of)
 """
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
@@ -99,6 +110,9 @@ assert landscape.scan is scan
     assert run.returncode == 0, run.stderr
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="module 'landscape' has no attribute 'scann'"):
-        landscape.scann  # noqa: B018  (the access is what is tested)
+@pytest.mark.parametrize("package", [landscape, theory])
+def test_an_unknown_name_is_an_attribute_error(package: ModuleType) -> None:
+    with pytest.raises(
+        AttributeError, match=f"module '{package.__name__}' has no attribute 'scann'"
+    ):
+        package.scann  # noqa: B018  (the access is what is tested)

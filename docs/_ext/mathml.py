@@ -1,59 +1,29 @@
 """Mathematics as MathML, which browsers set without a script: nothing has to be fetched.
 
-The translation is docutils' own. A formula that it does not understand is a warning, and with
-warnings as errors it stops the build.
+A formula that is not understood is a warning, and with warnings as errors it stops the build.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from docutils import nodes
 from docutils.utils.math import MathError
-from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
-__all__ = ["mathml", "setup"]
+from theory.export.mathml import from_latex
+
+__all__ = ["setup"]
 
 LOGGER = logging.getLogger(__name__)
-
-# The words that the theorems page writes for signs of Markdown, and a spelling docutils lacks.
-SPELLINGS = {"cr": r"\\", "gt": ">", "lt": "<", "dots": r"\ldots "}
-WORDS = re.compile(rf"\\({'|'.join(SPELLINGS)})(?![A-Za-z]) ?")
-
-# To LaTeX the 12 of \frac12 is two arguments, to docutils one.
-TWO_DIGITS = re.compile(r"(\\[td]?frac) *(\d)(\d)")
-
-# An index belongs beside an accented letter; docutils puts it below, as under a sum.
-ACCENTED = re.compile(r"(\\(?:bar|hat|tilde|dot|vec) *(?:\{[^{}]*\}|\\[A-Za-z]+|\w))(?=[_^])")
-
-# A bar is one of a pair, or stands for "given": in neither place has it the room of an operator.
-BARE_BAR = re.compile(r"(?<!\\left)(?<!\\right)\\vert(?![A-Za-z]) ?")
-BAR = re.compile(r"<mo([^>]*)>\|</mo>")
-
-
-def mathml(latex: str, *, block: bool) -> str:
-    r"""LaTeX as one `math` element, displayed if `block`.
-
-    Raises MathError where docutils does not know a command, or an argument is missing.
-
-    >>> mathml(r"a \lt b", block=False)
-    '<math xmlns="http://www.w3.org/1998/Math/MathML">\n  <mi>a</mi>\n  <mo>&lt;</mo>\n  ...</math>'
-    """
-    known = WORDS.sub(lambda found: SPELLINGS[found[1]], latex)
-    known = TWO_DIGITS.sub(r"\1{\2}{\3}", known)
-    known = ACCENTED.sub(r"{\1{}}", known)
-    known = BARE_BAR.sub("|", known)
-    return BAR.sub(r'<mo\1 lspace="0" rspace="0">|</mo>', tex2mathml(known, as_block=block))
 
 
 def _translated(translator: HTML5Translator, node: nodes.Element, *, block: bool) -> str:
     latex = node.astext()
     try:
-        return mathml(latex, block=block)
+        return from_latex(latex, block=block)
     except MathError as error:
         LOGGER.warning("formula not understood: %s in %s", error, latex, location=node)
         return f"<code>{translator.encode(latex)}</code>"

@@ -1,1 +1,1 @@
-"""Every figure of the papers: catalogue, freshness, page."""
+"""The figures of the papers: the catalogue, which of them are stale, and their page."""

@@ -57,8 +57,8 @@ def entry(name: str) -> Entry:
 
     known = {each.name: each for each in entries()}
     if name not in known:
-        hint = nearest(name, known) or f"; there are {', '.join(known)}"
-        raise ValueError(f"figure {name} is refused: there is no such figure{hint}")
+        hint = nearest(name, known) or f"there are {', '.join(known)}"
+        raise ValueError(f"figure {name} is refused: there is no such figure; {hint}")
     return known[name]
 
 

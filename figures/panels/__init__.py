@@ -1,1 +1,1 @@
-"""Axes: the parts of a picture."""
+"""The parts of a picture, each drawn on axes that are handed over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,21 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from figures.records.runs import Runs
+from figures.records.inputs import Inputs
+from figures.records.runs import Runs, published_losses, runs_of
 from figures.style import BIGRAM, PALETTE, UNIGRAM
 
-__all__ = ["COLOURS", "DASHES", "Curve", "draw_entropies", "draw_losses", "legend_handles"]
+__all__ = [
+    "COLOURS",
+    "DASHES",
+    "Curve",
+    "draw_entropies",
+    "draw_losses",
+    "draw_published",
+    "legend_handles",
+    "published_key",
+    "read_curve",
+]
 
 COLOURS = ("black", *(PALETTE[name] for name in ("green", "orange", "purple", "sky")), "0.5")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), "-.", (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)), "-")
@@ -36,6 +47,24 @@ class Curve:
     runs: Runs
     style: int = 0
     published: Sequence[tuple[int, float]] = field(default=())
+
+
+def read_curve(
+    inputs: Inputs,
+    scan: str,
+    select: Mapping[str, Any],
+    label: str,
+    style: int,
+    *,
+    published: bool = True,
+) -> Curve:
+    """The runs of one cell of a scan, with their published values unless told otherwise.
+
+    Raises ValueError as `figures.records.runs.cell_of` does.
+    """
+    store = inputs.scan(scan)
+    marks = published_losses(scan, store, select) if published else ()
+    return Curve(label, runs_of(store, select), style, marks)
 
 
 def draw_losses(axes: Axes, curves: Sequence[Curve], *, entropies: bool = True) -> None:
@@ -63,17 +92,7 @@ def draw_losses(axes: Axes, curves: Sequence[Curve], *, entropies: bool = True) 
         mean.set_gid("mean")
     for curve in curves:
         if curve.published:
-            (marks,) = axes.plot(
-                *np.transpose(curve.published),
-                linestyle="",
-                marker="D",
-                markersize=4,
-                markerfacecolor="white",
-                markeredgecolor=COLOURS[curve.style],
-                clip_on=False,
-                zorder=6,
-            )
-            marks.set_gid("published")
+            draw_published(axes, curve.published, COLOURS[curve.style])
     if entropies:
         runs = curves[0].runs
         draw_entropies(axes, runs.unigram_loss, runs.bigram_loss)
@@ -81,26 +100,42 @@ def draw_losses(axes: Axes, curves: Sequence[Curve], *, entropies: bool = True) 
     axes.set(xlim=(0, last), xlabel="step")
 
 
+def draw_published(
+    axes: Axes, points: Sequence[tuple[int, float]], colour: str, *, label: str | None = None
+) -> None:
+    """Diamonds at values that were read off a published figure."""
+    (marks,) = axes.plot(
+        *np.transpose(points), "D", markersize=4, markerfacecolor="white",
+        markeredgecolor=colour, label=label, clip_on=False, zorder=6,
+    )  # fmt: skip
+    marks.set_gid("published")
+
+
 def legend_handles(axes: Axes) -> list[Artist]:
     """What the legend of a panel of `draw_losses` should say, the published values included."""
     handles: list[Artist] = [line for line in axes.lines if line.get_gid() == "mean"]
     if any(line.get_gid() == "published" for line in axes.lines):
-        handles.append(
-            Line2D([], [], linestyle="", marker="D", markersize=4, markerfacecolor="white",
-                   markeredgecolor="0.3", label="published")
-        )  # fmt: skip
+        handles.append(published_key())
     return handles
 
 
-def draw_entropies(axes: Axes, unigram_loss: float, bigram_loss: float) -> None:
-    """Dashed lines at H_u and H_b, named at the right end."""
+def published_key() -> Line2D:
+    """The legend's entry for values read off a published figure."""
+    return Line2D([], [], linestyle="", marker="D", markersize=4, markerfacecolor="white",
+                  markeredgecolor="0.3", label="published")  # fmt: skip
+
+
+def draw_entropies(
+    axes: Axes, unigram_loss: float, bigram_loss: float, *, room: int = 6, zorder: int = 1
+) -> None:
+    """Dashed lines at H_u and H_b, named at the right end, `room` points away."""
     for value, name, colour in ((unigram_loss, "$H_u$", UNIGRAM), (bigram_loss, "$H_b$", BIGRAM)):
-        line = axes.axhline(value, color=colour, linestyle="--", linewidth=0.9, zorder=1)
+        line = axes.axhline(value, color=colour, linestyle="--", linewidth=0.9, zorder=zorder)
         line.set_gid(name)
         axes.annotate(
             name,
             (1, value),
-            xytext=(6, 0),
+            xytext=(room, 0),
             xycoords=axes.get_yaxis_transform(),
             textcoords="offset points",
             va="center",

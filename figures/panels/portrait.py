@@ -18,11 +18,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from figures.style import BIGRAM, PALETTE, UNIGRAM
+from figures.style import BIGRAM, PALETTE, UNIGRAM, key
 from theory.numeric import function
 from theory.reduced.critical_points import bigram_set
-from theory.reduced.energy import energy, separatrix_squared
-from theory.reduced.flow import gap
+from theory.reduced.flow import energy, gap, separatrix_squared
 from theory.symbols import e, p, q, tau, w
 
 __all__ = [
@@ -34,7 +33,6 @@ __all__ = [
     "draw_critical_sets",
     "draw_energy_lines",
     "draw_separatrix",
-    "key",
     "label_plane",
 ]
 
@@ -185,11 +183,6 @@ def _separatrix_at(across: Float[np.ndarray, " F"]) -> Float[np.ndarray, " F"]:
     # at -1/sqrt2 it is 0, and its round-off may be below
     height: Float[np.ndarray, " F"] = np.sqrt(np.maximum(square, 0.0))
     return height
-
-
-def key(label: str, colour: str, style: Any, width: float) -> Line2D:
-    """An entry of the legend for a line that is drawn elsewhere."""
-    return Line2D([], [], color=colour, linestyle=style, linewidth=width, label=label)
 
 
 @cache

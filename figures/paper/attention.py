@@ -8,12 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import COLOURS
+from figures.panels.loss_panel import COLOURS, draw_published
 from figures.records.inputs import Inputs
 from figures.records.runs import checkpoints
-from figures.style import TEXT_WIDTH
-
-__all__ = ["Attention", "draw", "load", "numbers"]
+from figures.style import TEXT_WIDTH, lay_out
 
 SELECT = {"model.width": 4, "model.activation": "relu"}
 PUBLISHED = ((0, 0.0005), (100, 0.11), (200, 0.010))
@@ -53,8 +51,7 @@ def load(inputs: Inputs) -> Attention:
 
 def draw(figure: Figure, record: Attention) -> None:
     """The share against the step, and the attention weights times the number of keys."""
-    figure.set_size_inches(TEXT_WIDTH, 2.3)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 2.3)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     for run in record.share:
         left.plot(record.step, run, color="0.6", linewidth=0.5, zorder=2)
@@ -63,10 +60,7 @@ def draw(figure: Figure, record: Attention) -> None:
         label=f"mean of {len(record.share)} runs", zorder=3,
     )  # fmt: skip
     mean.set_gid("mean")
-    left.plot(
-        *np.transpose(PUBLISHED), "D", linestyle="", markersize=4, markerfacecolor="white",
-        color="black", label="published", clip_on=False, zorder=6,
-    )  # fmt: skip
+    draw_published(left, PUBLISHED, "black", label="published")
     left.set(xlim=(0, record.step[-1]), ylim=(0, None), xlabel="step")
     left.set_ylabel("attention's share of the stream,\n$E\\|a\\| / (E\\|u\\| + E\\|a\\|)$")
     left.legend(loc="upper right")

@@ -12,22 +12,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from mpl_toolkits.mplot3d import Axes3D  # type: ignore[import-untyped]  # no stubs for it
-from mpl_toolkits.mplot3d.art3d import (  # type: ignore[import-untyped]  # no stubs for it
-    Poly3DCollection,
-)
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]  # no stubs for it
 from scipy.integrate import solve_ivp
 
 from figures.records.inputs import Inputs
 from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM
-from theory.attention.derivatives import attention_derivatives
-from theory.attention.unigram_set import kappa, unigram_curvature
-from theory.chain.running_mean import mean_memory
+from theory.attention.critical_points import kappa, unigram_curvature
+from theory.attention.loss import attention_derivatives
+from theory.chain.binary import mean_memory
 from theory.numeric import function
 from theory.reduced.critical_points import bigram_set
 from theory.reduced.flow import gap
 from theory.symbols import a, e, p, q, tau, w
-
-__all__ = ["Space", "draw", "load", "numbers"]
 
 CHAINS = ((0.2, 0.3), (0.5, 0.8))
 LENGTH = 4

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import published_losses, runs_of
-from figures.style import TEXT_WIDTH
-
-__all__ = ["draw", "load", "numbers"]
+from figures.style import TEXT_WIDTH, lay_out
 
 NAMES = {"standard": "standard initialisation", "basin": "inside the bigram's basin"}
 
 
 def load(inputs: Inputs) -> tuple[Curve, ...]:
     """A curve for each initialisation."""
-    store = inputs.scan("basin")
     return tuple(
-        Curve(
-            label,
-            runs_of(store, {"model.init": name}),
-            style,
-            published_losses("basin", store, {"model.init": name}),
-        )
+        read_curve(inputs, "basin", {"model.init": name}, label, style)
         for style, (name, label) in enumerate(NAMES.items())
     )
 
 
 def draw(figure: Figure, record: tuple[Curve, ...]) -> None:
     """The whole range of losses at the left, the two entropies enlarged at the right."""
-    figure.set_size_inches(TEXT_WIDTH, 2.25)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 2.25)
     whole, near = figure.subplots(1, 2)
     draw_losses(whole, record, entropies=False)
     draw_losses(near, record)

@@ -20,10 +20,8 @@ from figures.panels.portrait import (
     label_plane,
 )
 from figures.records.inputs import Inputs
-from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM
+from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM, lay_out
 from theory.reduced.basins import basin
-
-__all__ = ["Panel", "draw", "load", "numbers"]
 
 MARKS = {"bigram": ("o", BIGRAM), "unigram": ("s", UNIGRAM), "other": ("x", "black")}
 
@@ -64,8 +62,7 @@ def load(inputs: Inputs) -> tuple[Panel, ...]:
 
 def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
     """Basins tinted and hatched; each run a mark at its start that says where it ended."""
-    figure.set_size_inches(TEXT_WIDTH, 3.65)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 3.65)
     handles: dict[str, Artist] = {}
     for axes, panel in zip(figure.subplots(1, 2, sharey=True), record, strict=True):
         plane = panel.plane

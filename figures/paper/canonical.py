@@ -4,34 +4,24 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import published_losses, runs_of
-from figures.style import TEXT_WIDTH
-
-__all__ = ["draw", "load", "numbers"]
+from figures.style import TEXT_WIDTH, lay_out
 
 NAMES = {"reduced": "three scalars $(e, w, b)$", "single-layer": "full model, rank-one start"}
 
 
 def load(inputs: Inputs) -> tuple[Curve, ...]:
     """A curve for each model."""
-    store = inputs.scan("canonical")
     return tuple(
-        Curve(
-            label,
-            runs_of(store, {"model.kind": kind}),
-            style,
-            published_losses("canonical", store, {"model.kind": kind}),
-        )
+        read_curve(inputs, "canonical", {"model.kind": kind}, label, style)
         for style, (kind, label) in enumerate(NAMES.items())
     )
 
 
 def draw(figure: Figure, record: tuple[Curve, ...]) -> None:
     """Both on one panel."""
-    figure.set_size_inches(0.75 * TEXT_WIDTH, 2.3)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, 0.75 * TEXT_WIDTH, 2.3)
     axes = figure.subplots()
     draw_losses(axes, record)
     axes.set_ylabel("population loss (nats)")

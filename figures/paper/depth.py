@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import published_losses, runs_of
-from figures.style import TEXT_WIDTH
-
-__all__ = ["Panel", "draw", "load", "numbers"]
+from figures.style import TEXT_WIDTH, lay_out
 
 WORDS = {1: "One", 2: "Two", 4: "Four", 8: "Eight"}
 
@@ -26,22 +23,20 @@ class Panel:
 
 def load(inputs: Inputs) -> tuple[Panel, ...]:
     """A curve for each number of layers."""
-    store, panels = inputs.scan("depth"), []
+    panels = []
     for norm in (True, False):
         curves = []
         for style, layers in enumerate(WORDS):
             select = {"model.layers": layers, "model.layer_norm": norm}
-            published = published_losses("depth", store, select) if norm else ()
             name = f"{layers} layer{'s' if layers > 1 else ''}"
-            curves.append(Curve(name, runs_of(store, select), style, published))
+            curves.append(read_curve(inputs, "depth", select, name, style, published=norm))
         panels.append(Panel(norm, tuple(curves)))
     return tuple(panels)
 
 
 def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
     """The two panels on one scale of losses."""
-    figure.set_size_inches(TEXT_WIDTH, 2.3)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 2.3)
     for axes, panel in zip(figure.subplots(1, 2, sharey=True), record, strict=True):
         draw_losses(axes, panel.curves)
         axes.set_title("with LayerNorm" if panel.norm else "without LayerNorm")

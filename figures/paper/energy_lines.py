@@ -15,10 +15,8 @@ from figures.panels.portrait import (
     label_plane,
 )
 from figures.records.inputs import Inputs
-from figures.style import TEXT_WIDTH
-from theory.reduced.energy import saddle_energy
-
-__all__ = ["CHAINS", "draw", "load", "numbers"]
+from figures.style import TEXT_WIDTH, lay_out
+from theory.reduced.flow import saddle_energy
 
 CHAINS = ("0.1", "0.9")
 
@@ -30,8 +28,7 @@ def load(_: Inputs) -> tuple[Plane, ...]:
 
 def draw(figure: Figure, record: tuple[Plane, ...]) -> None:
     """The two planes side by side, with one legend below."""
-    figure.set_size_inches(TEXT_WIDTH, 3.45)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 3.45)
     handles: dict[str, Artist] = {}
     for axes, plane in zip(figure.subplots(1, 2, sharey=True), record, strict=True):
         label_plane(axes, plane)

@@ -9,10 +9,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from figures.records.inputs import Inputs
-from figures.style import PALETTE, TEXT_WIDTH
+from figures.style import PALETTE, TEXT_WIDTH, lay_out
 from theory.reduced.escape import escape_radius, full_model_bound
-
-__all__ = ["Radii", "draw", "load", "numbers"]
 
 FINE = 201
 
@@ -63,8 +61,7 @@ def load(inputs: Inputs) -> Radii:
 
 def draw(figure: Figure, record: Radii) -> None:
     """The reduced model over w at the left, the full model from weights 0 at the right."""
-    figure.set_size_inches(TEXT_WIDTH, 2.3)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 2.3)
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
     across = np.linspace(record.w[0], record.w[-1], FINE)
     exact = [escape_radius(record.p, record.q, float(w)) for w in across]

@@ -12,9 +12,7 @@ from matplotlib.figure import Figure
 
 from figures.records.inputs import Inputs
 from figures.records.runs import checkpoints
-from figures.style import SHARE, TEXT_WIDTH, ink_on
-
-__all__ = ["Grid", "draw", "load", "numbers"]
+from figures.style import SHARE, TEXT_WIDTH, ink_on, lay_out
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Grid:
 def load(inputs: Inputs) -> Grid:
     """The two planes of the scan `grid`."""
     store = inputs.scan("grid")
-    axes = store.config().axes
+    axes = store.config.axes
     p, q = (sorted(map(float, axes[name])) for name in ("source.p", "source.q"))
     chance, runs = {}, 0
     for tying in ("tied", "untied"):
@@ -61,8 +59,7 @@ def load(inputs: Inputs) -> Grid:
 
 def draw(figure: Figure, record: Grid) -> None:
     """Tied and untied: the colour is the error |P(1|0) - p|, the text the prediction."""
-    figure.set_size_inches(TEXT_WIDTH, 2.6)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 2.6)
     top = max(float(np.abs(found - record.p).max()) for found in record.chance.values())
     norm, cmap = Normalize(0, top), mpl.colormaps[SHARE]
     image = None

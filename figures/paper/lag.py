@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import cell_of, published_losses, runs_of
-from figures.style import TEXT_WIDTH
-
-__all__ = ["draw", "load", "numbers"]
+from figures.records.runs import cell_of
+from figures.style import TEXT_WIDTH, lay_out
 
 
 def load(inputs: Inputs) -> tuple[Curve, ...]:
     """A curve for each attention window, the longest being full attention."""
     store = inputs.scan("lag-2")
     curves = []
-    for style, window in enumerate(sorted(map(int, store.config().axes["model.window"]))):
+    for style, window in enumerate(sorted(map(int, store.config.axes["model.window"]))):
         select = {"model.window": window}
         full = window >= cell_of(store, select).model.length
         name = "full attention" if full else f"window {window}"
-        published = published_losses("lag-2", store, select)
-        curves.append(Curve(name, runs_of(store, select), style, published))
+        curves.append(read_curve(inputs, "lag-2", select, name, style))
     return tuple(curves)
 
 
 def draw(figure: Figure, record: tuple[Curve, ...]) -> None:
     """All windows on one panel."""
-    figure.set_size_inches(0.75 * TEXT_WIDTH, 2.3)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, 0.75 * TEXT_WIDTH, 2.3)
     axes = figure.subplots()
     draw_losses(axes, record)
     axes.texts[1].set_text("floor")  # of lag 2, the first symbols cannot be predicted

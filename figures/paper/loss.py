@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import published_losses, runs_of
-from figures.style import TEXT_WIDTH
-
-__all__ = ["Panel", "draw", "load", "numbers"]
+from figures.style import TEXT_WIDTH, lay_out
 
 CHAINS = ((0.2, 0.3), (0.5, 0.8))
 
@@ -26,7 +23,6 @@ class Panel:
 
 def load(inputs: Inputs) -> tuple[Panel, ...]:
     """A panel for each chain: tied and untied, each with LayerNorm and without."""
-    store = inputs.scan("tied-untied")
     panels = []
     for p, q in CHAINS:
         curves: list[Curve] = []
@@ -34,22 +30,16 @@ def load(inputs: Inputs) -> tuple[Panel, ...]:
             for tying in ("tied", "untied"):
                 select = {"source.p": p, "source.q": q, "model.tying": tying}
                 select["model.layer_norm"] = norm
-                curves.append(
-                    Curve(
-                        f"{tying}, {'' if norm else 'no '}LayerNorm",
-                        runs_of(store, select),
-                        len(curves),
-                        published_losses("tied-untied", store, select) if norm else (),
-                    )
-                )
+                name = f"{tying}, {'' if norm else 'no '}LayerNorm"
+                found = read_curve(inputs, "tied-untied", select, name, len(curves), published=norm)
+                curves.append(found)
         panels.append(Panel((p, q), tuple(curves)))
     return tuple(panels)
 
 
 def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
     """The two panels side by side, with one legend below."""
-    figure.set_size_inches(TEXT_WIDTH, 2.5)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 2.5)
     for axes, panel in zip(figure.subplots(1, len(record)), record, strict=True):
         draw_losses(axes, panel.curves)
         axes.set_title(f"$(p, q) = ({panel.chain[0]}, {panel.chain[1]})$")

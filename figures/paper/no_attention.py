@@ -4,32 +4,22 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import published_losses, runs_of
-from figures.style import TEXT_WIDTH
-
-__all__ = ["draw", "load", "numbers"]
+from figures.style import TEXT_WIDTH, lay_out
 
 
 def load(inputs: Inputs) -> tuple[Curve, ...]:
     """A curve for each tying."""
-    store = inputs.scan("no-attention")
     return tuple(
-        Curve(
-            f"{tying}, no attention",
-            runs_of(store, {"model.tying": tying}),
-            style,
-            published_losses("no-attention", store, {"model.tying": tying}),
-        )
+        read_curve(inputs, "no-attention", {"model.tying": tying}, f"{tying}, no attention", style)
         for style, tying in enumerate(("tied", "untied"))
     )
 
 
 def draw(figure: Figure, record: tuple[Curve, ...]) -> None:
     """Both on one panel."""
-    figure.set_size_inches(0.65 * TEXT_WIDTH, 2.1)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, 0.65 * TEXT_WIDTH, 2.1)
     axes = figure.subplots()
     draw_losses(axes, record)
     axes.set_ylabel("population loss (nats)")

@@ -6,8 +6,7 @@ import numpy as np
 
 from figures.plots.phase_diagram import draw
 from figures.records.inputs import Inputs
-from figures.records.phase import PhaseRecord
-from figures.records.phase import load as load_scan
+from figures.records.phase import PhaseRecord, load as load_scan
 
 __all__ = ["draw", "load", "numbers"]
 

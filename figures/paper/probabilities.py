@@ -7,14 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from figures.panels.loss_panel import COLOURS, DASHES
+from figures.panels.loss_panel import COLOURS, DASHES, draw_published, published_key
 from figures.records.inputs import Inputs
 from figures.records.runs import checkpoints
-from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM
-
-__all__ = ["Panel", "draw", "load", "numbers"]
+from figures.style import BIGRAM, TEXT_WIDTH, UNIGRAM, lay_out
 
 CHAINS = ((0.2, 0.3), (0.5, 0.8))
 PUBLISHED = {("tied", 0.2): 0.2, ("untied", 0.2): 0.2, ("tied", 0.5): 0.377, ("untied", 0.5): 0.5}
@@ -56,8 +53,7 @@ def load(inputs: Inputs) -> tuple[Panel, ...]:
 
 def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
     """The two panels side by side: every run, the kernel's p and the unigram's pi1."""
-    figure.set_size_inches(TEXT_WIDTH, 2.25)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 2.25)
     for axes, panel in zip(figure.subplots(1, len(record)), record, strict=True):
         p, q = panel.chain
         for style, (tying, runs) in enumerate(panel.probability.items()):
@@ -67,11 +63,8 @@ def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
                     linewidth=0.8, label=f"{tying}, {len(runs)} runs" if k == 0 else None, zorder=3,
                 )  # fmt: skip
                 line.set_gid(tying)
-            (mark,) = axes.plot(
-                panel.position[-1], panel.published[tying], "D", markersize=4,
-                markerfacecolor="white", markeredgecolor=COLOURS[style], clip_on=False, zorder=6,
-            )  # fmt: skip
-            mark.set_gid("published")
+            read = (int(panel.position[-1]), panel.published[tying])
+            draw_published(axes, [read], COLOURS[style])
         for value, name, colour in ((p, "$p$", BIGRAM), (p / (p + q), r"$\pi_1$", UNIGRAM)):
             axes.axhline(value, color=colour, linestyle="--", linewidth=0.9, zorder=1)
             axes.annotate(
@@ -86,10 +79,7 @@ def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
         axes.tick_params(axis="y", pad=12)
     figure.axes[0].set_ylabel("$P(x_{n+1}=1 \\mid x_n=0)$")
     handles, _ = figure.axes[0].get_legend_handles_labels()
-    handles.append(
-        Line2D([], [], linestyle="", marker="D", markersize=4, markerfacecolor="white",
-               markeredgecolor="0.3", label="published")
-    )  # fmt: skip
+    handles.append(published_key())
     figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=2.4)
 
 

@@ -8,12 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import COLOURS, DASHES
+from figures.panels.loss_panel import COLOURS, DASHES, draw_published
 from figures.records.inputs import Inputs
 from figures.records.runs import checkpoints
-from figures.style import TEXT_WIDTH
-
-__all__ = ["Curves", "draw", "load", "numbers"]
+from figures.style import TEXT_WIDTH, lay_out
 
 WIDTH = 8
 MATRIX = "blocks.0.hidden_in"
@@ -46,8 +44,7 @@ def load(inputs: Inputs) -> Curves:
 
 def draw(figure: Figure, record: Curves) -> None:
     """The mean of each activation over its runs, and the two published values."""
-    figure.set_size_inches(0.75 * TEXT_WIDTH, 2.2)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, 0.75 * TEXT_WIDTH, 2.2)
     axes = figure.subplots()
     for style, (name, energy) in enumerate(record.energy.items()):
         for run in energy:
@@ -58,10 +55,7 @@ def draw(figure: Figure, record: Curves) -> None:
             linewidth=1.4, label=label, zorder=3,
         )  # fmt: skip
         mean.set_gid("mean")
-    axes.plot(
-        *np.transpose(PUBLISHED), "D", linestyle="", markersize=4, markerfacecolor="white",
-        color="0.3", label="published", clip_on=False, zorder=6,
-    )  # fmt: skip
+    draw_published(axes, PUBLISHED, "0.3", label="published")
     axes.axhline(1 / WIDTH, color="0.5", linestyle=":", linewidth=0.8, zorder=1)
     axes.text(
         record.step[-1], 1 / WIDTH, "least possible, 1/8", ha="right", va="bottom", fontsize=7

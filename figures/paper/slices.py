@@ -8,8 +8,6 @@ from figures.plots import slices
 from figures.records.inputs import Inputs
 from figures.records.slices import SliceRecord
 
-__all__ = ["draw", "load", "numbers"]
-
 
 def load(inputs: Inputs) -> tuple[SliceRecord, ...]:
     """The slices of the demonstration: unigram and bigram, p+q < 1 and p+q > 1."""

@@ -12,9 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from figures.records.inputs import Inputs
-from figures.style import PALETTE, TEXT_WIDTH
-
-__all__ = ["Point", "draw", "load", "numbers"]
+from figures.style import PALETTE, TEXT_WIDTH, lay_out
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,7 @@ def draw(figure: Figure, record: tuple[Point, ...]) -> None:
 
     Only those that are not zero, measured or predicted, are drawn; the zeros are counted.
     """
-    figure.set_size_inches(TEXT_WIDTH, 3.1)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 3.1)
     panels = figure.subplots(2, len(record), sharex="col", height_ratios=[1.7, 1], squeeze=False)
     for (above, below), point in zip(panels.T, record, strict=True):
         _column(above, below, point)

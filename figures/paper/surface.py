@@ -12,16 +12,14 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from figures.panels.portrait import Plane, draw_critical_sets, key
+from figures.panels.portrait import Plane, draw_critical_sets
 from figures.plots.slices import SURFACE
 from figures.records.inputs import Inputs
-from figures.style import TEXT_WIDTH
+from figures.style import TEXT_WIDTH, key, lay_out
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
 from theory.reduced.loss import best_bias, reduced_loss
 from theory.symbols import b, e, p, q, tau, w
-
-__all__ = ["Surface", "draw", "load", "numbers", "predicted"]
 
 FINE = 401
 LEVELS = 12
@@ -88,8 +86,7 @@ def load(inputs: Inputs) -> tuple[Surface, ...]:
 
 def draw(figure: Figure, record: tuple[Surface, ...]) -> None:
     """Filled contours are the measured loss, dashed lines theory's at the same levels."""
-    figure.set_size_inches(TEXT_WIDTH, 3.1)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 3.1)
     handles: dict[str, Artist] = {}
     for axes, each in zip(figure.subplots(1, 2, sharey=True), record, strict=True):
         top = each.unigram_loss + 2 * (each.unigram_loss - each.bigram_loss)

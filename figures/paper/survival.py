@@ -11,11 +11,9 @@ from matplotlib.figure import Figure
 from figures.plots.survival import draw_curve
 from figures.records.inputs import Inputs
 from figures.records.survival import Group
-from figures.style import PALETTE, TEXT_WIDTH
+from figures.style import PALETTE, TEXT_WIDTH, lay_out
 from landscape.scanning.survival import survival_by
 from landscape.training.survival import SurvivalCurve
-
-__all__ = ["Survival", "draw", "load", "numbers"]
 
 NORMS = {"true": "LayerNorm", "false": "no LayerNorm"}
 LOOKS = (("o", "black", -0.06), ("s", PALETTE["green"], 0.06))
@@ -38,7 +36,7 @@ def load(inputs: Inputs) -> Survival:
     """The curves of the scans `width` and `depth`."""
     depth = {}
     for value, name in NORMS.items():
-        chosen = {"model.layer_norm": value.capitalize()}
+        chosen = {"model.layer_norm": value}
         depth[name] = survival_by(inputs.scan("depth"), "model.layers", select=chosen)
     width = survival_by(inputs.scan("width"), "model.width")
     if not (width and all(depth.values())):
@@ -48,8 +46,7 @@ def load(inputs: Inputs) -> Survival:
 
 def draw(figure: Figure, record: Survival) -> None:
     """Curves by width at the left; the share stuck at the end against width and depth."""
-    figure.set_size_inches(TEXT_WIDTH, 2.5)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 2.5)
     curves, width, depth = figure.subplots(1, 3, width_ratios=[1.5, 1, 1])
     for style, (d, curve) in enumerate(sorted(record.width.items())):
         group = Group("", f"$d={d}$", style, 1, curve)

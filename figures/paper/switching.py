@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from figures.panels.loss_panel import Curve, draw_losses, legend_handles
+from figures.panels.loss_panel import Curve, draw_losses, legend_handles, read_curve
 from figures.records.inputs import Inputs
-from figures.records.runs import published_losses, runs_of
-from figures.style import TEXT_WIDTH
-
-__all__ = ["Panel", "draw", "load", "numbers"]
+from figures.style import TEXT_WIDTH, lay_out
 
 WORDS = {0.1: "Tenth", 0.3: "ThreeTenths", 0.6: "SixTenths", 0.9: "NineTenths"}
 
@@ -26,21 +23,19 @@ class Panel:
 
 def load(inputs: Inputs) -> tuple[Panel, ...]:
     """A panel for each p."""
-    store, panels = inputs.scan("switching-5"), []
+    panels = []
     for p in WORDS:
-        curves = []
-        for style, tying in enumerate(("tied", "untied")):
-            select = {"source.p": p, "model.tying": tying}
-            published = published_losses("switching-5", store, select)
-            curves.append(Curve(tying, runs_of(store, select), style, published))
-        panels.append(Panel(p, (curves[0], curves[1])))
+        tied, untied = (
+            read_curve(inputs, "switching-5", {"source.p": p, "model.tying": tying}, tying, style)
+            for style, tying in enumerate(("tied", "untied"))
+        )
+        panels.append(Panel(p, (tied, untied)))
     return tuple(panels)
 
 
 def draw(figure: Figure, record: tuple[Panel, ...]) -> None:
     """Four panels, each on its own scale between its two entropies."""
-    figure.set_size_inches(TEXT_WIDTH, 3.4)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, TEXT_WIDTH, 3.4)
     for axes, panel in zip(figure.subplots(2, 2).ravel(), record, strict=True):
         draw_losses(axes, panel.curves)
         runs = panel.curves[0].runs

@@ -10,9 +10,7 @@ from matplotlib.figure import Figure
 
 from figures.panels.loss_panel import draw_entropies
 from figures.records.inputs import Inputs
-from figures.style import PALETTE, TEXT_WIDTH
-
-__all__ = ["Path", "draw", "load", "numbers"]
+from figures.style import PALETTE, TEXT_WIDTH, lay_out
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,7 @@ def load(inputs: Inputs) -> Path:
 
 def draw(figure: Figure, record: Path) -> None:
     """The loss above, the least curvature below, against the length of the path."""
-    figure.set_size_inches(0.8 * TEXT_WIDTH, 3.1)
-    figure.set_layout_engine("constrained")
+    lay_out(figure, 0.8 * TEXT_WIDTH, 3.1)
     above, below = figure.subplots(2, 1, sharex=True)
     (line,) = above.plot(record.t, record.loss, color="black", linewidth=1.4, zorder=3)
     line.set_gid("loss")

@@ -1,1 +1,1 @@
-"""Whole pictures."""
+"""Whole pictures: of a scan, a spectrum, training runs, a flow."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -18,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from figures.output import write
 from figures.panels.portrait import (
     EXTENT,
     LEVELS,
@@ -28,12 +26,11 @@ from figures.panels.portrait import (
     draw_critical_sets,
     draw_energy_lines,
     draw_separatrix,
-    key,
     label_plane,
 )
-from figures.style import styled
+from figures.style import key, styled
 
-__all__ = ["EXTENT", "LEVELS", "FlowRecord", "draw", "draw_portrait", "save_flow"]
+__all__ = ["EXTENT", "LEVELS", "FlowRecord", "draw", "draw_portrait"]
 
 FLOW = "black"
 
@@ -103,16 +100,6 @@ def draw_portrait(axes: Axes, record: FlowRecord) -> list[Artist]:
         handles += draw_energy_lines(axes, plane) + draw_arrows(axes, plane)
         handles += draw_separatrix(axes, plane)
     return handles + draw_critical_sets(axes, plane) + _flow(axes, record)
-
-
-def save_flow(record: FlowRecord, path: Path | str) -> Path:
-    """Write the portrait to a file whose suffix (.png, .pdf, .svg) decides the format.
-
-    Returns the path. Raises ValueError for another suffix, OSError where it cannot be written.
-    """
-    figure = Figure()
-    draw(figure, record)
-    return write(figure, path)
 
 
 def _flow(axes: Axes, record: FlowRecord) -> list[Artist]:

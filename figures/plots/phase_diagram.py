@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from figures.output import write_both
+from figures.output import picture, write_both
 from figures.panels.phase_panels import MARKS, field_of, measured_panel, theory_panel, trained_panel
 from figures.records.phase import PhaseRecord, load
 from figures.style import CURVATURE, SHARE, TEXT_WIDTH, styled
@@ -76,9 +76,7 @@ def save(record: PhaseRecord, path_without_suffix: Path | str) -> list[Path]:
 
     The same record gives the same bytes. Raises OSError where the files cannot be written.
     """
-    figure = Figure()
-    draw(figure, record)
-    return write_both(figure, path_without_suffix)
+    return write_both(picture(draw, record), path_without_suffix)
 
 
 def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -17,20 +16,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
-from figures.output import write, write_both
+from figures.output import picture, write_both
 from figures.records.slices import SliceRecord, load
-from figures.style import BIGRAM, PALETTE, TEXT_WIDTH, UNIGRAM, styled
+from figures.style import BIGRAM, PALETTE, TEXT_WIDTH, UNIGRAM, key, lay_out, styled
 
-__all__ = [
-    "SURFACE",
-    "SliceRecord",
-    "draw",
-    "draw_slice",
-    "levels_of",
-    "load",
-    "save",
-    "save_slice",
-]
+__all__ = ["SURFACE", "SliceRecord", "draw", "draw_slice", "levels_of", "load", "save"]
 
 SURFACE = "YlGnBu"
 """The sequential map of losses: pale is low, dark is high; its luminance falls throughout."""
@@ -83,8 +73,7 @@ def draw(figure: Figure, records: Sequence[SliceRecord]) -> None:
         line = all(len(record.y) == 1 for record in records)
         width = TEXT_WIDTH if columns == 2 or line else 3.6
         height = 2.4 * rows + 0.35 if columns == 2 or line else 3.3
-        figure.set_size_inches(width, height)
-        figure.set_layout_engine("constrained")
+        lay_out(figure, width, height)
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         handles: dict[str, Line2D | Patch] = {}
         for axes, record in zip(panels, records, strict=False):
@@ -121,20 +110,7 @@ def save(records: Sequence[SliceRecord], path_without_suffix: Path | str) -> lis
 
     Raises ValueError as `draw` does, OSError where the files cannot be written.
     """
-    figure = Figure()
-    draw(figure, records)
-    return write_both(figure, path_without_suffix)
-
-
-def save_slice(record: SliceRecord, path: Path | str) -> Path:
-    """Write one slice to a file whose suffix (.png, .pdf, .svg) decides the format.
-
-    Returns the path. Raises ValueError as `draw` does and for another suffix, OSError where the
-    file cannot be written.
-    """
-    figure = Figure()
-    draw(figure, [record])
-    return write(figure, path)
+    return write_both(picture(draw, records), path_without_suffix)
 
 
 def _surface(axes: Axes, record: SliceRecord) -> list[Line2D | Patch]:
@@ -160,14 +136,14 @@ def _surface(axes: Axes, record: SliceRecord) -> list[Line2D | Patch]:
         # a white halo: the line crosses pale bands and dark ones
         lines.set_path_effects([withStroke(linewidth=1.4, foreground="white", alpha=0.7)])
         lines.set_gid("theory")
-        handles.append(_key(f"theory: {record.prediction}", "black", "--", 0.7))
+        handles.append(key(f"theory: {record.prediction}", "black", "--", 0.7))
     escape = (record.unigram_loss + record.bigram_loss) / 2
     if levels[0] + 1e-6 * (levels[-1] - levels[0]) < escape < levels[-1]:
         line = axes.contour(
             record.x, record.y, grid, levels=[escape], colors=[UNIGRAM], linewidths=1.2
         )
         line.set_gid("escape")
-        handles.append(_key("measured loss $(H_u+H_b)/2$", UNIGRAM, "-", 1.2))
+        handles.append(key("measured loss $(H_u+H_b)/2$", UNIGRAM, "-", 1.2))
     return handles
 
 
@@ -251,7 +227,3 @@ def _predicted_axes(record: SliceRecord) -> tuple[Float[np.ndarray, " F"], Float
 
 def _entropies(record: SliceRecord) -> list[tuple[float, str, str]]:
     return [(record.unigram_loss, "H_u", UNIGRAM), (record.bigram_loss, "H_b", BIGRAM)]
-
-
-def _key(label: str, colour: str, style: Literal["-", "--"], width: float) -> Line2D:
-    return Line2D([], [], color=colour, linestyle=style, linewidth=width, label=label)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -11,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from figures.output import write
-from figures.style import PALETTE, TEXT_WIDTH, styled
+from figures.style import PALETTE, TEXT_WIDTH, lay_out, styled
 
-__all__ = ["draw_spectrum", "save_spectrum"]
+__all__ = ["draw_spectrum"]
 
 Eigenvalues = Sequence[float] | Float[np.ndarray, " D"]
 
@@ -57,8 +55,7 @@ def draw_spectrum(
         raise ValueError(f"zero_bound = {zero_bound} is not a finite number of at least 0")
     rows = 1 if expected is None else 2
     with styled():
-        figure.set_size_inches(TEXT_WIDTH, 2.3 if rows == 1 else 3.3)
-        figure.set_layout_engine("constrained")
+        lay_out(figure, TEXT_WIDTH, 2.3 if rows == 1 else 3.3)
         axes = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=[2, 1][:rows])[
             :, 0
         ]
@@ -68,29 +65,6 @@ def draw_spectrum(
             _residuals(axes[1], np.abs(measured - expected), zero_bound)
         axes[-1].set_xlabel("index, ascending")
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def save_spectrum(
-    eigenvalues: Eigenvalues,
-    predicted: Eigenvalues | None,
-    *,
-    zero_bound: float,
-    title: str,
-    path: Path | str,
-) -> Path:
-    """Write `draw_spectrum` to a file whose suffix (.png, .pdf, .svg) decides the format.
-
-    Returns the path. Raises ValueError as `draw_spectrum` does and for another suffix, OSError
-    where the file cannot be written.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "two.pdf"
-    >>> save_spectrum([-0.4, 0.25], None, zero_bound=1e-15, title="two", path=path) == path
-    True
-    """
-    figure = Figure()
-    draw_spectrum(figure, eigenvalues, predicted, zero_bound=zero_bound, title=title)
-    return write(figure, path)
 
 
 def _levels(

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.output import write_both
+from figures.output import picture, write_both
 from figures.records.survival import Group, SurvivalRecord, load
 from figures.style import BIGRAM, PALETTE, TEXT_WIDTH, UNIGRAM, styled
 
@@ -97,9 +97,7 @@ def save(record: SurvivalRecord, path_without_suffix: Path | str) -> list[Path]:
 
     The same record gives the same bytes. Raises OSError where the files cannot be written.
     """
-    figure = Figure()
-    draw(figure, record)
-    return write_both(figure, path_without_suffix)
+    return write_both(picture(draw, record), path_without_suffix)
 
 
 def _panel(axes: Axes, groups: list[Group]) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
-from figures.output import write
-from figures.style import BIGRAM, PALETTE, TEXT_WIDTH, UNIGRAM, styled
+from figures.panels.loss_panel import draw_entropies
+from figures.style import PALETTE, TEXT_WIDTH, lay_out, styled
 
-__all__ = ["draw_training", "save_training"]
+__all__ = ["draw_training"]
 
 
 def draw_training(
@@ -63,18 +62,9 @@ def draw_training(
         within = f"0..{columns - 1}" if times[-1] == columns - 1 else "the evaluated times"
         raise ValueError(f"escape_steps has {beyond[0]}, which is not in {within}")
     with styled():
-        figure.set_size_inches(TEXT_WIDTH, 2.3)
-        figure.set_layout_engine("constrained")
+        lay_out(figure, TEXT_WIDTH, 2.3)
         axes = figure.subplots()
-        for value, name, colour in (
-            (unigram_loss, "$H_u$", UNIGRAM),
-            (bigram_loss, "$H_b$", BIGRAM),
-        ):
-            axes.axhline(value, color=colour, linestyle="--", linewidth=0.9, zorder=3)
-            axes.annotate(
-                name, (1, value), xytext=(3, 0), xycoords=axes.get_yaxis_transform(),
-                textcoords="offset points", va="center", color=colour, annotation_clip=False,
-            )  # fmt: skip
+        draw_entropies(axes, unigram_loss, bigram_loss, room=3, zorder=3)
         for number, run in enumerate(loss):
             label = ("run" if seeds == 1 else f"{seeds} runs") if number == 0 else None
             axes.plot(times, run, color="0.25", alpha=0.75, linewidth=0.8, label=label, zorder=2)
@@ -101,39 +91,3 @@ def draw_training(
         reach = max(float(times[-1] - times[0]), 1.0)
         axes.set_xlim(times[0] - 0.01 * reach, times[-1] + 0.01 * reach)
         axes.legend(loc="best")
-
-
-def save_training(
-    loss: Float[np.ndarray, "seeds columns"],
-    *,
-    times: Int[np.ndarray, " columns"] | None = None,
-    unigram_loss: float,
-    bigram_loss: float,
-    escape_steps: Sequence[int | None],
-    title: str,
-    path: Path | str,
-) -> Path:
-    """Write `draw_training` to a file whose suffix (.png, .pdf, .svg) decides the format.
-
-    Returns the path. Raises ValueError as `draw_training` does and for another suffix, OSError
-    where the file cannot be written.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "run.svg"
-    >>> entropies = {"unigram_loss": 0.66628, "bigram_loss": 0.61901}
-    >>> save_training(
-    ...     np.array([[0.67, 0.62]]), **entropies, escape_steps=[1], title="run", path=path
-    ... ) == path
-    True
-    """
-    figure = Figure()
-    draw_training(
-        figure,
-        loss,
-        times=times,
-        unigram_loss=unigram_loss,
-        bigram_loss=bigram_loss,
-        escape_steps=escape_steps,
-        title=title,
-    )
-    return write(figure, path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import StoredScan, open_scan
 
 if TYPE_CHECKING:
     import xarray
@@ -30,12 +30,13 @@ class Inputs:
     size: Literal["quick", "paper"]
     scans: Mapping[str, Path] = field(default_factory=dict)
     records: Mapping[str, Path] = field(default_factory=dict)
+    _scans: dict[str, StoredScan] = field(default_factory=dict, repr=False, compare=False)
 
-    def scan(self, name: str) -> ScanStore:
-        """The folder of a scan. Raises ValueError where it was not handed over."""
+    def scan(self, name: str) -> StoredScan:
+        """A scan, opened. Raises ValueError where it was not handed over."""
         if name not in self.scans:
             raise ValueError(f"the scan {name} is not among the inputs: {', '.join(self.scans)}")
-        return ScanStore(self.scans[name])
+        return self._opened(name)
 
     def record(self, name: str) -> xarray.Dataset:
         """A record, in memory. Raises ValueError if not handed over, OSError if not there."""
@@ -53,15 +54,16 @@ class Inputs:
         Of a scan, the configuration and the fingerprints that its finished cells carry.
         """
         content: dict[str, object] = {"size": self.size}
-        for name, path in self.scans.items():
-            store = ScanStore(path)
-            config = store.config()
-            cells = {}
-            for cell in config.cells():
-                note = path / "cells" / f"{cell.id}.json"
-                if note.is_file():
-                    cells[cell.id] = json.loads(note.read_text("utf-8"))["files"]["tree"]["sha256"]
-            content[f"scan {name}"] = [config.hash, cells]
+        for name in self.scans:
+            stored = self._opened(name)
+            cells = {c.id: stored.record(c)["files"]["tree"]["sha256"] for c in stored.readable()}
+            content[f"scan {name}"] = [stored.config.hash, cells]
         for name, path in self.records.items():
             content[f"record {name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def _opened(self, name: str) -> StoredScan:
+        # A script asks for many cells of a scan, and the fingerprint for all of them.
+        if name not in self._scans:
+            self._scans[name] = open_scan(self.scans[name])
+        return self._scans[name]

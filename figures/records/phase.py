@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import h5netcdf
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from figures.records.phase_plane import transverse
 from landscape.config.cell import CellConfig
-from landscape.config.scan import ScanConfig
-from landscape.store.scan_store import ScanStore
+from landscape.errors import ConfigError
+from landscape.store.reading import StoredScan
 
 __all__ = ["STATES", "PhaseRecord", "load"]
 
@@ -61,27 +60,30 @@ class PhaseRecord:
     random_weights: float
 
 
-def load(store: ScanStore, *, select: Mapping[str, str] | None = None) -> PhaseRecord:
+def load(store: StoredScan, *, select: Mapping[str, Any] | None = None) -> PhaseRecord:
     """Read the (p, q) plane of a scan; its folder is left as it is.
 
     Arguments:
-        store: the scan's folder.
-        select: for every axis besides p, q and the tying, the value to draw, as it is written.
+        store: the scan, opened by `landscape.open_scan`.
+        select: values of settings to keep (`StoredScan.select`); of every axis besides p, q and
+            the tying one value must be left.
 
-    Raises ValueError where an axis is left without a value, is not there, does not take the value,
-    or where the unigram point was not measured; ConfigError if the folder holds no scan. A cell
-    without a readable result does not raise: it is 'missing' in the record.
+    Raises ValueError where several are, or where the unigram point was not measured; ConfigError
+    as `StoredScan.select` does. A cell without a readable result does not raise: it is 'missing' in
+    the record.
 
     >>> import tempfile
+    >>> from landscape.config.scan import ScanConfig
+    >>> from landscape.store.scan_store import ScanStore
     >>> config = ScanConfig(source={"p": 0.5}, axes={"source.q": [0.5, 0.8]})
-    >>> record = load(ScanStore(tempfile.mkdtemp()).open_or_create(config, {}))
+    >>> folder = ScanStore(tempfile.mkdtemp()).open_or_create(config, {})
+    >>> record = load(StoredScan.of(folder))
     >>> record.state.tolist(), record.degenerate.tolist()
     ([[['missing'], ['missing']]], [[True], [False]])
     """
-    config = store.config()
-    for cell in config.cells():
+    for cell in store.cells:
         _place(cell)
-    cells = _plane(config, select or {})
+    cells = _plane(store.select(select))
     first = cells[0]
     if "unigram" not in first.measure.points:
         raise ValueError(
@@ -101,7 +103,7 @@ def load(store: ScanStore, *, select: Mapping[str, str] | None = None) -> PhaseR
             at = (tying.index(cell.model.tying), q.index(down), p.index(up))
             curvature[at], error[at], state[at], stuck[at] = found
     return PhaseRecord(
-        name=config.name,
+        name=store.config.name,
         tying=tying,
         p=np.array([float(value) for value in p]),
         q=np.array([float(value) for value in q]),
@@ -116,17 +118,14 @@ def load(store: ScanStore, *, select: Mapping[str, str] | None = None) -> PhaseR
     )
 
 
-def _plane(config: ScanConfig, select: Mapping[str, str]) -> Sequence[CellConfig]:
-    """The cells of one plane, or two: every other axis held at its selected value."""
-    others = {name: values for name, values in config.axes.items() if name not in PLANE}
-    for name, value in select.items():
-        if name not in others:
-            known = ", ".join(others) or "none"
-            raise ValueError(f"select names {name}, but the axes to select from are: {known}")
-        if value not in map(str, others[name]):
-            written = ", ".join(map(str, others[name]))
-            raise ValueError(f"select: {name} = {value} is not in the scan; choose from {written}")
-    many = {n: values for n, values in others.items() if n not in select and len(values) > 1}
+def _plane(store: StoredScan) -> Sequence[CellConfig]:
+    """The cells of one plane, or two: of every other axis one value is left."""
+    many = {
+        name: values
+        for name in store.config.axes
+        if name not in PLANE
+        and len(values := list(dict.fromkeys(c.coordinates[name] for c in store.cells))) > 1
+    }
     if many:
         axes = "; ".join(f"{name} = {', '.join(map(str, many[name]))}" for name in many)
         wanted = ", ".join(f"{name!r}: {str(values[0])!r}" for name, values in many.items())
@@ -135,11 +134,7 @@ def _plane(config: ScanConfig, select: Mapping[str, str]) -> Sequence[CellConfig
             f"the scan has several cells at one (p, q), because it varies {axes}: select one "
             f"value, for example load(store, select={{{wanted}}}) or python -m figures {option}"
         )
-    return [
-        cell
-        for cell in config.cells()
-        if all(str(cell.coordinates[name]) == value for name, value in select.items())
-    ]
+    return store.cells
 
 
 def _place(cell: CellConfig) -> tuple[Decimal, Decimal]:
@@ -152,17 +147,15 @@ def _place(cell: CellConfig) -> tuple[Decimal, Decimal]:
     return cell.source.chain
 
 
-def _read(store: ScanStore, cell: CellConfig) -> tuple[float, float, str, int] | None:
+def _read(store: StoredScan, cell: CellConfig) -> tuple[float, float, str, int] | None:
     """Curvature, error, state and stuck runs of a cell; None without a readable result."""
-    if not store.done(cell.id):
+    if not store.done(cell):
         return None
     try:
-        scalars = store.scalars(cell.id)
+        scalars = store.scalars(cell)
         unigram = scalars["points"]["unigram"]
-        # One array out of the file: the whole tree takes a hundred times as long to read.
-        with h5netcdf.File(store.path / "cells" / f"{cell.id}.nc", "r") as file:
-            spectrum = file["/spectrum/unigram/eigenvalue"][:]
-    except (OSError, ValueError, KeyError) as damage:
+        (spectrum,) = store.arrays(cell, "spectrum/unigram/eigenvalue")
+    except (ConfigError, KeyError) as damage:
         _log.warning("cell %s cannot be read, so it is drawn as missing: %s", cell.id[:8], damage)
         return None
     state = _state(unigram)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from theory.spectra import unigram_spectrum
 from theory.spectra.predicted_spectrum import PredictedSpectrum
-from theory.spectra.universal_law import Tying
+from theory.spectra.states import states_spectrum
+from theory.spectra.universal_law import Tying, lag_covariances
 
 __all__ = ["curvature_field", "lowest_curvature", "region_names", "transverse"]
 
@@ -41,7 +41,7 @@ def lowest_curvature(p: float, q: float, tying: Tying) -> float:
     change the multiplicities of these eigenvalues only.
 
     Arguments: `p`, `q`, in (0, 1), probabilities of leaving 0 and 1; `tying`, 'tied' or 'untied'.
-    Returns nats per squared parameter. Raises ValueError as `theory.spectra.unigram_spectrum` does.
+    Returns nats per squared parameter. Raises ValueError for p or q outside (0, 1).
     Source: *Attention with Markov*, bad local minimum and saddle.
 
     >>> round(lowest_curvature(0.5, 0.8, "tied"), 4), round(lowest_curvature(0.5, 0.8, "untied"), 4)
@@ -73,4 +73,5 @@ def region_names(tying: Tying) -> tuple[str, str]:
 def _weightless(p: float, q: float, tying: Tying) -> PredictedSpectrum:
     # One position and one coordinate have every eigenvalue that more of them have.
     z, J = np.zeros((1, 1)), np.ones((1, 1, 1, 1))
-    return unigram_spectrum(z, J, p=p, q=q, tying=tying, parameters=2 if tying == "tied" else 3)
+    size, covariance = 2 if tying == "tied" else 3, lag_covariances(p=p, q=q, length=1)
+    return states_spectrum(z, J, covariance, tying=tying, parameters=size, head="logit")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import h5netcdf
 import numpy as np
 from jaxtyping import Float
 
 from landscape.config.cell import CellConfig
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import StoredScan
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
 from theory.symbols import p, q
@@ -110,18 +108,16 @@ def oblique(gram: Float[np.ndarray, "k k"]) -> str:
     return "" if abs(angle - 90) < 0.5 else f"\naxes at {angle:.0f} degrees, drawn at 90"
 
 
-def load(store: ScanStore) -> tuple[SliceRecord, ...]:
+def load(store: StoredScan) -> tuple[SliceRecord, ...]:
     """The slices of a scan worth a look: a saddle and a local minimum, unigram then bigram.
 
     Of the tied cells (or all, if none is tied) that theory calls a saddle, and a local minimum, the
     one nearest to the chains of the papers is taken. Raises ValueError where no cell has a slice.
     """
     best: dict[str, tuple[float, CellConfig]] = {}
-    every = list(store.config().cells())
-    cells = [cell for cell in every if store.done(cell.id)]
-    cells = [cell for cell in cells if cell.measure.slice is not None]
+    cells = [cell for cell in store.cells if store.done(cell) and cell.measure.slice is not None]
     for cell in [c for c in cells if c.model.tying == "tied"] or cells:
-        word = store.scalars(cell.id)["points"].get("unigram", {}).get("classification")
+        word = store.scalars(cell)["points"].get("unigram", {}).get("classification")
         if word in NEAR:
             up, down = NEAR[word]
             p_here, q_here = map(float, cell.source.chain)
@@ -130,7 +126,7 @@ def load(store: ScanStore) -> tuple[SliceRecord, ...]:
                 best[word] = far, cell
     chosen = [best[word][1] for word in NEAR if word in best]
     found = [
-        _read(store, cell, kind, _varied(every, cell))
+        _read(store, cell, kind, _varied(store.cells, cell))
         for kind in ("unigram", "bigram")
         for cell in chosen
         if kind in cell.measure.points
@@ -143,17 +139,14 @@ def load(store: ScanStore) -> tuple[SliceRecord, ...]:
     return tuple(found)
 
 
-def _read(store: ScanStore, cell: CellConfig, kind: str, settings: str) -> SliceRecord:
-    with h5netcdf.File(store.path / "cells" / f"{cell.id}.nc", "r") as file:
-        group = file[f"/slices/{kind}"]
-        loss, alpha, beta = (group[name][:] for name in ("loss", "alpha", "beta"))
-        names = [_text(name) for name in group["axis"][:]]
-        gram = group["gram"][:]
-        norms = np.sqrt(np.diag(gram))
-        theory = file[f"/theory/{kind}"]
-        known = "eigenvalue" in theory.variables
-        eigenvalues = theory["eigenvalue"][:] if known else None
-        word = _text(theory.attrs["classification"])
+def _read(store: StoredScan, cell: CellConfig, kind: str, settings: str) -> SliceRecord:
+    found = store.groups(cell, f"slices/{kind}", f"theory/{kind}")
+    plane, theory = found[f"slices/{kind}"], found[f"theory/{kind}"]
+    alpha, beta, loss = (plane[name].values for name in ("alpha", "beta", "loss"))
+    names, gram = plane["axis"].values.tolist(), plane["gram"].values
+    norms = np.sqrt(np.diag(gram))
+    eigenvalues = theory["eigenvalue"].values if "eigenvalue" in theory else None
+    word = theory.attrs["classification"]
     x, y = alpha * norms[0], beta * norms[-1]
     H_u, H_b = _entropies(cell)
     predicted, labels = None, tuple(f"distance along {name}" for name in names)
@@ -196,7 +189,3 @@ def _entropies(cell: CellConfig) -> tuple[float, float]:
     chain = map(float, cell.source.chain)
     values = function([p, q], [unigram_entropy(), entropy_rate()], np)(*chain)
     return float(values[0]), float(values[1])
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from figures.records.phase_plane import region_names
 from landscape.config.cell import CellConfig
-from landscape.config.dotted_names import check_setting, get
-from landscape.scanning.survival import Runs, degenerate, pooled_curve, read_runs, selected
-from landscape.store.scan_store import ScanStore
+from landscape.config.reading import check_setting, get
+from landscape.scanning.survival import Runs, degenerate, pooled_curve, read_runs
+from landscape.store.reading import StoredScan
 from landscape.training.survival import SurvivalCurve
 
 __all__ = ["MOST", "Group", "SurvivalRecord", "load"]
@@ -58,7 +59,7 @@ class SurvivalRecord:
 
 
 def load(
-    store: ScanStore, *, by: str | None = None, select: Mapping[str, str] | None = None
+    store: StoredScan, *, by: str | None = None, select: Mapping[str, Any] | None = None
 ) -> SurvivalRecord:
     """Pool the runs of a scan into curves; its folder is left as it is.
 
@@ -67,18 +68,18 @@ def load(
     are 0), for each source that is not a binary chain, or, with `by`, for each value of a setting.
 
     Arguments:
-        store: the scan's folder.
+        store: the scan, opened by `landscape.open_scan`.
         by: dotted name of a setting, such as "model.width".
-        select: for other axes, the value to keep, as it is written; the rest is pooled.
+        select: values of settings to keep (`StoredScan.select`); the rest is pooled.
 
-    Raises ValueError where no run can be read, where there are more than `MOST` curves, and
-    as `selected` and `pooled_curve` of `landscape.scanning.survival` do; ConfigError if there is no
-    such setting, or no scan in the folder.
+    Raises ValueError where no run can be read, where there are more than `MOST` curves, and as
+    `landscape.scanning.survival.pooled_curve` does; ConfigError if there is no such setting, and as
+    `StoredScan.select` does.
     """
     if by is not None:
         check_setting("by", by)
     found: Found = {}
-    cells = selected(store, select or {})
+    cells = store.select(select).cells
     if by is None:
         cells = tuple(sorted(cells, key=_side))  # stable: p+q < 1 comes first
     left_out = missing = 0
@@ -111,7 +112,7 @@ def load(
         style = int(_side(pairs[0][0])) if binary else labels.index(label)
         curve = pooled_curve([runs for _, runs in pairs])
         groups.append(Group(_panel(tying, found), label, style, len(pairs), curve))
-    return SurvivalRecord(store.config().name, tuple(groups), left_out, missing)
+    return SurvivalRecord(store.config.name, tuple(groups), left_out, missing)
 
 
 def _panel(tying: str, found: Found) -> str:

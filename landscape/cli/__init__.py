@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import shutil
 import sys
+from textwrap import TextWrapper
 
 import click
 
@@ -24,6 +26,7 @@ COMMANDS = (
     "figures",
     "report",
     "status",
+    "collect",
 )
 
 
@@ -72,6 +75,19 @@ def cli() -> None:
     """
 
 
+def _lines(message: str) -> str:
+    """A message with its lines broken between words where a terminal would break them anywhere."""
+    if not sys.stderr.isatty():
+        return message
+    wrap = TextWrapper(
+        shutil.get_terminal_size().columns,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(map(wrap.fill, message.splitlines()))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code.
 
@@ -89,7 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except ValueError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(_lines(f"Error: {error}"), err=True)
         code = 2
     except BrokenPipeError:  # the reader has enough, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,18 +1,31 @@
-"""Options that several commands share, and the cell that they describe."""
+"""Options that several commands share, and the cell and the point that they describe."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from landscape.training.recipe import Recipe
+
 if TYPE_CHECKING:
+    from torch import nn
+
     from landscape.config.cell import CellConfig
+    from landscape.errors import Setting, Spell
+    from landscape.points.critical_point import CriticalPoint
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+OWN_OPTION = {"model.kind": "--model"}
+"""Options that are not called as the last part of the setting is."""
+
+OF_A_SCAN = ("measure.points", "train.data")
+"""Settings that a single measurement reads from its own options alone."""
 
 
 def _all(*options: Callable[[Any], Any]) -> Callable[[F], F]:
@@ -24,11 +37,68 @@ def _all(*options: Callable[[Any], Any]) -> Callable[[F], F]:
     return decorate
 
 
+def as_typed(command: F) -> F:
+    """What the command refuses is named as its user typed it, and hints are at what it takes."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        from landscape.errors import ConfigError
+
+        try:
+            return command(*arguments, **options)
+        except ConfigError as error:
+            error.spell = spelling(click.get_current_context())
+            raise
+
+    return cast(F, wrapped)
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2].replace("_", "-")
+
+
+def spelling(context: click.Context) -> Spell:
+    """How the user of a command writes a setting: --p 0.5, --set a.b=v, --axis a.b=v or a.b = v.
+
+    The last is for a scan with a file. None for what the command does not take.
+    """
+    from landscape.config.reading import SETTINGS, axis_of
+    from landscape.errors import dotted, shown
+
+    given = context.params
+    offered = {option for parameter in context.command.params for option in parameter.opts}
+    typed: dict[str, str] = {}
+    for flag, texts in (("--set", given.get("set_")), ("--axis", given.get("axis"))):
+        for name in (text.partition("=")[0].strip().strip('"') for text in texts or ()):
+            typed[name] = typed[axis_of(name)] = f"{flag} {name}"
+
+    def spell(setting: Setting) -> str | None:
+        name, value = setting.name, setting.value
+        switch = name == "source.p" and given.get("switch") is not None
+        own = "--switch" if switch else OWN_OPTION.get(name, f"--{_last(name)}")
+        known = name in SETTINGS
+        if name in typed:
+            written, equals = typed[name], "="
+        elif own in offered and (known or "." not in name):
+            written, equals = own, " "
+        elif known and given.get("config") is not None:
+            return dotted(setting)
+        elif known and "--set" in offered and ("axis" in given or name not in OF_A_SCAN):
+            written, equals = f"--set {name}", "="
+        else:
+            return None
+        bare = value if isinstance(value, str) and value else shown(value)
+        return written if value is ... else f"{written}{equals}{bare}"
+
+    return spell
+
+
 allow_code = click.option(
     "--allow-code", is_flag=True, help="Let a model named MODULE:ATTRIBUTE run your code."
 )
 
 chain_and_model = _all(
+    as_typed,
     click.option("--p", help="P(1|0), a decimal in (0, 1)."),
     click.option("--q", help="P(0|1), a decimal in (0, 1)."),
     click.option("--states", type=int, help="Number S of symbols, with --switch."),
@@ -57,8 +127,12 @@ chain_and_model = _all(
 )
 
 descent = _all(
-    click.option("--steps", type=int, default=1000, show_default=True, help="Optimiser steps."),
-    click.option("--lr", type=float, default=2e-3, show_default=True, help="Peak learning rate."),
+    click.option(
+        "--steps", type=int, default=Recipe.steps, show_default=True, help="Optimiser steps."
+    ),
+    click.option(
+        "--lr", type=float, default=Recipe.lr, show_default=True, help="Peak learning rate."
+    ),
 )
 
 
@@ -159,13 +233,10 @@ def cell_of(
     """The one cell that a command's options describe; bad values raise ConfigError.
 
     What is None was not given, and takes its default; what `--set` names overrides the options.
-    What is refused is named as it was typed.
     """
-    from landscape.cli.typed import naming_options
     from landscape.config import Measure, Model, Source, Train
     from landscape.config.cell import CellConfig
-    from landscape.config.dotted_names import check_setting, put
-    from landscape.config.reading import read_value, split_option
+    from landscape.config.reading import check_setting, put, read_value, split_option
 
     source: dict[str, Any] = {"p": p, "q": q, "states": states}
     if switch is not None:
@@ -181,10 +252,8 @@ def cell_of(
     }
     for name, table in tables.items():
         tables[name] = {key: value for key, value in table.items() if value is not None}
-    by_name = []
     for text in set_:
         name, value = split_option("--set", text)
-        by_name.append(name)
         check_setting("--set", name)
         if name == "name":
             raise click.UsageError("--set name is for a scan; a single measurement has no name")
@@ -197,10 +266,62 @@ def cell_of(
     if states is not None and "kind" not in tables["source"]:
         raise click.UsageError("--states goes with --switch, or with --set source.kind=...")
     kinds = {"source": Source, "model": Model, "train": Train, "measure": Measure}
-    with naming_options(switch=switch is not None, by_name=by_name):
-        cell = CellConfig(**{name: kind(**tables[name]) for name, kind in kinds.items()})
+    cell = CellConfig(**{name: kind(**tables[name]) for name, kind in kinds.items()})
     if ":" in cell.model.kind:  # what is wrong so far is refused before torch is loaded
         from landscape.models.user_code import refuse_code
 
         refuse_code([cell.model.kind], allow_code)
     return cell
+
+
+def point_at(
+    cell: CellConfig,
+    kind: str,
+    *,
+    device: str,
+    w: float | None = None,
+    refined: bool = False,
+) -> tuple[nn.Module, CriticalPoint]:
+    """The cell's model in float64, and its unigram, bigram or trained point.
+
+    `w` is the reduced coordinate of the ansatz for a constructed point; `refined` polishes a
+    trained one. Training reports to stderr.
+    """
+    import torch
+
+    from landscape.cli.progress import TrainingProgress
+    from landscape.config.build import initial_of, model_of, objective_of, recipe_of, seeds_of
+    from landscape.errors import refused
+    from landscape.models.ansatz import ansatz
+    from landscape.models.initial import gaussian
+    from landscape.models.protocols import OnAnsatz
+    from landscape.points.bigram import bigram_point
+    from landscape.points.unigram import unigram_point
+    from landscape.scanning.measurement import trained_point
+    from landscape.training.loop import train_together
+
+    objective = objective_of(cell, device)
+    model = model_of(cell, device, dtype=torch.float64)
+    free = gaussian(model, cell.measure.random_weights, cell.train.seed)
+    if kind == "bigram":
+        return model, bigram_point(model, objective, w=w, free=free)
+    if kind == "unigram":
+        if w is not None:
+            if not isinstance(model, OnAnsatz):
+                raise refused("w", w, why="it is of the rank-one ansatz", hint="leave it out")
+            free = ansatz(model, 0.0, w, 0.0)
+        return model, unigram_point(model, objective, free=free)
+    if cell.train.data != "exact":
+        why = "the point of a sampled run is not measured here"
+        raise refused("train.data", cell.train.data, why=why, hint="leave it out")
+    trainee = model_of(cell, device)
+    with TrainingProgress() as progress:
+        (trajectory,) = train_together(
+            trainee,
+            [objective],
+            recipe_of(cell),
+            seeds=seeds_of(cell),
+            initial=initial_of(cell, trainee),
+            progress=progress.step,
+        )
+    return model, trained_point(model, objective, trajectory.end(0), refined=refined)

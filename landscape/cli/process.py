@@ -1,17 +1,11 @@
-"""Keep freed memory in the process, so that training does not fault it in again at every step."""
+"""The process that computes: its device, its threads, and the memory that it keeps."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-
-
 THRESHOLD = 2**30
 
 
@@ -39,6 +33,7 @@ def prepare(device: str) -> None:
     """
     import torch
 
+    from landscape.errors import refused
     from landscape.scanning.scan import WORKERS
 
     keep_freed_memory()
@@ -46,6 +41,5 @@ def prepare(device: str) -> None:
     try:
         torch.zeros(1, device=device).item()  # "meta" is a device, but holds no numbers
     except (RuntimeError, AssertionError):
-        raise ValueError(
-            f"device={device!r} is not available to torch here; give cpu, or cuda if it has one"
-        ) from None
+        why, hint = "torch has no such device here", "give cpu, or cuda if it has one"
+        raise refused("device", device, why=why, hint=hint) from None

@@ -18,15 +18,6 @@ PLAIN_SECONDS = 5.0
 """Least time between two plain lines of one training batch."""
 
 
-def place_of(cell: CellConfig) -> str:
-    """Where a cell lies on the axes of its scan, in words; its chain where there are none."""
-    axes = cell.coordinates
-    if not axes and cell.source.kind != "binary":
-        return cell.source.words
-    axes = axes or {"p": cell.source.p, "q": cell.source.q}
-    return ", ".join(f"{name.split('.')[-1]}={value}" for name, value in axes.items())
-
-
 def _bars() -> Any:
     """Bars on stderr if that is a terminal, else None."""
     if not sys.stderr.isatty():
@@ -44,10 +35,12 @@ def _bars() -> Any:
 
 
 class _OnStderr:
-    """Something with bars, used as a context manager."""
+    """Something with bars, used as a context manager; it tells of one task at a time."""
 
-    def __init__(self) -> None:
-        self.bars: Any = None
+    def __init__(self, bars: Any = None) -> None:
+        self.bars = bars
+        self.task: Any = None
+        self.begun = self.told = time.monotonic()
 
     def __enter__(self: P) -> P:
         self.bars = _bars()
@@ -64,6 +57,19 @@ class _OnStderr:
         if self.bars is not None:
             self.bars.stop()
 
+    def _tell(self, label: str, done: int, total: int, note: str, words: str) -> None:
+        """Move the bar of the task, or print a line where the last one is some seconds ago."""
+        if self.bars is not None:
+            if self.task is None:
+                self.task = self.bars.add_task(label, total=total, note="")
+            self.bars.update(self.task, completed=done, note=note)
+            return
+        now = time.monotonic()
+        if now - self.told >= PLAIN_SECONDS or done >= total:
+            self.told = now
+            left = (now - self.begun) / done * (total - done)
+            click.echo(f"{label}: {words}, {left:.0f} s left", err=True)
+
 
 class TrainingProgress(_OnStderr):
     """The progress of one training run or batch: step, loss, time left.
@@ -72,28 +78,15 @@ class TrainingProgress(_OnStderr):
     """
 
     def __init__(self, label: str = "training", bars: Any = None) -> None:
-        super().__init__()
-        self.label, self.bars = label, bars
-        self.task: Any = None
-        self.begun = self.told = time.monotonic()
+        super().__init__(bars)
+        self.label = label
 
     def step(self, step: int, steps: int, loss: float) -> None:
         """A training step is over."""
-        if self.bars is not None:
-            if self.task is None:
-                self.task = self.bars.add_task(self.label, total=steps, note="")
-            self.bars.update(self.task, completed=step, note=f"loss {loss:.4g}")
-            if step == steps:
-                self.bars.remove_task(self.task)
-            return
-        now = time.monotonic()
-        if now - self.told < PLAIN_SECONDS and step < steps:
-            return
-        self.told = now
-        left = (now - self.begun) / step * (steps - step)
-        click.echo(
-            f"{self.label}: step {step}/{steps}, loss {loss:.4g}, {left:.0f} s left", err=True
-        )
+        words = f"step {step}/{steps}, loss {loss:.4g}"
+        self._tell(self.label, step, steps, f"loss {loss:.4g}", words)
+        if self.bars is not None and step == steps:
+            self.bars.remove_task(self.task)
 
 
 class ScanProgress(_OnStderr):
@@ -125,6 +118,8 @@ class ScanProgress(_OnStderr):
 
     def cell(self, cell: CellConfig, done: int, cells: int) -> None:
         """A cell is measured and stored."""
+        from landscape.store.reading import place_of
+
         place = place_of(cell)
         if self.bars is not None:
             self.bars.update(self.cells, completed=done, note=f"measured {place}")
@@ -138,19 +133,8 @@ class PlaneProgress(_OnStderr):
     def __init__(self, points: int) -> None:
         super().__init__()
         self.points = points
-        self.task: Any = None
-        self.begun = self.told = time.monotonic()
 
     def done(self, number: int) -> None:
         """So many points are done."""
-        if self.bars is not None:
-            if self.task is None:
-                self.task = self.bars.add_task("verifying", total=self.points, note="points")
-            self.bars.update(self.task, completed=number)
-            return
-        now = time.monotonic()
-        if now - self.told < PLAIN_SECONDS and number < self.points:
-            return
-        self.told = now
-        left = (now - self.begun) / number * (self.points - number)
-        click.echo(f"verifying: point {number}/{self.points}, {left:.0f} s left", err=True)
+        words = f"point {number}/{self.points}"
+        self._tell("verifying", number, self.points, "points", words)

@@ -17,17 +17,17 @@ from jaxtyping import Float
 
 from landscape.numerics.integration import Orbit, follow
 from landscape.slices.loss_slice import LossSlice
-from landscape.sources import BinaryMarkov, MarkovSource
+from landscape.sources import MarkovSource, TwoState
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.exact import Number, probability
 from theory.numeric import function
 from theory.reduced import flow
 from theory.reduced.basins import basin, energy_at, separatrix
 from theory.reduced.critical_points import bigram_set
-from theory.reduced.energy import energy
+from theory.reduced.flow import energy
 from theory.reduced.loss import best_bias, best_logit, loss_at_best_bias, reduced_loss
 from theory.symbols import b, e, p, q, s, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = ["DRIFT_TOLERANCE", "LONGEST", "ReducedFlow", "allowed_drift", "closed", "reduced_flow"]
 
@@ -225,7 +225,7 @@ SURFACE_TOLERANCE = 1e-10
 
 
 def reduced_surface(
-    source: BinaryMarkov,
+    source: TwoState,
     e: Float[np.ndarray, "..."],
     w: Float[np.ndarray, "..."],
     b: Float[np.ndarray, "..."] | None,
@@ -239,6 +239,7 @@ def reduced_surface(
         e, w, b: coordinates, broadcasting.
         mirror: whether e < 0 is the transformer's mirror branch, or as e > 0 (the reduced model).
 
+    >>> from landscape.sources import BinaryMarkov
     >>> chain = BinaryMarkov(0.5, 0.8)
     >>> loss = reduced_surface(chain, np.zeros(1), np.zeros(1), None)[0]
     >>> bool(abs(loss - chain.unigram_entropy) < 1e-15)
@@ -257,7 +258,7 @@ def surface_of(
     found: LossSlice, source: MarkovSource, *, mirror: bool = True
 ) -> Float[np.ndarray, "A B"] | None:
     """What theory says of a slice: the reduced loss on a reduced chart, None on any other."""
-    if found.chart != "reduced" or not isinstance(source, BinaryMarkov):
+    if found.chart != "reduced" or not isinstance(source, TwoState):
         return None
     axes = [found.alpha[:, None], found.beta[None, :]]
     at: dict[str, Any] = {name: np.asarray(value) for name, value in found.held.items()}

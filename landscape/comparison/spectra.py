@@ -1,4 +1,4 @@
-"""Where prediction meets measurement: the only module of landscape that knows theory.
+"""Where a measured spectrum meets the predicted one.
 
 Theory is handed numbers (p and q as decimals, weights as arrays) and never a tensor, a model or a
 measured spectrum; what it answers is set beside the measurement here.
@@ -7,49 +7,49 @@ measured spectrum; what it answers is set beside the measurement here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, Literal, cast
+from typing import cast
 
 import mpmath
 import numpy as np
 from torch import nn
 
-from landscape.comparison.checks import Check, Report, Verdict, same_inertia, same_word, within
-from landscape.comparison.unigram_law import FailedHypothesis, UnigramPrediction, predict_unigram
+from landscape.comparison.checks import Check, Report, Verdict, within
+from landscape.comparison.unigram_law import (
+    FailedHypothesis,
+    UnigramPrediction,
+    arrays_of,
+    predict_unigram,
+)
 from landscape.models import ReducedModel, SingleLayer
+from landscape.models.protocols import OnAnsatz
 from landscape.points.critical_point import CriticalPoint
-from landscape.sources import BinaryMarkov, MarkovSource
+from landscape.sources import MarkovSource, TwoState
 from landscape.spectra.spectrum import Spectrum
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
-from theory.spectra import (
-    ansatz_bigram,
-    bigram_spectrum,
-    reduced_bigram_spectrum,
-    reduced_unigram_spectrum,
-    single_layer_representation,
-    unigram_spectrum,
-)
+from theory.spectra.bigram import bigram_spectrum
 from theory.spectra.predicted_spectrum import PredictedSpectrum
-from theory.symbols import p as _p
-from theory.symbols import q as _q
-
-if TYPE_CHECKING:
-    pass
-
-PROBABILITIES = (_p, _q)
+from theory.spectra.reduced import ansatz_bigram, reduced_bigram_spectrum, reduced_unigram_spectrum
+from theory.spectra.states import states_spectrum
+from theory.spectra.universal_law import Tying, lag_covariances
+from theory.statements.registry import theorems
+from theory.symbols import p, q
+from theory.transformer.representation import single_layer_representation
 
 SPECTRUM_TOLERANCE = 1e-12  # times max(1, ||H||): round-off of D eigenvalues of a float64 Hessian
 
-
 LOSS_TOLERANCE = 1e-14  # a few units in the last place of a loss near 1
-
 
 GRADIENT_TOLERANCE = 1e-14  # times max(1, E|grad logit|): round-off of the residuals it averages
 
 COVARIANCE_TOLERANCE = 1e-14  # probabilities of N steps, each rounded to 1e-16
+
+KINDS = {SingleLayer: "single-layer", ReducedModel: "reduced"}
+"""The models that theorems are about by their names."""
 
 
 def predict(
@@ -79,7 +79,7 @@ def _predicted(
     model: nn.Module, point: CriticalPoint, source: MarkovSource, length: int | None
 ) -> PredictedSpectrum | UnigramPrediction | FailedHypothesis | None:
     """The exact prediction for the paper's models, else what the universal unigram law says."""
-    if isinstance(model, (SingleLayer, ReducedModel)) and isinstance(source, BinaryMarkov):
+    if isinstance(model, (SingleLayer, ReducedModel)) and isinstance(source, TwoState):
         return _predict_exactly(model, point, source, length)
     length = _length_of(model, point) if length is None else length
     if point.kind != "unigram" or length is None:
@@ -97,41 +97,46 @@ def _length_of(model: nn.Module, point: CriticalPoint) -> int | None:
 
 
 def _predict_exactly(
-    model: nn.Module, point: CriticalPoint, source: BinaryMarkov, length: int | None
+    model: nn.Module, point: CriticalPoint, source: TwoState, length: int | None
 ) -> PredictedSpectrum | None:
     """The paper's models on the binary chain, from p and q as decimals."""
     p, q = source.p, source.q
-    at_unigram = point.kind == "unigram" or (point.kind == "bigram" and source.degenerate)
-    if isinstance(model, ReducedModel) and point.kind in ("unigram", "bigram"):
-        w = point.params["feedforward"].item()
-        if at_unigram:
-            return reduced_unigram_spectrum(p, q, w)
-        return reduced_bigram_spectrum(p, q, w)
-    if not isinstance(model, SingleLayer):
+    if point.kind not in ("unigram", "bigram"):
         return None
-    weights = {name: value.double().cpu().numpy() for name, value in point.params.items()}
-    tying = cast(Literal["tied", "untied"], model.tying)
+    at_unigram = point.kind == "unigram" or source.degenerate
+    if not isinstance(model, SingleLayer):
+        w = point.params["feedforward"].item()
+        return (reduced_unigram_spectrum if at_unigram else reduced_bigram_spectrum)(p, q, w)
+    tying = cast(Tying, model.tying)
+    weights = arrays_of(point.params, length if at_unigram else None)
     if at_unigram:
-        parameters = sum(value.size for value in weights.values())
-        weights["positions"] = weights["positions"][:length]
         z, J = single_layer_representation(weights)
-        return unigram_spectrum(z, J, p=p, q=q, tying=tying, parameters=parameters)
-    if point.kind == "bigram" and point.coordinates is not None:
-        e, w = point.coordinates["e"], point.coordinates["w"]
-        alpha = weights["embedding"] / e
-        score = float((weights["query"] @ alpha) @ (weights["key"] @ alpha)) / model.width**0.5
-        return bigram_spectrum(
-            p=p,
-            q=q,
-            w=w,
-            e_sign=1 if e > 0 else -1,
-            width=model.width,
-            hidden=model.hidden,
-            length=model.length,
+        return states_spectrum(
+            z,
+            J,
+            lag_covariances(p=p, q=q, length=len(z)),
             tying=tying,
-            attention_score=score,
+            parameters=sum(value.numel() for value in point.params.values()),
+            head="logit",
+            degenerate=source.degenerate,
+            inputs="lag covariances of the chain; z and J derived from the weights",
         )
-    return None
+    if point.coordinates is None:
+        return None
+    e, w = point.coordinates["e"], point.coordinates["w"]
+    alpha = weights["embedding"] / e
+    score = float((weights["query"] @ alpha) @ (weights["key"] @ alpha)) / model.width**0.5
+    return bigram_spectrum(
+        p=p,
+        q=q,
+        w=w,
+        e_sign=1 if e > 0 else -1,
+        width=model.width,
+        hidden=model.hidden,
+        length=model.length,
+        tying=tying,
+        attention_score=score,
+    )
 
 
 def compare(
@@ -152,9 +157,10 @@ def compare(
         length: N of the loss; by default the model's own.
 
     Returns:
-        A `Report`. At a kink every verdict is "not-applicable": the loss has no Hessian there,
-        whatever number automatic differentiation returns. So it is for a model whose logits are
-        not what the names of its parameters promise.
+        A `Report`, whose checks name the theorems that they are consequences of. At a kink every
+        verdict is "not-applicable": the loss has no Hessian there, whatever number automatic
+        differentiation returns. So it is for a model whose logits are not what the names of its
+        parameters promise.
     """
     if spectrum.kink:
         return _not_applicable("differentiable", spectrum.min_preactivation or 0.0)
@@ -167,6 +173,7 @@ def compare(
     if not isinstance(predicted, PredictedSpectrum):
         return Report(None, None, _curvature_word(spectrum), ())
 
+    chain = source if isinstance(source, TwoState) else None
     full = predicted.full()
     max_error = float(np.abs(full - spectrum.eigenvalues.cpu().numpy()).max())
     size = float(np.abs(full).max(initial=1.0))
@@ -178,38 +185,93 @@ def compare(
         value, steepness = universal.source.unigram_loss, universal.steepness
         degenerate = universal.source.degenerate
     else:
-        assert isinstance(source, BinaryMarkov)  # what _predicted says by leaving out the other
-        value = entropies(source.p, source.q)[point.kind == "bigram"]
+        assert chain is not None  # what _predicted says by leaving out the other
+        value = entropies(chain.p, chain.q)[point.kind == "bigram"]
         # ||H|| is at least the largest eigenvalue of E[r(1-r) g g^T], so that this bounds E|g|
         chances = np.append(source.next_law(1)[:, 1], source.context_law(1)[1])
         spread = float((chances * (1 - chances)).min())
         steepness = max(1.0, (float(np.abs(full).max()) / spread) ** 0.5)
-        degenerate = source.degenerate
-    inertia = same_inertia(predicted, spectrum, max_error, tolerance, degenerate)
+        degenerate = chain.degenerate
+    steep, every = GRADIENT_TOLERANCE * steepness, "all eigenvalues are the predicted ones"
+    inertia = _same_inertia(predicted, spectrum, max_error, tolerance, degenerate)
     checks = [
         within("loss", f"the loss is {name}", value, spectrum.loss, LOSS_TOLERANCE * cancelled),
-        within(
-            "gradient",
-            "the gradient vanishes",
-            0.0,
-            spectrum.gradient_norm,
-            GRADIENT_TOLERANCE * steepness * cancelled,
-        ),
-        within(
-            "spectrum", "all eigenvalues are the predicted ones", 0.0, max_error, tolerance, size
-        ),
+        within("gradient", "the gradient vanishes", 0.0, spectrum.gradient_norm, steep * cancelled),
+        within("spectrum", every, 0.0, max_error, tolerance, size),
         inertia,
-        same_word(predicted, spectrum, point.kind, degenerate, inertia.verdict),
+        _same_word(predicted, spectrum, point.kind, degenerate, inertia.verdict),
     ]
-    if point.coordinates is not None and isinstance(source, BinaryMarkov) and not degenerate:
-        checks.append(_coordinates(point.coordinates, source, isinstance(model, ReducedModel)))
+    if point.coordinates is not None and chain is not None and not degenerate:
+        mirror = isinstance(model, OnAnsatz) and model.mirror
+        checks.append(_coordinates(point.coordinates, chain, mirror))
     if universal is not None and universal.source.derived:
         checks.append(_lags(universal))
     word = predicted.classification
     if inertia.verdict != "verified":
         word = "undecided" if inertia.verdict == "inconclusive" else _curvature_word(spectrum)
-    return Report(predicted, max_error, word, tuple(checks))
+    named = (_named(check, model, point.kind, chain) for check in checks)
+    return Report(predicted, max_error, word, tuple(named))
 
+
+def _named(check: Check, model: nn.Module, kind: str, chain: TwoState | None) -> Check:
+    """The check with the theorems that it is a consequence of."""
+    at = None if chain is None else (chain.p, chain.q)
+    about = KINDS.get(type(model), ""), getattr(model, "tying", "")
+    found = (t.id for t in theorems() if t.about(at) and t.scope.has(kind, check.id, *about))
+    return replace(check, theorems=tuple(found))
+
+
+def _same_inertia(
+    predicted: PredictedSpectrum,
+    spectrum: Spectrum,
+    max_error: float,
+    tolerance: float,
+    degenerate: bool,
+) -> Check:
+    """Equal counts of signs.
+
+    "inconclusive" where float64 cannot tell: where theory's own block has an eigenvalue within
+    round-off of 0, or where the counts differ by eigenvalues within the tolerance of 0 only. A
+    prediction that denies a clearly measured sign is refuted.
+    """
+    check = Check.of(
+        "inertia",
+        "the numbers of negative, zero and positive eigenvalues are the predicted ones",
+        list(predicted.inertia),
+        list(spectrum.inertia),
+        source="this project, universal unigram law and bigram Gauss-Newton rank",
+    )
+    measured = spectrum.eigenvalues
+    clear = (int((measured < -tolerance).sum()), int((measured > tolerance).sum()))
+    if predicted.inertia[0] < clear[0] or predicted.inertia[2] < clear[1]:
+        return replace(check, verdict="refuted")
+    blurred = predicted.zeros > predicted.parameters - len(predicted.eigenvalues) and not degenerate
+    if blurred or (check.verdict == "refuted" and max_error <= tolerance):
+        return replace(check, verdict="inconclusive", note=TOO_SMALL)
+    return check
+
+
+def _same_word(
+    predicted: PredictedSpectrum,
+    spectrum: Spectrum,
+    kind: str,
+    degenerate: bool,
+    counted: Verdict,
+) -> Check:
+    """The name theory gives the point is the one the measured signs give it."""
+    if degenerate:
+        word = "degenerate"
+    elif spectrum.inertia[0]:
+        word = "saddle"
+    else:
+        word = "local minimum" if kind == "unigram" else "global minimum"
+    claim = "the point is what theory calls it, by its measured signs"
+    unclear = TOO_SMALL if counted == "inconclusive" else ""
+    given = predicted.classification
+    return Check.of("classification", claim, given, word, undecided=unclear)
+
+
+TOO_SMALL = "an eigenvalue is too small for float64"
 
 HYPOTHESES = {
     "differentiable": (
@@ -224,30 +286,29 @@ def _not_applicable(name: str, measured: float) -> Report:
     """A report of one hypothesis that fails."""
     origin = "this project, hypothesis of the universal unigram law"
     check = Check(name, HYPOTHESES[name], origin, None, measured, None, "not-applicable")
-    return Report(None, None, "not-applicable", (check,))
+    return Report(None, None, "not-applicable", (replace(check, theorems=("universal-law",)),))
 
 
 def _lags(universal: UnigramPrediction) -> Check:
     """The source's own lag covariances are those that theory derives from its kernel."""
     error = float(np.abs(universal.source.covariance - universal.source.given).max())
     claim = "the source's lag covariances are those of its kernel"
-    verdict: Verdict = "verified" if error <= COVARIANCE_TOLERANCE else "refuted"
     origin = "this project, universal unigram law"
-    return Check("lag-covariances", claim, origin, 0.0, error, COVARIANCE_TOLERANCE, verdict)
+    return Check.of("lag-covariances", claim, 0.0, error, COVARIANCE_TOLERANCE, source=origin)
 
 
 @cache
-def entropies(p: Decimal, q: Decimal) -> tuple[float, float]:
-    """Theory's H_u and H_b in nats, evaluated from the decimals with 30 digits."""
+def entropies(up: Decimal, down: Decimal) -> tuple[float, float]:
+    """Theory's H_u and H_b in nats at (p, q), evaluated from the decimals with 30 digits."""
     with mpmath.workdps(30):
-        exact = [mpmath.mpf(x.numerator) / x.denominator for x in (Fraction(p), Fraction(q))]
-        values = function(PROBABILITIES, [unigram_entropy(), entropy_rate()], mpmath)(*exact)
+        exact = [mpmath.mpf(x.numerator) / x.denominator for x in (Fraction(up), Fraction(down))]
+        values = function([p, q], [unigram_entropy(), entropy_rate()], mpmath)(*exact)
         return float(values[0]), float(values[1])
 
 
-def _coordinates(measured: Mapping[str, float], source: BinaryMarkov, reduced: bool) -> Check:
+def _coordinates(measured: Mapping[str, float], source: TwoState, mirror: bool) -> Check:
     """The (e, w, b) at which the bigram point was built are theory's, solved from grad L = 0."""
-    sign = 1 if measured["e"] > 0 or reduced else -1  # the reduced model keeps one branch
+    sign = -1 if mirror and measured["e"] < 0 else 1  # the reduced model keeps one branch
     e, w, b = ansatz_bigram(source.p, source.q, measured["w"], sign)
     pairs = ((abs(e), abs(measured["e"])), (w, measured["w"]), (b, measured["b"]))
     error = max(abs(x - y) / max(1.0, abs(x)) for x, y in pairs)
@@ -255,7 +316,6 @@ def _coordinates(measured: Mapping[str, float], source: BinaryMarkov, reduced: b
 
 
 NOT_CRITICAL = "not a critical point"
-
 
 CLEAR = float(np.finfo(np.float64).eps) ** 0.5
 

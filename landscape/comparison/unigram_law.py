@@ -13,14 +13,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from landscape.models import SingleLayer
+from landscape.models.parameters import as_arrays
 from landscape.models.protocols import Readable
 from landscape.models.representation import KINK, MISREAD, misread, representation
 from landscape.sources import BinaryMarkov, LagMarkov, MarkovSource, SwitchingMarkov
-from landscape.sources.memory_law import MemoryLaw
-from theory.spectra import chain, law_entropy, single_layer_representation, states_spectrum
+from landscape.sources.finite_memory import FiniteMemory
+from theory.chain.kernel import chain_of, law_entropy
 from theory.spectra.predicted_spectrum import PredictedSpectrum
-from theory.spectra.states import Head
+from theory.spectra.states import Head, states_spectrum
 from theory.spectra.universal_law import Tying
+from theory.transformer.representation import single_layer_representation
 
 MOST_CONTEXTS = 64
 """Contexts of a kernel that theory solves with 50 digits, in about a second; beyond, it is handed
@@ -91,7 +93,7 @@ def kernel_of(source: MarkovSource) -> tuple[Kernel, int] | None:
         case LagMarkov(chain=inner, lag=lag):
             found = kernel_of(inner)
             return None if found is None else (found[0], lag)
-        case MemoryLaw() if len(source.kernel) <= MOST_CONTEXTS:
+        case FiniteMemory() if len(source.kernel) <= MOST_CONTEXTS:
             return source.kernel.tolist(), 1
     return None
 
@@ -105,7 +107,7 @@ def source_numbers(source: MarkovSource, length: int) -> SourceNumbers | None:
     if found is None:
         law = source.stationary
         return SourceNumbers(law, given, given, source.degenerate, law_entropy(law), False)
-    known = chain(found[0], length=length, lag=found[1])
+    known = chain_of(found[0], length=length, lag=found[1])
     return SourceNumbers(
         known.stationary, known.covariance, given, known.degenerate, known.unigram_loss, True
     )
@@ -133,6 +135,12 @@ def head_of(model: nn.Module, params: Mapping[str, Tensor], states: int) -> Head
     return None
 
 
+def arrays_of(params: Mapping[str, Tensor], length: int | None) -> dict[str, np.ndarray]:
+    """A model's weights as theory takes them, with the positions of the first `length` tokens."""
+    weights = as_arrays(params)
+    return weights | {"positions": weights["positions"][:length]}
+
+
 def predict_unigram(
     model: nn.Module, params: Mapping[str, Tensor], source: MarkovSource, length: int
 ) -> UnigramPrediction | FailedHypothesis | None:
@@ -151,9 +159,7 @@ def predict_unigram(
     silent = redundant = None
     if isinstance(model, SingleLayer):
         tying = cast(Tying, model.tying)
-        weights = {name: value.double().cpu().numpy() for name, value in params.items()}
-        weights["positions"] = weights["positions"][:length]
-        z, J = single_layer_representation(weights)
+        z, J = single_layer_representation(arrays_of(params, length))
         inputs = f"lag covariances {origin}; z and J derived from the weights"
     else:
         assert isinstance(model, Readable)  # or it would have no head

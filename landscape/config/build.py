@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import fields
+from pkgutil import resolve_name
 
 import torch
 from torch import Tensor, nn
 
 from landscape.config.cell import CellConfig
-from landscape.config.model import GPT as GPT_SETTINGS
-from landscape.models import GPT, ReducedModel, SingleLayer
+from landscape.config.model import CODE, OWN, SIZES
 from landscape.models.ansatz import ansatz, basin
 from landscape.models.initial import low_rank, standard
-from landscape.models.protocols import parameters_of
+from landscape.models.parameters import parameters_of
 from landscape.models.user_code import build
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.sampled import SampledLoss
+from landscape.training.recipe import Recipe
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -66,21 +67,18 @@ def model_of(
     dtype = DTYPES[cell.train.dtype] if dtype is None else dtype
     settings = cell.model
     seed = cell.train.seed if seed is None else seed
-    if settings.kind == "reduced":
-        return ReducedModel(dtype=dtype, seed=seed).to(device)
-    sizes: dict[str, Any] = {
-        name: getattr(settings, name) for name in ("width", "length", "hidden", "tying")
-    }
-    more = {name: getattr(settings, name) for name in GPT_SETTINGS}
-    if settings.kind == "single-layer":
-        return SingleLayer(**sizes, dtype=dtype, seed=seed).to(device)
-    sizes["states"] = cell.source.symbols
-    if settings.kind == "gpt":
-        return GPT(**sizes, **more, dtype=dtype, seed=seed).to(device)
-    written = settings.model_fields_set - {"kind", "init", "length"}
-    offered = sizes | {name: value for name, value in more.items() if value is not None}
-    own = build(settings.kind, {**offered, "dtype": dtype, "seed": seed}, written, seed)
-    return own.to(device=device, dtype=dtype)
+    kind, symbols = settings.the_kind, cell.source.symbols
+    if kind is CODE:
+        offered = {name: getattr(settings, name) for name in SIZES} | {"states": symbols}
+        offered |= {n: getattr(settings, n) for n in OWN if getattr(settings, n) is not None}
+        written = settings.model_fields_set - {"kind", "init", "length"}
+        model = build(settings.kind, {**offered, "dtype": dtype, "seed": seed}, written, seed)
+        return model.to(device=device, dtype=dtype)
+    given = {name: getattr(settings, name) for name in (*kind.takes, *kind.own)}
+    if kind.states is None:
+        given["states"] = symbols
+    found: nn.Module = resolve_name(kind.home)(**given, dtype=dtype, seed=seed)
+    return found.to(device)
 
 
 def initial_of(cell: CellConfig, model: nn.Module) -> Callable[[int], dict[str, Tensor]]:
@@ -90,23 +88,18 @@ def initial_of(cell: CellConfig, model: nn.Module) -> Callable[[int], dict[str, 
         return lambda seed: standard(model, seed)
     if init == "low-rank":
         return lambda seed: low_rank(model, seed)
-    if init == "own" or not isinstance(model, (SingleLayer, GPT, ReducedModel)):
+    if init == "own":
         like = next(model.parameters())
         return lambda seed: parameters_of(model_of(cell, str(like.device), seed=seed))
-    named = model  # for the type checker: narrowed above
     e, w, b = (float(value or 0.0) for value in (cell.model.e, cell.model.w, cell.model.b))
     if init == "basin":
-        return lambda seed: basin(named, seed, e=e, w=w, b=b)
-    return lambda seed: ansatz(named, e, w, b)
+        return lambda seed: basin(model, seed, e=e, w=w, b=b)
+    return lambda seed: ansatz(model, e, w, b)
 
 
-def descent_of(cell: CellConfig) -> dict[str, Any]:
-    """The cell's optimiser, its settings and its checkpoints, as `train_together` takes them."""
-    names = (
-        "steps", "optimizer", "lr", "schedule", "momentum", "weight_decay", "evaluate_every",
-        "checkpoints",
-    )  # fmt: skip
-    return {name: getattr(cell.train, name) for name in names}
+def recipe_of(cell: CellConfig) -> Recipe:
+    """How the cell's runs descend."""
+    return Recipe(**{each.name: getattr(cell.train, each.name) for each in fields(Recipe)})
 
 
 def seeds_of(cell: CellConfig) -> range:

@@ -7,8 +7,7 @@ from pydantic import Field, model_validator
 
 from landscape.config import Measure, Model, Section, Source, Train
 from landscape.config.canonical import SCHEMA, sha256
-from landscape.config.model import GPT
-from landscape.errors import ConfigError, shown
+from landscape.errors import Setting, Text, refused
 
 SECTIONS: dict[str, type[Section]] = {
     "source": Source,
@@ -20,18 +19,6 @@ SECTIONS: dict[str, type[Section]] = {
 
 EXACT_CONTEXTS = 2**16
 """The most contexts that the exact objective enumerates: binary ones of length 16."""
-
-LATER: dict[str, dict[str, Any]] = {
-    "source": dict.fromkeys(
-        ("p", "q", "states", "order", "kernel", "kernel_seed", "concentration", "start")
-    ),
-    "model": dict.fromkeys(GPT),
-    "train": {
-        **dict.fromkeys(("momentum", "evaluate_every", "checkpoints")),
-        "schedule": "one-cycle",
-    },
-}
-"""Settings newer than the schema, and the values that say nothing new: left out, so ids stand."""
 
 
 class CellConfig(Section):
@@ -56,38 +43,44 @@ class CellConfig(Section):
     def _contexts_can_be_enumerated(self) -> "CellConfig":
         length, states = self.model.length, self.source.symbols
         longest = next(n for n in range(1, 17) if states ** (n + 1) > EXACT_CONTEXTS)
-        if self.train.data == "exact" and length > longest:
-            symbols = (
-                f"their symbols alone take {_size(states**length * 8 * length)}"
-                if length < 10**4
-                else "more than any machine holds"
-            )
-            raise ConfigError(
-                f"model.length = {length} is refused: train.data = 'exact' enumerates "
-                f"{states}^{length} contexts ({symbols} in float64); it must be between 1 and "
-                f"{longest}: take a shorter length, or train.data = 'sampled' (SampledLoss)"
-            )
-        if length > longest and self.measure.points:
-            raise ConfigError(
-                f"measure.points = {shown(self.measure.points)} is refused at model.length = "
-                f"{length}: points are measured with the exact loss, up to length {longest}; "
-                "set measure.points = [] to train alone, or take a shorter length"
-            )
-        return self
+        exact, points = self.train.data == "exact", bool(self.measure.points)
+        if length <= longest or not (exact or points):
+            return self
+        size = _size(states ** min(length, 10**4) * 8 * length)  # beyond, more than any holds
+        sampled: Text = (Setting("train.data", "sampled"), " (SampledLoss)")
+        alone: Text = (Setting("measure.points", ()), " to train alone")
+        if exact and points:
+            sampled = (*sampled, " with ", *alone)
+        who = "the exact loss" if exact else "points are measured with the exact loss, which"
+        raise refused(
+            "model.length",
+            length,
+            why=f"{who} enumerates {states}^{length} contexts (their symbols alone take {size} in "
+            "float64)",
+            allowed=f"between 1 and {longest}",
+            hint=("take a shorter length", sampled if exact else alone),
+        )
 
     @model_validator(mode="after")
     def _model_and_source_go_together(self) -> "CellConfig":
-        states, kind, init = self.source.symbols, self.model.kind, self.model.init
-        if states != 2 and (kind in ("single-layer", "reduced") or init in ("ansatz", "basin")):
-            what = f"model.init = {init!r}" if kind == "gpt" else f"model.kind = {kind!r}"
-            raise ConfigError(
-                f"{what} is refused for a source of {states} symbols: it is for 2; take "
-                "model.kind = 'gpt' with model.init = 'standard', or a source of 2 symbols"
+        states, init, only = self.source.symbols, self.model.init, self.model.the_kind.states
+        if states != 2 and (only == 2 or init in ("ansatz", "basin")):
+            what = ("model.kind", self.model.kind) if only else ("model.init", init)
+            other: Text = ("take ", Setting("model.kind", "gpt"))
+            if init != "standard":
+                other = (*other, " with ", Setting("model.init", "standard"))
+            raise refused(
+                *what,
+                why=f"it is for sources of 2 symbols, and this one has {states}",
+                hint=(other, "a source of 2 symbols"),
             )
         if self.source.start is not None and "unigram" in self.measure.points:
-            raise ConfigError(
-                "measure.points with 'unigram' is refused where source.start is given: away from "
-                "stationarity the unigram is no critical point; leave one of them out"
+            rest = tuple(point for point in self.measure.points if point != "unigram")
+            raise refused(
+                "source.start",
+                self.source.start,
+                why="away from stationarity the unigram is no critical point",
+                hint=("leave it out", (Setting("measure.points", rest),)),
             )
         return self
 
@@ -95,8 +88,8 @@ class CellConfig(Section):
     def settings(self) -> dict[str, dict[str, Any]]:
         """The resolved settings as plain tables, without the coordinates."""
         tables = {name: getattr(self, name).model_dump() for name in SECTIONS}
-        for section, values in LATER.items():
-            for name, value in values.items():
+        for section, table in SECTIONS.items():
+            for name, value in table.later.items():
                 if tables[section][name] == value:
                     del tables[section][name]
         return tables

@@ -2,34 +2,109 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from landscape.config.section import Real, Section, Whole
-from landscape.errors import ConfigError, nearest, shown
+from landscape.errors import Setting, nearest, refused
 
 ANSATZ = {"e": 0.1, "w": 0.0, "b": 0.0}
 """Where the rank-one ansatz starts unless told otherwise: its coordinates (e, w, b)."""
 
-KINDS = ("single-layer", "gpt", "reduced")
-"""The models that come with the package; any other is named MODULE:ATTRIBUTE."""
+SIZES = ("width", "length", "hidden", "tying")
 
-GPT: dict[str, Any] = {
-    "layers": 1,
-    "heads": 1,
-    "layer_norm": True,
-    "activation": "gelu",
-    "biases": True,
-    "positions": "learned",
-    "window": None,
-    "attention": True,
-    "feedforward": True,
+
+@dataclass(frozen=True)
+class ModelKind:
+    """A kind of model: what builds it, from which settings.
+
+    `home` is MODULE:ATTRIBUTE of a class, loaded when a model is built. It is called with the
+    settings that it `takes`, with those of its `own` (which no kind but those that name them reads)
+    and with `dtype` and `seed`; with `states`, too, where it is for any number of them.
+    """
+
+    home: str
+    takes: tuple[str, ...] = SIZES
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """Further settings, and what they are unless given."""
+    states: int | None = None
+    """The number of symbols that it is for; None: any."""
+    inits: tuple[str, ...] = ("standard", "low-rank")
+    """The initialisations that there are of it."""
+    on_ansatz: bool = False
+    """Whether (e, w, b) are coordinates of its landscape (`models.protocols.OnAnsatz`)."""
+    scalars: bool = False
+    """Whether it has no parameters but those: e, w, b are read whatever the initialisation."""
+    rule: Callable[["Model"], None] | None = None
+    """Raises ConfigError for settings that do not go together."""
+
+
+def _gpt_rule(model: "Model") -> None:
+    if model.width % (model.heads or 1):
+        raise model.refused("heads", allowed=("a divisor of ", Setting("model.width", model.width)))
+    relative = model.positions == "relative"
+    if not model.attention and (relative or model.window is not None):
+        raise model.refused(
+            "positions" if relative else "window",
+            why=("with ", Setting("model.attention", False), " nothing reads it"),
+            hint="leave it out",
+        )
+    smooth = model.layer_norm or model.activation != "relu" or not model.feedforward
+    if model.init in ("ansatz", "basin") and smooth:
+        plain = {"layer_norm": False, "activation": "relu", "feedforward": True}
+        norm, relu, layer = (Setting(f"model.{name}", plain[name]) for name in plain)
+        raise model.refused(
+            "init",
+            why="the rank-one ansatz is for relu without LayerNorm",
+            hint=("take 'standard' or 'low-rank'", (norm, ", ", relu, " and ", layer)),
+        )
+
+
+HOLDING = ("standard", "low-rank", "ansatz", "basin")
+
+MODELS: dict[str, ModelKind] = {
+    "single-layer": ModelKind(
+        "landscape.models.single_layer:SingleLayer", states=2, inits=HOLDING, on_ansatz=True
+    ),
+    "gpt": ModelKind(
+        "landscape.models.gpt:GPT",
+        own={
+            "layers": 1,
+            "heads": 1,
+            "layer_norm": True,
+            "activation": "gelu",
+            "biases": True,
+            "positions": "learned",
+            "window": None,
+            "attention": True,
+            "feedforward": True,
+        },
+        inits=HOLDING,
+        rule=_gpt_rule,
+    ),
+    "reduced": ModelKind(
+        "landscape.models.reduced:ReducedModel",
+        takes=(),
+        states=2,
+        inits=HOLDING,
+        on_ansatz=True,
+        scalars=True,
+    ),
 }
-"""Settings that "gpt" alone reads, and their defaults."""
+"""Every kind of model; a new one is added here, by whoever has it."""
 
-_KIND = "one of 'single-layer', 'gpt', 'reduced', or MODULE:ATTRIBUTE for a model of your own"
+CODE = ModelKind("", inits=("own", "standard", "low-rank"))
+"""A model of the user's own, named MODULE:ATTRIBUTE in place of a kind: it may take any setting."""
+
+OWN = tuple(dict.fromkeys(name for kind in MODELS.values() for name in kind.own))
+"""Settings that only some kinds of models read."""
+
+
+def _kinds() -> str:
+    return f"one of {', '.join(map(repr, MODELS))}, or MODULE:ATTRIBUTE for a model of your own"
 
 
 def _rank_one(settings: dict[str, Any], name: str) -> float | None:
@@ -37,12 +112,13 @@ def _rank_one(settings: dict[str, Any], name: str) -> float | None:
         width = float(settings["width"])
         start: dict[str, float] = {"e": 0.5 * math.sqrt(width), "w": -width, "b": 0.0}
         return start[name]
-    uses = settings.get("init") == "ansatz" or settings.get("kind") == "reduced"
+    kind = MODELS.get(settings.get("kind", ""), CODE)
+    uses = settings.get("init") == "ansatz" or kind.scalars
     return ANSATZ[name] if uses else None
 
 
-def _gpt(name: str) -> Callable[[dict[str, Any]], Any]:
-    return lambda settings: GPT[name] if settings.get("kind") == "gpt" else None
+def _of_the_kind(name: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda settings: MODELS.get(settings.get("kind", ""), CODE).own.get(name)
 
 
 class Model(Section):
@@ -63,7 +139,8 @@ class Model(Section):
     """
 
     title: ClassVar[str] = "model"
-    kind: str = Field(default="single-layer", description=_KIND)
+    later: ClassVar[Mapping[str, Any]] = dict.fromkeys(OWN)
+    kind: str = Field(default="single-layer", description=_kinds())
     width: Whole = Field(default=4, ge=1, description="a whole number of at least 1")
     hidden: Whole = Field(
         default_factory=lambda settings: 4 * settings["width"],
@@ -87,22 +164,22 @@ class Model(Section):
         default_factory=lambda settings: _rank_one(settings, "b"), description="a finite number"
     )
     layers: Whole | None = Field(
-        default_factory=_gpt("layers"), ge=1, description="a whole number of at least 1"
+        default_factory=_of_the_kind("layers"), ge=1, description="a whole number of at least 1"
     )
     heads: Whole | None = Field(
-        default_factory=_gpt("heads"),
+        default_factory=_of_the_kind("heads"),
         ge=1,
         description="a whole number of at least 1 that divides the width",
     )
     layer_norm: bool | None = Field(
-        default_factory=_gpt("layer_norm"), strict=True, description="true or false"
+        default_factory=_of_the_kind("layer_norm"), strict=True, description="true or false"
     )
-    activation: Literal["gelu", "relu"] | None = Field(default_factory=_gpt("activation"))
+    activation: Literal["gelu", "relu"] | None = Field(default_factory=_of_the_kind("activation"))
     biases: bool | None = Field(
-        default_factory=_gpt("biases"), strict=True, description="true or false"
+        default_factory=_of_the_kind("biases"), strict=True, description="true or false"
     )
     positions: Literal["learned", "relative", "none"] | None = Field(
-        default_factory=_gpt("positions")
+        default_factory=_of_the_kind("positions")
     )
     window: Whole | None = Field(
         default=None,
@@ -110,64 +187,49 @@ class Model(Section):
         description="a whole number of at least 1: how many symbols a query sees, itself included",
     )
     attention: bool | None = Field(
-        default_factory=_gpt("attention"), strict=True, description="true or false"
+        default_factory=_of_the_kind("attention"), strict=True, description="true or false"
     )
     feedforward: bool | None = Field(
-        default_factory=_gpt("feedforward"), strict=True, description="true or false"
+        default_factory=_of_the_kind("feedforward"), strict=True, description="true or false"
     )
 
     @field_validator("kind")
     @classmethod
     def _known_or_code(cls, kind: str) -> str:
-        if kind not in KINDS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
-            hint = nearest(kind, KINDS)
-            raise ConfigError(f"model.kind = {shown(kind)} is refused: it must be {_KIND}{hint}")
+        if kind not in MODELS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
+            raise refused("model.kind", kind, allowed=_kinds(), hint=nearest(kind, MODELS))
         return kind
+
+    @property
+    def the_kind(self) -> ModelKind:
+        """What the package knows of models of this kind."""
+        return MODELS.get(self.kind, CODE)
 
     @model_validator(mode="after")
     def _settings_are_read(self) -> "Model":
+        kind = self.the_kind
         given = [name for name in ANSATZ if getattr(self, name) is not None]
-        if given and self.init not in ("ansatz", "basin") and self.kind != "reduced":
-            raise ConfigError(
-                f"model.{given[0]} = {getattr(self, given[0])} is refused: with model.init = "
-                f"{self.init!r} nothing reads it; set model.init = 'ansatz' or leave it out"
+        if given and self.init not in ("ansatz", "basin") and not kind.scalars:
+            raise self.refused(
+                given[0],
+                why=("with ", Setting("model.init", self.init), " nothing reads it"),
+                hint=(("take ", Setting("model.init", "ansatz")), "leave it out"),
             )
-        given = [name for name in GPT if getattr(self, name) is not None]
-        if given and self.kind in ("single-layer", "reduced"):
-            raise ConfigError(
-                f"model.{given[0]} = {shown(getattr(self, given[0]))} is refused: a model of kind "
-                f"{self.kind!r} does not read it; set model.kind = 'gpt' or leave it out"
+        unread = [name for name in OWN if getattr(self, name) is not None and name not in kind.own]
+        if unread and kind is not CODE:
+            reader = next(k for k, other in MODELS.items() if unread[0] in other.own)
+            raise self.refused(
+                unread[0],
+                why=f"a model of kind {self.kind!r} does not read it",
+                hint=(("take ", Setting("model.kind", reader)), "leave it out"),
             )
-        self._check_init()
-        if self.kind == "gpt":
-            self._check_gpt()
-        return self
-
-    def _check_init(self) -> None:
-        own = ":" in self.kind
-        if (self.init == "own") != own and (self.init == "own" or self.init in ("ansatz", "basin")):
+        if self.init not in kind.inits:
             what = "a model of your own" if self.init == "own" else "the models of the package"
-            raise ConfigError(
-                f"model.init = {self.init!r} is refused for model.kind = {self.kind!r}: it is for "
-                f"{what}; take 'standard' or 'low-rank'"
+            raise self.refused(
+                "init",
+                why=(f"it is for {what}, not for ", Setting("model.kind", self.kind)),
+                hint="take 'standard' or 'low-rank'",
             )
-
-    def _check_gpt(self) -> None:
-        if self.width % (self.heads or 1):
-            raise ConfigError(
-                f"model.heads = {self.heads} is refused: it must divide model.width = {self.width}"
-            )
-        relative = self.positions == "relative"
-        if not self.attention and (relative or self.window is not None):
-            name = "positions" if relative else "window"
-            raise ConfigError(
-                f"model.{name} = {getattr(self, name)!r} is refused: with model.attention = false "
-                "nothing reads it; leave it out"
-            )
-        smooth = self.layer_norm or self.activation != "relu" or not self.feedforward
-        if self.init in ("ansatz", "basin") and smooth:
-            raise ConfigError(
-                f"model.init = {self.init!r} is refused: the rank-one ansatz is for relu without "
-                "LayerNorm; set model.layer_norm = false, model.activation = 'relu' and "
-                "model.feedforward = true, or take 'standard' or 'low-rank'"
-            )
+        if kind.rule is not None:
+            kind.rule(self)
+        return self

@@ -11,9 +11,20 @@ from pydantic import Field, field_validator, model_validator
 from landscape.config import Measure, Model, Section, Slice, Source, Train
 from landscape.config.canonical import canonical, sha256
 from landscape.config.cell import SECTIONS, CellConfig
-from landscape.config.dotted_names import check_axis, check_setting, get, leaves, put
-from landscape.config.reading import axis_values, read_toml, read_value, read_values, split_option
-from landscape.errors import ConfigError, shown
+from landscape.config.reading import (
+    axis_of,
+    axis_values,
+    check_axis,
+    check_setting,
+    get,
+    leaves,
+    put,
+    read_toml,
+    read_value,
+    read_values,
+    split_option,
+)
+from landscape.errors import ConfigError, refused, shown
 
 __all__ = [
     "CellConfig",
@@ -88,7 +99,7 @@ class ScanConfig(Section):
             axes.pop(name, None)
         for name, values in (split_option("--axis", text) for text in axis):
             if name in changes:
-                raise ConfigError(f"{name} is given to --set and to --axis; keep one of the two")
+                raise refused(name, why="it is given to --set and to --axis", hint="keep one")
             axes[name] = read_values(values)
         return cls(**tables)
 
@@ -118,12 +129,11 @@ class ScanConfig(Section):
         for cell, place in zip(self.cells(), places, strict=True):
             twin = seen.setdefault(cell.id, place)
             if twin is not place:
-                same = [
-                    f"{name} = {shown(values[i])} and {name} = {shown(values[k])}"
-                    for (name, values), i, k in zip(self.axes.items(), twin, place, strict=True)
-                    if i != k
-                ]
-                raise ConfigError(f"{', '.join(same)} ask for the same cell; keep one of the two")
+                at = zip(self.axes.items(), twin, place, strict=True)
+                same = [(name, values[i], values[k]) for (name, values), i, k in at if i != k]
+                pairs = (f"{n} = {shown(a)} and {n} = {shown(b)}" for n, a, b in same)
+                why = f"{', '.join(pairs)} ask for the same cell"
+                raise refused(axis_of(same[0][0]), why=why, hint="keep one of the two")
         return self
 
     @cached_property

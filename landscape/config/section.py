@@ -1,26 +1,87 @@
-"""What all tables of a configuration have in common, and the kinds of numbers they hold."""
+"""What all tables of a configuration have in common: how they refuse, and the numbers they hold."""
 
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
-from landscape.errors import ConfigError, plain
+from landscape.errors import ConfigError, Refusal, nearest, refused
 
 
 class Section(BaseModel):
     """A frozen table of settings that refuses names and values it does not know.
 
-    Raises ConfigError, one line for each problem.
+    Raises ConfigError, with one refusal for each problem.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     title: ClassVar[str] = ""
+    later: ClassVar[Mapping[str, Any]] = {}
+    """Settings newer than the schema, and the values that say nothing new: ids leave them out."""
 
     def __init__(self, **settings: Any) -> None:
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            raise ConfigError(plain(error, self.title, type(self).model_fields)) from None
+            found: list[Refusal] = []
+            for detail in error.errors(include_url=False):
+                found += (each for each in self._refusals(detail) if each not in found)
+            raise ConfigError(*found) from None
+
+    def refused(self, name: str, **reasons: Any) -> ConfigError:
+        """The error that refuses a setting of this table with its value; see `errors.refused`."""
+        return refused(self._path(name), getattr(self, name), **reasons)
+
+    @classmethod
+    def missing(cls, *names: str) -> Iterator[Refusal]:
+        """The refusals of a table in which settings of these names are missing."""
+        for name in names:
+            allowed = _allowed(cls.model_fields[name])
+            yield Refusal(cls._path(name), allowed=allowed, missing=True)
+
+    @classmethod
+    def _refusals(cls, detail: ErrorDetails) -> Iterator[Refusal]:
+        """What pydantic reports, as our records."""
+        cause = detail.get("ctx", {}).get("error")
+        if isinstance(cause, ConfigError):
+            yield from cause.refusals
+            return
+        kind, given = detail["type"], detail["input"]
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        if kind == "missing":
+            yield from cls.missing(name)
+        elif kind == "extra_forbidden":
+            known = f"the settings of {cls.title or 'the configuration'} are "
+            known += ", ".join(cls.model_fields)
+            hint = nearest(cls._path(name), map(cls._path, cls.model_fields)) or known
+            yield Refusal(cls._path(name), why="there is no such setting", hint=(hint,))
+        # A default that could not be computed is no problem of its own: what it needs is refused.
+        elif kind != "default_factory_not_called":
+            field, hint = cls.model_fields[name], ""
+            if kind == "literal_error" and isinstance(given, str):
+                hint = nearest(given, _choices(field.annotation))
+            yield Refusal(cls._path(name), given, allowed=_allowed(field), hint=(hint,))
+
+    @classmethod
+    def _path(cls, name: str) -> str:
+        return ".".join(filter(None, (cls.title, name)))
+
+
+def _allowed(field: FieldInfo) -> str:
+    """What a field accepts: its own description, or the choices of its `Literal` type."""
+    choices = ", ".join(map(repr, _choices(field.annotation)))
+    return field.description or (f"one of {choices}" if "," in choices else choices)
+
+
+def _choices(annotation: object) -> list[str]:
+    if get_origin(annotation) is Literal:
+        return [str(choice) for choice in get_args(annotation)]
+    if get_origin(annotation) in (Union, UnionType, tuple):
+        return [choice for inner in get_args(annotation) for choice in _choices(inner)]
+    return []
 
 
 def not_bool(value: object) -> object:

@@ -1,15 +1,17 @@
 """The table `source`: which symbols follow each other, and with which probability."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from landscape.config.section import Real, Section, Whole, not_bool
-from landscape.errors import ConfigError, shown
+from landscape.errors import ConfigError, Refusal, Setting, nearest, refused
 
 if TYPE_CHECKING:
     from landscape.sources import SampledSource
@@ -28,20 +30,101 @@ Probability = Annotated[
 ]
 
 _PROBABILITY = (
-    "a number strictly between 0 and 1, in float64 too (at 0 or 1 the chain is deterministic in "
-    "that state and the log-odds are infinite; take for example 0.01 or 0.99)"
+    "a number strictly between 0 and 1, for example 0.01 or 0.99 (in float64 too: log-odds are "
+    "infinite at the ends)"
 )
 
 DRAWN = ("states", "kernel_seed", "concentration")
-READ = {
-    "binary": ("p", "q", "start"),
-    "switching": ("states", "p", "start"),
-    "markov": ("kernel", *DRAWN, "start"),
-    "order-k": ("order", "kernel", *DRAWN, "start"),
-    "lag": ("order", "p", "q", "kernel", *DRAWN, "start"),
-    "in-context": ("states", "order", "concentration", "start"),
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """A kind of source: what builds it, from which settings.
+
+    `home` is MODULE:ATTRIBUTE of a class or function, loaded when a source is built and called with
+    those of the settings that it `reads` and that were given. Those that it `needs` must be.
+    """
+
+    home: str
+    reads: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    rule: Callable[["Source"], None] | None = None
+    """Raises ConfigError for settings that do not go together."""
+    independent: Callable[["Source"], bool] | None = None
+    """Whether symbols are independent at these settings, without rounding; asked if no kernel is
+    given. None: never."""
+    sure: bool = False
+    """Whether its settings alone, each in range, make a source: it need not be built to be seen."""
+
+
+def _sum_is_one(source: "Source") -> bool:
+    if source.p is None or source.q is None:
+        return False
+    return Fraction(source.p) + Fraction(source.q) == 1  # decimals round at 28 digits
+
+
+def _leaves_evenly(source: "Source") -> bool:
+    leaving = Fraction(source.symbols - 1, source.symbols)
+    return source.p is not None and Fraction(source.p) == leaving
+
+
+def _order_needs_a_kernel(source: "Source") -> None:
+    source.one_kernel(("order", *DRAWN))
+    if source.kernel is None:
+        source.need("order")
+
+
+def _lag_has_one_chain(source: "Source") -> None:
+    if source.kernel is None and source.kernel_seed is None:
+        source.need("p", "q", "order")
+        source.refuse(DRAWN, "a kernel that is drawn", "p and q")
+    else:
+        source.one_kernel(DRAWN)
+        source.refuse(("p", "q"), "the binary chain", "a kernel")
+        source.need("order")
+
+
+SOURCES: dict[str, SourceKind] = {
+    "binary": SourceKind(
+        "landscape.sources.markov:binary_chain",
+        reads=("p", "q", "start"),
+        needs=("p", "q"),
+        independent=_sum_is_one,
+        sure=True,
+    ),
+    "switching": SourceKind(
+        "landscape.sources.markov:SwitchingMarkov",
+        reads=("states", "p", "start"),
+        needs=("states", "p"),
+        independent=_leaves_evenly,
+    ),
+    "markov": SourceKind(
+        "landscape.sources.markov:Markov.from_settings",
+        reads=("kernel", *DRAWN, "start"),
+        rule=lambda source: source.one_kernel(DRAWN),
+    ),
+    "order-k": SourceKind(
+        "landscape.sources.order_k:OrderKMarkov.from_settings",
+        reads=("order", "kernel", *DRAWN, "start"),
+        rule=_order_needs_a_kernel,
+    ),
+    "lag": SourceKind(
+        "landscape.sources.lag:LagMarkov.from_settings",
+        reads=("order", "p", "q", "kernel", *DRAWN, "start"),
+        rule=_lag_has_one_chain,
+        independent=_sum_is_one,
+    ),
+    "in-context": SourceKind(
+        "landscape.sources.in_context:InContext",
+        reads=("states", "order", "concentration", "start"),
+    ),
 }
-"""The settings that each kind of source reads."""
+"""Every kind of source; a new one is added here, by whoever has it."""
+
+
+def _as_lists(value: Any) -> Any:
+    """Rows and laws as numpy takes them for an array."""
+    return [_as_lists(each) for each in value] if isinstance(value, tuple) else value
 
 
 class Source(Section):
@@ -66,7 +149,10 @@ class Source(Section):
     """
 
     title: ClassVar[str] = "source"
-    kind: Literal["binary", "switching", "markov", "order-k", "lag", "in-context"] = "binary"
+    later: ClassVar[Mapping[str, Any]] = dict.fromkeys(
+        ("p", "q", "states", "order", "kernel", "kernel_seed", "concentration", "start")
+    )
+    kind: str = Field(default="binary", description="a kind of source")
     p: Probability | None = Field(default=None, description=_PROBABILITY)
     q: Probability | None = Field(default=None, description=_PROBABILITY)
     states: Whole | None = Field(
@@ -95,73 +181,67 @@ class Source(Section):
             try:
                 kernel = kernel_file(Path(settings["kernel"]))
             except ValueError as error:
-                raise ConfigError(f"source.kernel is refused: {error}") from None
+                raise refused("source.kernel", why=str(error)) from None
             settings = {**settings, "kernel": kernel.tolist()}
         return settings
 
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in SOURCES:
+            allowed = f"one of {', '.join(map(repr, SOURCES))}"
+            raise refused("source.kind", kind, allowed=allowed, hint=nearest(kind, SOURCES))
+        return kind
+
     @model_validator(mode="after")
     def _settings_are_those_of_the_kind(self) -> "Source":
-        read = READ[self.kind]
+        kind = SOURCES[self.kind]
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if value is not None and name != "kind" and name not in read:
-                raise ConfigError(
-                    f"source.{name} = {shown(value)} is refused: a source of kind {self.kind!r} "
-                    f"does not read it; leave it out (it reads {', '.join(read)})"
+            if value is not None and name != "kind" and name not in kind.reads:
+                raise self.refused(
+                    name,
+                    why=f"a source of kind {self.kind!r} does not read it",
+                    hint=f"leave it out (it reads {', '.join(kind.reads)})",
                 )
-        if self.kind == "lag" and self.kernel is None and self.kernel_seed is None:
-            self._need("p", "q", "order")
-            self._refuse(DRAWN, "a kernel that is drawn; with source.p and source.q leave it out")
-        elif self.kind in ("markov", "order-k", "lag"):
-            self._one_kernel()
-            self._refuse(("p", "q"), "the binary chain; with a kernel leave it out")
-            if self.kind == "lag" or (self.kind == "order-k" and self.kernel is None):
-                self._need("order")
-        elif self.kind == "switching":
-            self._need("states", "p")
-        elif self.kind == "binary":
-            self._need("p", "q")
-        if self.kind != "binary":
+        self.need(*kind.needs)
+        if kind.rule is not None:
+            kind.rule(self)
+        if not kind.sure:
             self._exists()
         return self
 
-    def _need(self, *names: str) -> None:
-        fields = type(self).model_fields
+    def need(self, *names: str) -> None:
+        """Refuse the settings if any of these is missing."""
         missing = [name for name in names if getattr(self, name) is None]
         if missing:
-            lines = [
-                f"source.{name} is missing: it must be {fields[name].description}"
-                for name in missing
-            ]
-            raise ConfigError("\n".join(lines))
+            raise ConfigError(*self.missing(*missing))
 
-    def _refuse(self, names: Iterable[str], owner: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if value is not None:
-                raise ConfigError(
-                    f"source.{name} = {shown(value)} is refused: it belongs to {owner}"
-                )
-
-    def _one_kernel(self) -> None:
-        if (self.kernel is None) == (self.kernel_seed is None):
-            have = "neither" if self.kernel is None else "both"
+    def refuse(self, names: Iterable[str], owner: str, beside: str) -> None:
+        """Refuse the settings if any of these is given: with `beside`, they belong to `owner`."""
+        given = [name for name in names if getattr(self, name) is not None]
+        why, hint = f"it belongs to {owner}", (f"with {beside} leave it out",)
+        if given:
             raise ConfigError(
-                f"source.kernel and source.kernel_seed: {have} given, but a source of kind "
-                f"{self.kind!r} needs one of them: rows of probabilities (or a .npy or .csv file "
-                "of them), or the seed of a Dirichlet draw"
+                *(Refusal(f"source.{n}", getattr(self, n), why=why, hint=hint) for n in given)
             )
-        if self.kernel is None:
-            self._need("states")
+
+    def one_kernel(self, drawn: Iterable[str]) -> None:
+        """Refuse the settings unless they give a kernel, or else the seed of one and its states."""
+        if self.kernel is not None:
+            self.refuse(drawn, "a kernel that is drawn", "the rows of one")
+        elif self.kernel_seed is None:
+            drawn_by = Setting("source.kernel_seed"), " and ", Setting("source.states")
+            (missing,) = self.missing("kernel")
+            raise ConfigError(replace(missing, hint=(("or draw one, by ", *drawn_by),)))
         else:
-            drawn = DRAWN if self.kind != "order-k" else ("order", *DRAWN)
-            self._refuse(drawn, "a kernel that is drawn; with source.kernel leave it out")
+            self.need("states")
 
     def _exists(self) -> None:
         try:
             self.build()
         except ValueError as error:
-            raise ConfigError(f"the source is refused: {error}") from None
+            raise refused("the source", why=str(error)) from None
 
     def build(self) -> "SampledSource":
         """The source that the settings describe (this loads torch).
@@ -169,9 +249,12 @@ class Source(Section):
         >>> Source(p=Decimal("0.5"), q=Decimal("0.8")).build().entropy_rate.__round__(5)
         0.61901
         """
-        from landscape.sources.registry import source_named
-
-        return source_named(**{name: getattr(self, name) for name in type(self).model_fields})
+        kind = SOURCES[self.kind]
+        given = {name: getattr(self, name) for name in kind.reads}
+        source: SampledSource = resolve_name(kind.home)(
+            **{name: _as_lists(value) for name, value in given.items() if value is not None}
+        )
+        return source
 
     @property
     def symbols(self) -> int:
@@ -184,7 +267,8 @@ class Source(Section):
     def chain(self) -> tuple[Decimal, Decimal]:
         """p and q of the binary chain; ConfigError for a source that has not both."""
         if self.p is None or self.q is None:
-            raise ConfigError(f"a source of kind {self.kind!r} has no p and q; take a binary chain")
+            why = f"a source of kind {self.kind!r} has no p and q"
+            raise self.refused("kind", why=why, hint="take 'binary'")
         return self.p, self.q
 
     @property
@@ -192,11 +276,8 @@ class Source(Section):
         """Whether symbols are independent, decided without rounding: nothing to learn but pi."""
         if self.kernel is not None:
             return len(set(self.kernel)) == 1
-        if self.kind == "switching" and self.p is not None:
-            return Fraction(self.p) == Fraction(self.symbols - 1, self.symbols)
-        if self.p is not None and self.q is not None:
-            return Fraction(self.p) + Fraction(self.q) == 1  # decimals round at 28 digits
-        return False
+        independent = SOURCES[self.kind].independent
+        return independent is not None and independent(self)
 
     @property
     def words(self) -> str:

@@ -1,15 +1,17 @@
 """The table `train`: the runs, their data and their optimiser."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from landscape.config.section import Real, Section, Whole
+from landscape.training.recipe import EVALUATE_EVERY, MOMENTUM, Recipe
 
 READERS = {
     "batch": ("data", "sampled", 256),
-    "momentum": ("optimizer", "sgd", 0.9),
-    "evaluate_every": ("data", "sampled", 10),
+    "momentum": ("optimizer", "sgd", MOMENTUM),
+    "evaluate_every": ("data", "sampled", EVALUATE_EVERY),
 }
 """Settings of training that one choice alone reads: that setting, the choice, the default."""
 
@@ -23,6 +25,10 @@ class Train(Section):
     """
 
     title: ClassVar[str] = "train"
+    later: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("momentum", "evaluate_every", "checkpoints")),
+        "schedule": "one-cycle",
+    }
     data: Literal["exact", "sampled"] = "exact"
     batch: Whole | None = Field(
         default=None, validate_default=True, ge=1, description="a whole number of at least 1"
@@ -35,9 +41,9 @@ class Train(Section):
         lt=1,
         description="a number of at least 0 and below 1",
     )
-    lr: Real = Field(default=2e-3, gt=0, description="a finite number above 0")
+    lr: Real = Field(default=Recipe.lr, gt=0, description="a finite number above 0")
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
-    steps: Whole = Field(default=1000, ge=0, description="a whole number, 0 or more")
+    steps: Whole = Field(default=Recipe.steps, ge=0, description="a whole number, 0 or more")
     evaluate_every: Whole | None = Field(
         default=None, validate_default=True, ge=1, description="a whole number of at least 1"
     )
@@ -48,7 +54,9 @@ class Train(Section):
     seed: Whole = Field(
         default=0, ge=0, lt=2**31, description="the first seed, a whole number from 0 to 2^31 - 1"
     )
-    weight_decay: Real = Field(default=1e-3, ge=0, description="a finite number, 0 or more")
+    weight_decay: Real = Field(
+        default=Recipe.weight_decay, ge=0, description="a finite number, 0 or more"
+    )
     dtype: Literal["float64", "float32"] = Field(
         default_factory=lambda settings: "float32" if settings["data"] == "sampled" else "float64"
     )

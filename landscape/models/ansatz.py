@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from landscape.models.gpt import GPT
 from landscape.models.initial import random_signs
-from landscape.models.parameters import Coordinates, in_float64
-from landscape.models.reduced import ReducedModel
-from landscape.models.single_layer import SingleLayer
-from landscape.sources import BinaryMarkov
+from landscape.models.parameters import Coordinates, Params, in_float64
+from landscape.models.protocols import HoldsAnsatz, OnAnsatz
+from landscape.sources.protocol import TwoState
+
+COORDINATES = ("e", "w", "b")
 
 
 def ansatz(
-    model: SingleLayer | GPT | ReducedModel,
-    e: float,
-    w: float,
-    b: float,
-    *,
-    signs: Float[Tensor, " d"] | None = None,
-) -> dict[str, Tensor]:
+    model: nn.Module, e: float, w: float, b: float, *, signs: Float[Tensor, " d"] | None = None
+) -> Params:
     """The rank-one ansatz (e, w, b) of the reduced model, inside the real one.
 
     With a sign vector alpha/sqrt(d): embedding ``e alpha`` (and readout, when untied), positions
@@ -35,13 +30,14 @@ def ansatz(
     first at 0.
 
     Args:
-        model: gives names, shapes, dtype and device.
+        model: `SingleLayer`, `GPT`, `ReducedModel` or another that `HoldsAnsatz`; gives names,
+            shapes, dtype and device.
         e, w, b: reduced coordinates; e < 0 is the mirror branch (the relu fires at x = 0).
         signs: of alpha, +-1; by default they alternate, the first being 1.
 
     Raises:
-        ValueError: for a GPT that cannot hold the ansatz: other than two symbols, LayerNorm, GELU
-            or no feed-forward layer.
+        ValueError: for a model that cannot hold the ansatz, such as a GPT of other than two
+            symbols, with LayerNorm, GELU or no feed-forward layer.
 
     Source: *Local to Global* (arXiv 2406.03072), the rank-one parametrisation.
 
@@ -49,39 +45,15 @@ def ansatz(
     >>> ansatz(SingleLayer(width=4, length=2), e=1.0, w=0.5, b=0.0)["embedding"].tolist()
     [0.5, -0.5, 0.5, -0.5]
     """
-    like = model.bias.detach()
-    if isinstance(model, ReducedModel):
-        values = {"embedding": e, "feedforward": w, "bias": b}
-        return {name: torch.full_like(like, value) for name, value in values.items()}
-    d, r = model.width, model.hidden
+    holder = _holder(model)
     if signs is None:
-        signs = torch.ones(d)
+        signs = torch.ones(holder.width)
         signs[1::2] = -1
-    alpha = signs.to(like) / math.sqrt(d)
-    ones = like.new_ones(r)
-    params = {name: torch.zeros_like(value) for name, value in model.named_parameters()}
-    first = ""
-    if isinstance(model, GPT):
-        _refuse_another(model)
-        first = "blocks.0."
-        params["embedding"] = torch.stack([-e / 2 * alpha, e / 2 * alpha])
-        params[model.readout_name] = params["embedding"].clone()
-        params["bias"] = like.new_tensor([0.0, b])
-    else:
-        params["embedding"] = e * alpha
-        params["positions"] = (-e / 2 * alpha).repeat(model.length, 1)
-        params[model.readout_name] = e * alpha
-        params["bias"] = torch.full_like(like, b)
-    if f"{first}output" in params:
-        params[f"{first}output"] = torch.eye(d, dtype=like.dtype, device=like.device)
-    params[f"{first}hidden_in"] = 2 * abs(w) / math.sqrt(r) * torch.outer(ones, alpha)
-    params[f"{first}hidden_out"] = 2 * w / math.sqrt(r) * torch.outer(alpha, ones)
-    return params
+    like = next(model.parameters()).detach()
+    return holder.ansatz(e, w, b, signs.to(like) / math.sqrt(holder.width))
 
 
-def basin(
-    model: SingleLayer | GPT | ReducedModel, seed: int, *, e: float, w: float, b: float
-) -> dict[str, Tensor]:
+def basin(model: nn.Module, seed: int, *, e: float, w: float, b: float) -> Params:
     """The ansatz at (e, w, b), with random signs alpha.
 
     For p+q > 1 gradient flow of the reduced model reaches the bigram from ``w <= -1/sqrt(2)`` and
@@ -100,27 +72,35 @@ def basin(
     >>> params["embedding"].abs().tolist(), params["hidden_out"].abs().max().item()
     ([0.5, 0.5, 0.5, 0.5], 1.0)
     """
-    if isinstance(model, ReducedModel):
-        return ansatz(model, e, w, b)
-    signs = random_signs(model.width, torch.Generator().manual_seed(seed))
+    signs = random_signs(_holder(model).width, torch.Generator().manual_seed(seed))
     return ansatz(model, e, w, b, signs=signs)
 
 
-def _refuse_another(model: GPT) -> None:
-    names = {name.rpartition(".")[2] for name, _ in model.named_parameters()}
-    if model.states != 2 or model.smooth or "gain" in names or "hidden_in" not in names:
+def _holder(model: nn.Module) -> HoldsAnsatz:
+    if not isinstance(model, HoldsAnsatz):
         raise ValueError(
-            f"the rank-one ansatz needs a GPT with states=2 (it has {model.states}), "
-            f"activation='relu', layer_norm=False and feedforward=True; build it so, or take "
-            f"another initialisation"
+            f"model={type(model).__name__} does not hold the rank-one ansatz; take SingleLayer, "
+            f"ReducedModel or a GPT, or implement landscape.models.protocols.HoldsAnsatz"
         )
+    return model
 
 
-COORDINATES = ("e", "w", "b")
+def rank_one_layer(w: float, alpha: Float[Tensor, " d"], hidden: int) -> Params:
+    """What the ansatz has of a layer besides zeros: W_O = I, W_1 and W_2 of rank one.
+
+    >>> rank_one_layer(-1.0, torch.ones(1), 4)["hidden_out"].tolist()
+    [[-1.0, -1.0, -1.0, -1.0]]
+    """
+    ones = alpha.new_ones(hidden)
+    return {
+        "output": torch.eye(len(alpha), dtype=alpha.dtype, device=alpha.device),
+        "hidden_in": 2 * abs(w) / math.sqrt(hidden) * torch.outer(ones, alpha),
+        "hidden_out": 2 * w / math.sqrt(hidden) * torch.outer(alpha, ones),
+    }
 
 
 def best_bias(
-    source: BinaryMarkov, e: Float[Tensor, "..."], w: Float[Tensor, "..."], *, mirror: bool = True
+    source: TwoState, e: Float[Tensor, "..."], w: Float[Tensor, "..."], *, mirror: bool = True
 ) -> Float[Tensor, "..."]:
     """The bias b*(e, w) of least loss, for the logits of the rank-one ansatz.
 
@@ -140,6 +120,7 @@ def best_bias(
 
     Source: MATH of this project, section 3, in another form; *Local to Global* (arXiv 2406.03072).
 
+    >>> from landscape.sources import BinaryMarkov
     >>> zero = torch.zeros((), dtype=torch.float64)
     >>> best_bias(BinaryMarkov(0.5, 0.8), zero, zero).exp().item()  # p/q
     0.625
@@ -160,49 +141,86 @@ def best_bias(
     return zero + e**2 * (0.5 + torch.where(e < 0, lifted, 0.0))
 
 
-def reduced_coordinates(
-    model: SingleLayer | ReducedModel, params: Mapping[str, Tensor]
-) -> dict[str, float]:
-    """The (e, w, b) of a point on the rank-one ansatz; query and key are free.
+def on_ansatz(model: nn.Module) -> OnAnsatz:
+    """The model as one whose landscape has the reduced coordinates.
 
     Raises:
-        ValueError: if the point is not on the ansatz.
+        ValueError: for any other.
+    """
+    if not isinstance(model, OnAnsatz):
+        raise ValueError(
+            f"model={type(model).__name__} has no coordinates (e, w, b) on the rank-one ansatz; "
+            f"take SingleLayer or ReducedModel, or implement landscape.models.protocols.OnAnsatz"
+        )
+    return model
 
+
+class Frame:
+    """The ansatz as a surface in parameter space: ``base + (e, w+, w-, b) @ rows``.
+
+    It is linear in e and b and in each sign of w: W_1 is proportional to |w| and W_2 to w.
+
+    Args:
+        model: `OnAnsatz`.
+        params: a point, in whose dtype float64 all is computed.
+        kept: names of the weights that keep the point's values in place of the ansatz's.
+
+    Raises:
+        ValueError: for a model without those coordinates.
+    """
+
+    base: Float[Tensor, " D"]  # the ansatz at (0, 0, 0)
+    rows: Float[Tensor, "4 D"]  # its derivatives by e, w+, w- and b
+
+    def __init__(self, model: nn.Module, params: Mapping[str, Tensor], kept: Iterable[str]) -> None:
+        on_ansatz(model)
+        self.model, self.axes = model, Coordinates.of(params)
+        self._kept = in_float64({name: params[name] for name in kept})
+        self.base = self.corner(0.0, 0.0, 0.0)
+        ends = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0)]
+        self.rows = torch.stack([self.corner(*end) - self.base for end in ends])
+
+    def corner(self, e: float, w: float, b: float) -> Float[Tensor, " D"]:
+        """One point of the ansatz, to the last bit that of `ansatz`."""
+        return self.axes.vector(in_float64(ansatz(self.model, e, w, b)) | self._kept)
+
+    def points(self, at: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n D"]:
+        """The points of the ansatz at any coordinates, differentiable and under vmap."""
+        return self.base + features(at) @ self.rows
+
+    def projection(self, vector: Float[Tensor, " D"]) -> Float[Tensor, "4"]:
+        """The features (e, w+, w-, b) of the vector's part along each row."""
+        return self.rows @ (vector - self.base) / (self.rows**2).sum(1)
+
+
+def features(at: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 4"]:
+    """(e, w+, w-, b): what the ansatz is linear in."""
+    e, w, b = at.unbind(-1)
+    plus, minus = torch.where(w >= 0, w, 0.0), torch.where(w < 0, -w, 0.0)
+    return torch.stack([e, plus, minus, b], dim=-1)
+
+
+def reduced_coordinates(model: nn.Module, params: Mapping[str, Tensor]) -> dict[str, float]:
+    """The (e, w, b) of a point on the rank-one ansatz; its free weights may be any.
+
+    Raises:
+        ValueError: if the point is not on the ansatz, or the model has no such coordinates.
+
+    >>> from landscape.models import SingleLayer
     >>> model = SingleLayer(width=4, length=2)
     >>> found = reduced_coordinates(model, ansatz(model, e=-1.0, w=0.5, b=0.25))
     >>> [round(found[name], 12) for name in "ewb"]
     [-1.0, 0.5, 0.25]
     """
-    axes = Coordinates.of(params)
-    base, rows = _frame(model, params)
-    offset = axes.vector(in_float64(params)) - base
-    e, plus, minus, b = (rows @ offset / (rows**2).sum(1)).tolist()
-    w = plus if isinstance(model, ReducedModel) else plus - minus
-    found = {"e": e, "w": w, "b": b}
-    left = (offset - _features(torch.tensor([e, w, b], dtype=torch.float64)) @ rows).norm().item()
-    if not left <= 1e-9 * max(1.0, offset.norm().item()):
+    frame = Frame(model, params, on_ansatz(model).free)
+    here = frame.axes.vector(in_float64(params))
+    e, plus, minus, b = frame.projection(here)
+    at = torch.stack([e, plus.clamp(min=0) - minus.clamp(min=0), b])
+    left = (here - frame.points(at)).norm().item()
+    if not left <= 1e-9 * max(1.0, (here - frame.base).norm().item()):
         raise ValueError(
             f"the point lies {left:.2g} off the rank-one ansatz, so it has no reduced coordinates "
             f"(e, w, b); take a bigram point, or at the unigram unigram_point(model, loss, "
             f"free=ansatz(model, 0.0, w, 0.0)) with ansatz from landscape.models.ansatz"
         )
-    return found
-
-
-def _features(at: Float[Tensor, "3"]) -> Float[Tensor, "4"]:
-    """(e, w+, w-, b): what the ansatz is linear in."""
-    e, w, b = at
-    return torch.stack([e, torch.where(w >= 0, w, 0.0), torch.where(w < 0, -w, 0.0), b])
-
-
-def _frame(
-    model: SingleLayer | ReducedModel, params: Mapping[str, Tensor]
-) -> tuple[Float[Tensor, " D"], Float[Tensor, "4 D"]]:
-    """The ansatz at 0, with the point's query and key, and its derivatives by (e, w+, w-, b)."""
-    axes = Coordinates.of(params)
-    zero = in_float64(ansatz(model, 0.0, 0.0, 0.0))
-    base = axes.vector(zero)
-    ends = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0)]
-    rows = [axes.vector(in_float64(ansatz(model, *end))) - base for end in ends]
-    free = {name: params[name] for name in ("query", "key") if name in params}
-    return axes.vector(zero | in_float64(free)), torch.stack(rows)
+    return dict(zip(COORDINATES, at.tolist(), strict=True))

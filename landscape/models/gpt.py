@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from landscape.models.attention import Lookback, lookback
-from landscape.models.block import Block, LayerNorm, Shape
+from landscape.models.ansatz import rank_one_layer
+from landscape.models.block import Block, LayerNorm, Lookback, Shape, lookback
 from landscape.models.initial import standard
+from landscape.models.parameters import Params
 from landscape.models.single_layer import LARGEST
 
 
@@ -217,6 +218,25 @@ class GPT(nn.Module):
         # those after a context of length n, at the first sequence that starts with it
         steps = [self.states ** (length - n) for n in range(1, length + 1)]
         return torch.cat([found[::step, n] for n, step in enumerate(steps)])
+
+    def ansatz(self, e: float, w: float, b: float, alpha: Float[Tensor, " d"]) -> Params:
+        """The rank-one ansatz at (e, w, b) along alpha, as `landscape.models.ansatz` writes it.
+
+        Raises:
+            ValueError: for other than two symbols, LayerNorm, GELU or no feed-forward layer.
+        """
+        params = {name: torch.zeros_like(value) for name, value in self.named_parameters()}
+        if self.states != 2 or self.smooth or isinstance(self.final_norm, LayerNorm):
+            raise ValueError(
+                f"the rank-one ansatz needs a GPT with states=2 (it has {self.states}), "
+                f"activation='relu', layer_norm=False and feedforward=True; build it so, or take "
+                f"another initialisation"
+            )
+        params["embedding"] = torch.stack([-e / 2 * alpha, e / 2 * alpha])
+        params[self.readout_name] = params["embedding"].clone()
+        params["bias"] = alpha.new_tensor([0.0, b])
+        first = {f"blocks.0.{k}": v for k, v in rank_one_layer(w, alpha, self.hidden).items()}
+        return params | {name: value for name, value in first.items() if name in params}
 
 
 CHOICES = {

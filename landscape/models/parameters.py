@@ -1,15 +1,110 @@
-"""A measurement leaves the model and the point as they were, and this is checked."""
+"""The parameters of a model: as a dictionary, as one vector, in its place for a call, unmoved."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.func import functional_call
+
+Params = dict[str, Tensor]
+"""Values by name, tied ones once: a point of parameter space."""
+
+
+def parameters_of(model: nn.Module) -> Params:
+    """The model's own parameters as detached clones, tied names once."""
+    return {name: value.detach().clone() for name, value in model.named_parameters()}
+
+
+def in_float64(params: Mapping[str, Tensor]) -> Params:
+    """The parameters in float64, where curvature is measured whatever the training dtype was."""
+    return {name: value.detach().to(torch.float64) for name, value in params.items()}
+
+
+def as_arrays(params: Mapping[str, Tensor]) -> dict[str, Float[np.ndarray, "..."]]:
+    """The parameters as numpy arrays in float64: what a closed form may be told of a network."""
+    return {name: value.cpu().numpy() for name, value in in_float64(params).items()}
+
+
+class _Method(nn.Module):
+    def __init__(self, model: nn.Module, method: str) -> None:
+        super().__init__()
+        self.model = model
+        self.method = method
+
+    def forward(self, *args: Any) -> Any:
+        return getattr(self.model, self.method)(*args)
+
+
+def call(model: nn.Module, params: Mapping[str, Tensor], method: str, *args: Any) -> Any:
+    """Call `model.method(*args)` with `params` in place of its parameters; the model is unmoved.
+
+    `functional_call` reaches only `forward`; wrapping the model for the length of the call makes
+    every method reachable in the same pure way, under vmap, jvp and grad alike. The wrapper is
+    built from inside, without registering hooks or changing train/eval mode.
+    """
+    wrapper = _Method(model, method)
+    wrapper.training = model.training
+    return functional_call(
+        wrapper, {f"model.{name}": value for name, value in params.items()}, args
+    )
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Names and shapes of the parameters, in the order in which they are laid out as one vector.
+
+    >>> axes = Coordinates.of({"e": torch.zeros(2), "b": torch.zeros(())})
+    >>> axes.size, axes.vector({"e": torch.ones(2), "b": torch.tensor(3.0)}).tolist()
+    (3, [1.0, 1.0, 3.0])
+    """
+
+    names: tuple[str, ...]
+    shapes: tuple[torch.Size, ...]
+
+    @classmethod
+    def of(cls, params: Mapping[str, Tensor]) -> Coordinates:
+        """The coordinates of a parameter dictionary, in its own order."""
+        return cls(tuple(params), tuple(value.shape for value in params.values()))
+
+    @property
+    def size(self) -> int:
+        """Dimension D of the parameter space."""
+        return sum(shape.numel() for shape in self.shapes)
+
+    def vector(self, params: Mapping[str, Tensor]) -> Float[Tensor, " D"]:
+        """The parameters as one vector."""
+        return torch.cat([params[name].reshape(-1) for name in self.names])
+
+    def params(self, vector: Float[Tensor, " D"]) -> Params:
+        """The vector as a parameter dictionary."""
+        pieces = vector.split([shape.numel() for shape in self.shapes])
+        rows = zip(self.names, pieces, self.shapes, strict=True)
+        return {name: piece.reshape(shape) for name, piece, shape in rows}
+
+    def among(self, names: Collection[str], like: Tensor) -> Bool[Tensor, " D"]:
+        """Which coordinates belong to parameters of these names, on the device of a tensor.
+
+        >>> Coordinates.of({"e": torch.zeros(2), "b": torch.zeros(())}).among({"b"}, torch.ones(1))
+        tensor([False, False,  True])
+        """
+        sizes = torch.tensor([shape.numel() for shape in self.shapes])
+        chosen = torch.tensor([name in names for name in self.names])
+        return chosen.repeat_interleave(sizes).to(like.device)
+
+    def labels(self) -> list[str]:
+        """One label per coordinate, such as ``hidden_in[3,0]``."""
+        return [
+            f"{name}[{','.join(map(str, index))}]" if shape else name
+            for name, shape in zip(self.names, self.shapes, strict=True)
+            for index in np.ndindex(*shape)
+        ]
 
 
 @contextmanager
@@ -63,49 +158,3 @@ def _same(one: Tensor | bool | None, other: Tensor | bool | None) -> bool:
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
     return torch.equal(one, other) or bool(((one == other) | (one.isnan() & other.isnan())).all())
-
-
-@dataclass(frozen=True)
-class Coordinates:
-    """Names and shapes of the parameters, in the order in which they are laid out as one vector.
-
-    >>> axes = Coordinates.of({"e": torch.zeros(2), "b": torch.zeros(())})
-    >>> axes.size, axes.vector({"e": torch.ones(2), "b": torch.tensor(3.0)}).tolist()
-    (3, [1.0, 1.0, 3.0])
-    """
-
-    names: tuple[str, ...]
-    shapes: tuple[torch.Size, ...]
-
-    @classmethod
-    def of(cls, params: Mapping[str, Tensor]) -> Coordinates:
-        """The coordinates of a parameter dictionary, in its own order."""
-        return cls(tuple(params), tuple(value.shape for value in params.values()))
-
-    @property
-    def size(self) -> int:
-        """Dimension D of the parameter space."""
-        return sum(shape.numel() for shape in self.shapes)
-
-    def vector(self, params: Mapping[str, Tensor]) -> Float[Tensor, " D"]:
-        """The parameters as one vector."""
-        return torch.cat([params[name].reshape(-1) for name in self.names])
-
-    def params(self, vector: Float[Tensor, " D"]) -> dict[str, Tensor]:
-        """The vector as a parameter dictionary."""
-        pieces = vector.split([shape.numel() for shape in self.shapes])
-        rows = zip(self.names, pieces, self.shapes, strict=True)
-        return {name: piece.reshape(shape) for name, piece, shape in rows}
-
-    def labels(self) -> list[str]:
-        """One label per coordinate, such as ``hidden_in[3,0]``."""
-        return [
-            f"{name}[{','.join(map(str, index))}]" if shape else name
-            for name, shape in zip(self.names, self.shapes, strict=True)
-            for index in np.ndindex(*shape)
-        ]
-
-
-def in_float64(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The parameters in float64, where curvature is measured whatever the training dtype was."""
-    return {name: value.detach().to(torch.float64) for name, value in params.items()}

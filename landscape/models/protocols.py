@@ -1,19 +1,35 @@
-"""What a model must offer, and the one way its methods are called with other parameters."""
+"""What a model may offer beyond its forward pass; each algorithm asks for what it needs.
+
+Any `torch.nn.Module` from tokens to logits can be trained, sliced and have its spectrum measured.
+Whatever else is known of it is told by names and methods, which `isinstance` looks for: a model
+need not inherit from anything.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.func import functional_call
 
-Params = dict[str, Tensor]
+from landscape.models.parameters import Params
 
 
 @runtime_checkable
-class Readable(Protocol):
+class Named(Protocol):
+    """A model that says which parameters are its embedding, its readout and its output bias."""
+
+    embedding_name: str
+    bias_name: str
+
+    @property
+    def readout_name(self) -> str:
+        """Name of the parameter that reads z out: the embedding's when tied."""
+
+
+@runtime_checkable
+class Readable(Named, Protocol):
     """A model whose critical points can be constructed and predicted.
 
     `represent` maps input vectors u_1..u_N to final representations z_1..z_N; the logits are the
@@ -21,60 +37,19 @@ class Readable(Protocol):
     `readout` equals `embedding` when the weights are tied.
     """
 
-    embedding_name: str
-    bias_name: str
-
     @property
     def positions_name(self) -> str | None:
         """Name of the parameter added by position; None if there is none."""
-
-    @property
-    def readout_name(self) -> str:
-        """Name of the parameter that reads z out: the embedding's when tied."""
 
     def represent(self, inputs: Float[Tensor, "B N d"]) -> Float[Tensor, "B N d"]:
         """z = Phi(u), causal in n."""
 
 
-class _Method(nn.Module):
-    def __init__(self, model: nn.Module, method: str) -> None:
-        super().__init__()
-        self.model = model
-        self.method = method
-
-    def forward(self, *args: Any) -> Any:
-        return getattr(self.model, self.method)(*args)
-
-
-def call(model: nn.Module, params: Mapping[str, Tensor], method: str, *args: Any) -> Any:
-    """Call `model.method(*args)` with `params` in place of its parameters; the model is unmoved.
-
-    `functional_call` reaches only `forward`; wrapping the model for the length of the call makes
-    every method reachable in the same pure way, under vmap, jvp and grad alike. The wrapper is
-    built from inside, without registering hooks or changing train/eval mode.
-    """
-    wrapper = _Method(model, method)
-    wrapper.training = model.training
-    return functional_call(
-        wrapper, {f"model.{name}": value for name, value in params.items()}, args
-    )
-
-
-def parameters_of(model: nn.Module) -> Params:
-    """The model's own parameters as detached clones, tied names once."""
-    return {name: value.detach().clone() for name, value in model.named_parameters()}
-
-
 @runtime_checkable
-class Kinked(Protocol):
+class Kinked(Named, Protocol):
     """A model with relu units that tells their pre-activations."""
 
-    embedding_name: str
     states: int
-
-    @property
-    def readout_name(self) -> str:
-        """Name of the parameter that reads z out: the embedding's when tied."""
 
     def context_preactivations(self, length: int) -> Float[Tensor, "contexts r"]:
         """Pre-activations after every context, of the units with nonzero outgoing weights."""
@@ -100,3 +75,36 @@ class Observable(Protocol):
         to the residual stream, and "stream" [B,L,N] those of the stream that it is added to. Empty
         for a model without attention.
         """
+
+
+@runtime_checkable
+class HoldsAnsatz(Protocol):
+    """A model of two symbols that can be put on the rank-one ansatz (`landscape.models.ansatz`)."""
+
+    width: int
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Its parameters, which give dtype and device."""
+
+    def ansatz(self, e: float, w: float, b: float, alpha: Float[Tensor, " d"]) -> Params:
+        """All parameters at the reduced coordinates (e, w, b), along the unit vector alpha."""
+
+
+@runtime_checkable
+class OnAnsatz(HoldsAnsatz, Protocol):
+    """A model that is the ansatz where it holds it: (e, w, b) are coordinates of its landscape.
+
+    Bigram points, valleys and planes are then constructed in those coordinates.
+    """
+
+    @property
+    def mirror(self) -> bool:
+        """Whether e < 0 is a branch of its own, with the relu open at x = 0; else e is as -e."""
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Names of the parameters that do nothing on the ansatz, whatever their values."""
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Those of the idle ones that the ansatz leaves open; at the others it has a value."""

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from landscape.models.initial import standard
+from landscape.models.parameters import Params
 
 
 class ReducedModel(nn.Module):
@@ -30,7 +31,12 @@ class ReducedModel(nn.Module):
     """
 
     states = 2
+    width = 1
+    embedding_name = readout_name = "embedding"
+    bias_name = "bias"
     linear_weights = ()
+    mirror = False
+    idle = free = ()
 
     def __init__(self, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
         super().__init__()
@@ -55,3 +61,8 @@ class ReducedModel(nn.Module):
         """Logits after every context of lengths 1..length: the two values of f, in turn."""
         symbols = torch.arange(2, dtype=self.bias.dtype, device=self.bias.device)
         return self._logits(symbols).repeat(2**length - 1, 1)
+
+    def ansatz(self, e: float, w: float, b: float, alpha: Float[Tensor, " 1"]) -> Params:
+        """The model itself at (e, w, b): a scalar has no direction, and alpha does not enter."""
+        values = {"embedding": e, "feedforward": w, "bias": b}
+        return {name: torch.full_like(self.bias.detach(), x) for name, x in values.items()}

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import jacrev
 
-from landscape.models.parameters import in_float64
-from landscape.models.protocols import Readable, call
+from landscape.models.parameters import call, in_float64
+from landscape.models.protocols import Readable
 
 EPS = float(torch.finfo(torch.float64).eps)
 

@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from landscape.models.attention import attention_weights, lookback
+from landscape.models.ansatz import rank_one_layer
+from landscape.models.block import attention_weights, lookback
 from landscape.models.initial import standard
+from landscape.models.parameters import Params
 from landscape.models.score_table import attention_over_contexts, in_lexicographic_order
 
 LARGEST = 2**28
@@ -57,6 +59,9 @@ class SingleLayer(nn.Module):
     positions_name = "positions"
     bias_name = "bias"
     linear_weights = ("query", "key", "value", "output", "hidden_in", "hidden_out", "readout")
+    mirror = True
+    idle = ("query", "key", "output")  # W_V = 0 on the ansatz
+    free = ("query", "key")
 
     def __init__(
         self,
@@ -115,15 +120,19 @@ class SingleLayer(nn.Module):
         y = inputs + attention @ (inputs @ self.value.T) @ self.output.T
         return y + torch.relu(y @ self.hidden_in.T) @ self.hidden_out.T
 
-    def forward(self, tokens: Int[Tensor, "B N"]) -> Float[Tensor, "B N 2"]:
-        """Logits (0, logit_n) of the next symbol at every position."""
+    def _inputs(self, tokens: Int[Tensor, "B N"]) -> Float[Tensor, "B N d"]:
+        """u_n = x_n e + p_n."""
         n = tokens.shape[1]
         if n > self.length:
             raise ValueError(
                 f"tokens have length {n}, the model was built for at most {self.length}; "
                 f"build it with length={n}"
             )
-        z = self.represent(tokens[..., None] * self.embedding + self.positions[:n])
+        return tokens[..., None] * self.embedding + self.positions[:n]
+
+    def forward(self, tokens: Int[Tensor, "B N"]) -> Float[Tensor, "B N 2"]:
+        """Logits (0, logit_n) of the next symbol at every position."""
+        z = self.represent(self._inputs(tokens))
         logit = z @ getattr(self, self.readout_name) + self.bias
         return torch.stack([torch.zeros_like(logit), logit], dim=-1)
 
@@ -133,10 +142,10 @@ class SingleLayer(nn.Module):
         `attention` [B,1,1,N,N] is its weights, `attended` [B,1,N] the Euclidean norm of what it
         adds to the stream and `stream` [B,1,N] that of the stream it is added to.
         """
-        n = tokens.shape[1]
-        u = tokens[..., None] * self.embedding + self.positions[:n]
+        u = self._inputs(tokens)
         queries, keys = u @ self.query.T, u @ self.key.T
-        weights = attention_weights(queries[:, None], keys[:, None], lookback(n, None, u).mask)
+        mask = lookback(tokens.shape[1], None, u).mask
+        weights = attention_weights(queries[:, None], keys[:, None], mask)
         added = weights[:, 0] @ (u @ self.value.T) @ self.output.T
         return {
             "attention": weights[:, None],
@@ -181,3 +190,14 @@ class SingleLayer(nn.Module):
         live = self.hidden_out.detach().abs().amax(dim=0) > 0
         h = self.hidden_in[live] @ self._context_residual(length)
         return in_lexicographic_order(h, self.states, length).T
+
+    def ansatz(self, e: float, w: float, b: float, alpha: Float[Tensor, " d"]) -> Params:
+        """The rank-one ansatz at (e, w, b) along alpha, as `landscape.models.ansatz` writes it."""
+        zeros = {name: torch.zeros_like(value) for name, value in self.named_parameters()}
+        return zeros | {
+            "embedding": e * alpha,
+            "positions": (-e / 2 * alpha).repeat(self.length, 1),
+            self.readout_name: e * alpha,
+            "bias": torch.full_like(zeros["bias"], b),
+            **rank_one_layer(w, alpha, self.hidden),
+        }

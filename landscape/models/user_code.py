@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from landscape.errors import ConfigError
+from landscape.errors import ConfigError, refused
 
 ROUNDINGS = 64
 """How many eps of a logit may depend on how the sequences beside it are computed."""
@@ -35,10 +35,8 @@ def refuse_code(kinds: Iterable[str], allow: bool) -> None:
     """
     for kind in dict.fromkeys(kinds):
         if ":" in kind and not allow:
-            raise ConfigError(
-                f"model.kind = {kind!r} is refused: it runs code of your own; add --allow-code "
-                f"(in Python allow_code=True) if you trust it"
-            )
+            hint = "add --allow-code (in Python allow_code=True) if you trust it"
+            raise _useless(kind, why="it runs code of your own", hint=hint)
         if ":" in kind:
             builder(kind)
 
@@ -58,15 +56,14 @@ def builder(kind: str) -> Callable[..., nn.Module]:
         with torch.random.fork_rng():
             found = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # whatever a module of one's own raises
-        raise ConfigError(
-            f"model.kind = {kind!r} cannot be loaded: {type(error).__name__}: {error}; give "
-            f"MODULE:ATTRIBUTE with a module in the current folder or installed"
+        raise _useless(
+            kind,
+            why=f"it cannot be loaded: {type(error).__name__}: {error}",
+            hint="give MODULE:ATTRIBUTE with a module in the current folder or installed",
         ) from error
     if not callable(found) or isinstance(found, nn.Module):  # to call a model is to evaluate it
-        raise ConfigError(
-            f"model.kind = {kind!r} is of type {type(found).__name__}; give a class of "
-            f"torch.nn.Module or a function that returns one"
-        )
+        hint = "give a class of torch.nn.Module or a function that returns one"
+        raise _useless(kind, why=f"it is of type {type(found).__name__}", hint=hint)
     build: Callable[..., nn.Module] = found
     return build
 
@@ -96,11 +93,12 @@ def build(kind: str, settings: Mapping[str, Any], given: Iterable[str], seed: in
         with suppress(ValueError):  # some builtins do not tell
             taken = inspect.signature(found).parameters
     anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
-    refused = [] if anything else [name for name in given if name not in taken]
-    if refused:
-        raise ConfigError(
-            f"model.{refused[0]} is refused: {kind} takes no argument of that name (it takes "
-            f"{', '.join(taken) or 'none'})"
+    unread = [] if anything else [name for name in given if name not in taken]
+    if unread:
+        raise refused(
+            f"model.{unread[0]}",
+            why=f"{kind} takes no argument of that name (it takes {', '.join(taken) or 'none'})",
+            hint="leave it out",
         )
     named = {name: value for name, value in settings.items() if anything or name in taken}
     with torch.random.fork_rng():
@@ -108,12 +106,18 @@ def build(kind: str, settings: Mapping[str, Any], given: Iterable[str], seed: in
         try:
             model = found(**named)
         except Exception as error:  # whatever code of one's own raises
-            raise ConfigError(
-                f"{kind} cannot be built with {', '.join(named) or 'no arguments'}: "
-                f"{type(error).__name__}: {error}; its arguments may be {', '.join(settings)}"
+            raise _useless(
+                kind,
+                why=f"it cannot be built with {', '.join(named) or 'no arguments'}: "
+                f"{type(error).__name__}: {error}",
+                hint=f"its arguments may be {', '.join(settings)}",
             ) from error
         if not isinstance(model, nn.Module):
-            raise ConfigError(f"{kind} returned a {type(model).__name__}; return a torch.nn.Module")
+            raise _useless(
+                kind,
+                why=f"it returned a {type(model).__name__}",
+                hint="return a torch.nn.Module",
+            )
         _try(kind, model, settings["states"], settings["length"])
     return model
 
@@ -121,7 +125,7 @@ def build(kind: str, settings: Mapping[str, Any], given: Iterable[str], seed: in
 def _try(kind: str, model: nn.Module, states: int, length: int) -> None:
     """Refuse what cannot be trained: a model must be causal, a function of its parameters alone."""
     if next(model.parameters(), None) is None:
-        raise ConfigError(f"{kind} has no parameters; register them as torch.nn.Parameter")
+        raise _useless(kind, "it has no parameters", "register them as torch.nn.Parameter")
     tokens = torch.zeros(2, length, dtype=torch.long)
     tokens[1, -1] = 1
     tried = copy.deepcopy(model)  # a copy: buffers may count what they see
@@ -129,37 +133,45 @@ def _try(kind: str, model: nn.Module, states: int, length: int) -> None:
         with torch.no_grad():
             logits = tried(tokens)
     except Exception as error:  # whatever code of one's own raises
-        raise ConfigError(
-            f"{kind} cannot be evaluated on tokens of shape [2, {length}]: {type(error).__name__}: "
-            f"{error}"
-        ) from error
+        why = f"it cannot be evaluated on tokens of shape [2, {length}]"
+        raise _useless(kind, f"{why}: {type(error).__name__}: {error}") from error
     shape = tuple(getattr(logits, "shape", ()))
     if shape != (2, length, states) or not logits.is_floating_point():
-        raise ConfigError(
-            f"{kind} returned {type(logits).__name__} of shape {shape} for tokens of shape "
-            f"(2, {length}); return logits of shape (2, {length}, {states}), one for each symbol"
+        raise _useless(
+            kind,
+            f"it returned {type(logits).__name__} of shape {shape} for tokens of shape "
+            f"(2, {length})",
+            f"return logits of shape (2, {length}, {states}), one for each symbol",
         )
     with torch.no_grad():
         again = tried(tokens)
     if not torch.equal(logits.nan_to_num(), again.nan_to_num()):
-        raise ConfigError(
-            f"{kind} answers the same tokens otherwise the second time: it draws (dropout) or "
-            f"edits a buffer; make it a function of its parameters alone"
+        raise _useless(
+            kind,
+            "it answers the same tokens otherwise the second time: it draws (dropout) or edits a "
+            "buffer",
+            "make it a function of its parameters alone",
         )
     ahead = (logits[0, :-1] - logits[1, :-1]).abs()
     if bool(
         (ahead > ROUNDINGS * torch.finfo(logits.dtype).eps * logits[:, :-1].abs().amax(0)).any()
     ):
-        raise ConfigError(
-            f"{kind} looks ahead: its logits change with a later symbol; make it causal"
+        raise _useless(
+            kind, "it looks ahead: its logits change with a later symbol", "make it causal"
         )
     own = {name: value.detach() for name, value in model.named_parameters()}
     pair = {name: torch.stack([value, value]) for name, value in own.items()}
     try:
         vmap(lambda params: functional_call(tried, params, (tokens,)))(pair)
     except Exception as error:
-        raise ConfigError(
-            f"{kind} cannot be computed for several runs at once (torch.func.vmap over its "
-            f"parameters): {str(error).splitlines()[0]}; write it without branches on values, "
-            f"in-place edits or buffers that count, such as BatchNorm's"
+        raise _useless(
+            kind,
+            "it cannot be computed for several runs at once (torch.func.vmap over its "
+            f"parameters): {str(error).splitlines()[0]}",
+            "write it without branches on values, in-place edits or buffers that count, such as "
+            "BatchNorm's",
         ) from error
+
+
+def _useless(kind: str, why: str, hint: str = "") -> ConfigError:
+    return refused("model.kind", kind, why=why, hint=hint)

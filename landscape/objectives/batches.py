@@ -10,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from landscape.objectives.sampled import Batch, SampledLoss
-from landscape.sources import BinaryMarkov
+from landscape.sources import TwoState
 from landscape.sources.sampling import binary_paths, uniforms
 
 
@@ -38,6 +38,7 @@ class FreshBatches:
     Raises:
         ValueError: for objectives of different shapes.
 
+    >>> from landscape import BinaryMarkov
     >>> losses = [SampledLoss(BinaryMarkov(0.5, q), 20, batch=3, seed=0) for q in (0.3, 0.8)]
     >>> tokens, law = FreshBatches(losses, seeds=[0, 1]).draw()
     >>> tokens.shape, law.shape
@@ -55,11 +56,12 @@ class FreshBatches:
         self.objectives = list(objectives)
         self.seeds = len(seeds)
         self.runs = [(o, stream(o.seed, seed)) for o in objectives for seed in seeds]
-        chains = [o.source for o, _ in self.runs if isinstance(o.source, BinaryMarkov)]
+        chains = [o.source for o, _ in self.runs]
         self._laws: tuple[Tensor, Tensor] | None = None
-        if len(chains) == len(self.runs):
-            kernels = torch.tensor(np.array([chain.kernel for chain in chains]))
-            self._laws = kernels, kernels.new_tensor([chain.stationary[1] for chain in chains])
+        if all(isinstance(chain, TwoState) for chain in chains):
+            kernels = [chain.next_law(1) for chain in chains]
+            ones = [chain.stationary[1] for chain in chains]
+            self._laws = torch.tensor(np.array(kernels)), torch.tensor(ones, dtype=torch.float64)
 
     def tokens(self) -> Int[Tensor, "runs B N"]:
         """The next sequences of every run; each run's are what its source draws from its stream."""

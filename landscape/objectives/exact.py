@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from landscape.models.protocols import ContextModel, call
+from landscape.models.parameters import call
+from landscape.models.protocols import ContextModel
 from landscape.numerics.softplus import softplus
 from landscape.objectives.protocol import LONGEST_EXACT, check_states
 from landscape.sources import MarkovSource, known_reference

@@ -1,4 +1,4 @@
-"""What a loss must offer: a scalar of a model and its parameters, and how much it asks for."""
+"""What a loss must offer, a scalar of a model and its parameters, and what it may offer besides."""
 
 from __future__ import annotations
 
@@ -7,30 +7,54 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from landscape.sources.protocol import MarkovSource
+
 
 @runtime_checkable
 class Objective(Protocol):
-    """A scalar loss of a model and its parameters, differentiable twice in both modes."""
+    """A scalar loss of a model and its parameters, differentiable twice in both modes.
+
+    A function of the parameters alone: it moves neither the model nor a state of its own, and is
+    batched under `torch.func.vmap`.
+    """
 
     length: int
+    """Context length N."""
 
     def __call__(self, model: nn.Module, params: Mapping[str, Tensor]) -> Tensor:
         """The loss in nats."""
 
 
-def chunk_of(objective: Objective, model: nn.Module, predictions: int) -> int:
+@runtime_checkable
+class Counted(Protocol):
+    """A loss that tells how much work one value of it is."""
+
+    def rows(self, model: nn.Module) -> int:
+        """How many predictions it asks of the model: contexts, or sequences times positions."""
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """A loss on a source of symbols, which closed forms may then be told of."""
+
+    @property
+    def source(self) -> MarkovSource:
+        """What the contexts are drawn from."""
+
+
+def chunk_of(model: nn.Module, objective: Objective, predictions: int) -> int:
     """How many evaluations of the loss at once keep the predictions they make near this number.
 
-    An objective tells by its method `rows(model)` how many it asks of the model; one that does not
-    is taken to enumerate binary contexts.
+    One that is not `Counted` is taken to enumerate binary contexts.
 
     >>> from landscape import BinaryMarkov, ExactLoss, ReducedModel
-    >>> chunk_of(ExactLoss(BinaryMarkov(0.5, 0.8), 8), ReducedModel(), 2**18)
+    >>> chunk_of(ReducedModel(), ExactLoss(BinaryMarkov(0.5, 0.8), 8), 2**18)
     514
     """
-    rows = getattr(objective, "rows", None)
-    count = 2 ** (objective.length + 1) if rows is None else int(rows(model))
-    return max(1, predictions // count)
+    rows: int = 2 ** (objective.length + 1)
+    if isinstance(objective, Counted):
+        rows = objective.rows(model)
+    return max(1, predictions // rows)
 
 
 LONGEST_EXACT = 16

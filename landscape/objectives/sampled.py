@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from landscape.models.protocols import call
+from landscape.models.parameters import call
 from landscape.models.sequence_table import sequence_logits
 from landscape.models.single_layer import SingleLayer
 from landscape.numerics.softplus import softplus

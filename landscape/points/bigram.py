@@ -1,24 +1,136 @@
-"""The bigram point of a model without a closed form: trained, then refined to machine precision."""
+"""The bigram point: in closed form on the rank-one ansatz, else trained and refined."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
 
-from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.initial import standard
-from landscape.models.protocols import parameters_of
+from landscape.models.parameters import parameters_of
+from landscape.models.protocols import OnAnsatz
 from landscape.objectives.exact import ExactLoss
-from landscape.points.critical_point import CriticalPoint, _measured
+from landscape.points.critical_point import CriticalPoint, measured_point
 from landscape.points.refinement import refine
-from landscape.sources import BinaryMarkov
+from landscape.sources import TwoState
 from landscape.training.loop import train
+
+DEFAULT_W = {"p+q<1": 0.0, "p+q>1": -1.2}
+"""Reduced coordinate w of a constructed bigram point when none is asked for."""
+
+
+def log_ratio(x: Decimal, y: Decimal) -> float:
+    """ln(x/y) in full relative precision, near x = y too, where a float quotient has lost it.
+
+    >>> log_ratio(Decimal("0.3"), Decimal("0.3")), log_ratio(Decimal(1), Decimal(4)) == -math.log(4)
+    (0.0, True)
+    """
+    if abs(x - y) < y / 2:
+        return math.log1p(float((x - y) / y))
+    return math.log(float(x) / float(y))
+
+
+def bigram_coordinates(source: TwoState, w: float | None, sign: int) -> dict[str, float]:
+    """Reduced coordinates (e, w, b) of a bigram point, for the branch sign(e).
+
+    ``e^2 (1 + 2w|w|) = s* = ln[(1-p)(1-q)/(pq)]`` and ``b = e^2/2 + ln(p/(1-p))`` for e > 0,
+    ``b = ln((1-q)/q) - e^2/2`` for e < 0. At p+q = 1 the set shrinks to e = 0.
+
+    Raises:
+        ValueError: if 1 + 2w|w| has the wrong sign for p+q, or sign is not 1 or -1.
+
+    >>> from landscape.sources import BinaryMarkov
+    >>> bigram_coordinates(BinaryMarkov(0.2, 0.3), None, 1)["w"]
+    0.0
+    """
+    if sign not in (1, -1):
+        raise ValueError(f"sign={sign} is out of range; give 1 (e > 0) or -1 (e < 0)")
+    p, q = source.p, source.q
+    side = "p+q>1" if Fraction(p) + Fraction(q) > 1 else "p+q<1"
+    w = DEFAULT_W[side] if w is None else w
+    growth = math.nan
+    if math.isfinite(w):  # exactly: near w = -1/sqrt(2) floats cancel
+        growth = float(1 + 2 * Fraction(w) * abs(Fraction(w)))
+    target = log_ratio((1 - p) * (1 - q), p * q)
+    if target == 0 and math.isfinite(w):
+        square = 0.0
+    elif not target * growth > 0:
+        allowed = "w > -1/sqrt(2)" if target > 0 else "w < -1/sqrt(2)"
+        raise ValueError(
+            f"w={w} has no bigram point at p={p}, q={q}: {side} needs {allowed} "
+            f"(about -0.70711); try w={DEFAULT_W[side]}"
+        )
+    else:
+        square = target / growth
+    bias = square / 2 + log_ratio(p, 1 - p)
+    if sign < 0:
+        bias = log_ratio(1 - q, q) - square / 2
+    return {"e": sign * math.sqrt(square), "w": w, "b": bias}
+
+
+def bigram_point(
+    model: nn.Module,
+    objective: ExactLoss,
+    *,
+    w: float | None = None,
+    sign: int = 1,
+    free: Mapping[str, Tensor] | None = None,
+) -> CriticalPoint:
+    """A bigram point: every prediction is the kernel itself, and the loss the least there is.
+
+    For `SingleLayer`, `ReducedModel` and any other model that is `OnAnsatz`, on a binary chain, it
+    is the rank-one ansatz at the reduced coordinate w, in closed form; query and key of the single
+    layer are free there (W_V = 0). Any other model is trained and refined: `trained_bigram_point`.
+
+    Args:
+        model: any model.
+        objective: the loss, whose source tells the kernel.
+        w: reduced feed-forward coordinate; 0 for p+q<1 and -1.2 for p+q>1 by default.
+        sign: sign of e; -1 is the mirror branch of the single layer.
+        free: `query` and `key` of the single layer; by default the model's own. A point that is
+            trained has no free weights.
+
+    Raises:
+        ValueError: if there is no bigram point at that w, if w is given for a model without the
+            ansatz, or if training stays above the least loss.
+
+    Source: *Attention with Markov* (arXiv 2402.04161), the global minimum; *Local to Global*
+    (arXiv 2406.03072) for the curve in (e, w).
+
+    >>> from landscape import BinaryMarkov, ExactLoss, SingleLayer
+    >>> loss = ExactLoss(BinaryMarkov(0.5, 0.8), 3)
+    >>> point = bigram_point(SingleLayer(width=2, length=3), loss)
+    >>> abs(point.loss - loss.source.entropy_rate) < 1e-15
+    True
+    """
+    if not isinstance(model, OnAnsatz):
+        if w is not None or sign != 1:
+            raise ValueError(
+                f"w={w}, sign={sign} are coordinates of the rank-one ansatz, which "
+                f"{type(model).__name__} has no closed form for; leave them out"
+            )
+        return trained_bigram_point(model, objective)
+    source = objective.source
+    if not isinstance(source, TwoState):
+        raise ValueError(
+            f"source={type(source).__name__} has no closed-form point here; "
+            f"give a BinaryMarkov source, or train and refine"
+        )
+    at = bigram_coordinates(source, w, sign)
+    if not model.mirror:  # one formula for both signs of e: the first branch
+        at = bigram_coordinates(source, w, 1)
+        at["e"] *= sign
+    given = {**parameters_of(model), **(free or {})}
+    own = {name: given[name].detach().clone() for name in model.free}
+    params = ansatz(model, at["e"], at["w"], at["b"]) | own
+    return measured_point(model, objective, params, "bigram", at)
+
 
 TOLERANCE = 1e-9
 """Largest loss above the least one, in nats, of a point that is called the bigram's."""
@@ -77,125 +189,4 @@ def trained_bigram_point(
             f"{least:.6g}, and {tolerance:g} is asked for; give a wider model, or train it "
             f"yourself and call refine"
         )
-    return CriticalPoint(
-        "bigram",
-        point.params,
-        point.loss,
-        point.gradient_norm,
-        steps=point.steps,
-        moved=point.moved,
-    )
-
-
-DEFAULT_W = {"p+q<1": 0.0, "p+q>1": -1.2}
-"""Reduced coordinate w of a constructed bigram point when none is asked for."""
-
-
-def _binary(objective: ExactLoss) -> BinaryMarkov:
-    if not isinstance(objective.source, BinaryMarkov):
-        raise ValueError(
-            f"source={type(objective.source).__name__} has no closed-form point here; "
-            f"give a BinaryMarkov source, or train and refine"
-        )
-    return objective.source
-
-
-def log_ratio(x: Decimal, y: Decimal) -> float:
-    """ln(x/y) in full relative precision, near x = y too, where a float quotient has lost it.
-
-    >>> log_ratio(Decimal("0.3"), Decimal("0.3")), log_ratio(Decimal(1), Decimal(4)) == -math.log(4)
-    (0.0, True)
-    """
-    if abs(x - y) < y / 2:
-        return math.log1p(float((x - y) / y))
-    return math.log(float(x) / float(y))
-
-
-def bigram_coordinates(source: BinaryMarkov, w: float | None, sign: int) -> dict[str, float]:
-    """Reduced coordinates (e, w, b) of a bigram point, for the branch sign(e).
-
-    ``e^2 (1 + 2w|w|) = s* = ln[(1-p)(1-q)/(pq)]`` and ``b = e^2/2 + ln(p/(1-p))`` for e > 0,
-    ``b = ln((1-q)/q) - e^2/2`` for e < 0. At p+q = 1 the set shrinks to e = 0.
-
-    Raises:
-        ValueError: if 1 + 2w|w| has the wrong sign for p+q, or sign is not 1 or -1.
-
-    >>> bigram_coordinates(BinaryMarkov(0.2, 0.3), None, 1)["w"]
-    0.0
-    """
-    if sign not in (1, -1):
-        raise ValueError(f"sign={sign} is out of range; give 1 (e > 0) or -1 (e < 0)")
-    p, q = source.p, source.q
-    side = "p+q>1" if Fraction(p) + Fraction(q) > 1 else "p+q<1"
-    w = DEFAULT_W[side] if w is None else w
-    growth = math.nan
-    if math.isfinite(w):  # exactly: near w = -1/sqrt(2) floats cancel
-        growth = float(1 + 2 * Fraction(w) * abs(Fraction(w)))
-    target = log_ratio((1 - p) * (1 - q), p * q)
-    if target == 0 and math.isfinite(w):
-        square = 0.0
-    elif not target * growth > 0:
-        allowed = "w > -1/sqrt(2)" if target > 0 else "w < -1/sqrt(2)"
-        raise ValueError(
-            f"w={w} has no bigram point at p={p}, q={q}: {side} needs {allowed} "
-            f"(about -0.70711); try w={DEFAULT_W[side]}"
-        )
-    else:
-        square = target / growth
-    bias = square / 2 + log_ratio(p, 1 - p)
-    if sign < 0:
-        bias = log_ratio(1 - q, q) - square / 2
-    return {"e": sign * math.sqrt(square), "w": w, "b": bias}
-
-
-def bigram_point(
-    model: nn.Module,
-    objective: ExactLoss,
-    *,
-    w: float | None = None,
-    sign: int = 1,
-    free: Mapping[str, Tensor] | None = None,
-) -> CriticalPoint:
-    """A bigram point: every prediction is the kernel itself, and the loss the least there is.
-
-    For `SingleLayer` and `ReducedModel` on a binary chain it is the rank-one ansatz at the reduced
-    coordinate w, in closed form; query and key of the single layer are free there (W_V = 0). Any
-    other model is trained and refined, see `landscape.points.bigram`.
-
-    Args:
-        model: any model.
-        objective: the loss, whose source tells the kernel.
-        w: reduced feed-forward coordinate; 0 for p+q<1 and -1.2 for p+q>1 by default.
-        sign: sign of e; -1 is the mirror branch of the single layer.
-        free: `query` and `key` of the single layer; by default the model's own. A point that is
-            trained has no free weights.
-
-    Raises:
-        ValueError: if there is no bigram point at that w, if w is given for a model without the
-            ansatz, or if training stays above the least loss.
-
-    Source: *Attention with Markov* (arXiv 2402.04161), the global minimum; *Local to Global*
-    (arXiv 2406.03072) for the curve in (e, w).
-
-    >>> from landscape import BinaryMarkov, ExactLoss, SingleLayer
-    >>> loss = ExactLoss(BinaryMarkov(0.5, 0.8), 3)
-    >>> point = bigram_point(SingleLayer(width=2, length=3), loss)
-    >>> abs(point.loss - loss.source.entropy_rate) < 1e-15
-    True
-    """
-    if not isinstance(model, (SingleLayer, ReducedModel)):
-        if w is not None or sign != 1:
-            raise ValueError(
-                f"w={w}, sign={sign} are coordinates of the rank-one ansatz, which "
-                f"{type(model).__name__} has no closed form for; leave them out"
-            )
-        return trained_bigram_point(model, objective)
-    coordinates = bigram_coordinates(_binary(objective), w, sign)
-    if isinstance(model, ReducedModel):  # one formula for both signs of e: the first branch
-        coordinates = bigram_coordinates(_binary(objective), w, 1)
-        coordinates["e"] *= sign
-    params = ansatz(model, coordinates["e"], coordinates["w"], coordinates["b"])
-    if isinstance(model, SingleLayer):
-        given = {**parameters_of(model), **(free or {})}
-        params |= {name: given[name].detach().clone() for name in ("query", "key")}
-    return _measured("bigram", model, objective, params, coordinates)
+    return replace(point, kind="bigram")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from landscape.models.protocols import Params
-from landscape.objectives.exact import ExactLoss
+from landscape.models.parameters import Params
+from landscape.objectives.protocol import Objective
 from landscape.spectra.operators import gradient
 
 if TYPE_CHECKING:
@@ -46,12 +46,13 @@ class CriticalPoint:
         )
 
 
-def _measured(
-    kind: str,
+def measured_point(
     model: nn.Module,
-    objective: ExactLoss,
+    objective: Objective,
     params: Params,
+    kind: str,
     coordinates: Mapping[str, float] | None = None,
 ) -> CriticalPoint:
-    slope, value = gradient(objective, model, params)
+    """The record of a point of this kind, its loss and gradient norm measured there."""
+    slope, value = gradient(model, objective, params)
     return CriticalPoint(kind, params, value, slope.norm().item(), coordinates)

@@ -54,12 +54,12 @@ def refine(
     axes = Coordinates.of(params)
     start = axes.vector({name: value.detach().to(torch.float64) for name, value in params.items()})
     here = start.clone()
-    slope, value = gradient(objective, model, axes.params(here))
+    slope, value = gradient(model, objective, axes.params(here))
     best = (slope.norm().item(), value, here)
     damping, taken, descending = 1e-2, 0, False
     while best[0] > tolerance and taken < steps:
         taken += 1
-        eigenvalues, vectors = symmetric_eigen(dense_hessian(objective, model, axes.params(here)))
+        eigenvalues, vectors = symmetric_eigen(dense_hessian(model, objective, axes.params(here)))
         along = vectors.T @ slope
         size = eigenvalues.abs().max()
         while damping <= 1e6:
@@ -68,7 +68,7 @@ def refine(
             else:
                 move = eigenvalues * along / (eigenvalues**2 + (damping * size) ** 2)
             there = here - vectors @ move
-            new_slope, new_value = gradient(objective, model, axes.params(there))
+            new_slope, new_value = gradient(model, objective, axes.params(there))
             ratio = (new_slope.norm() / slope.norm()).item()
             lower = new_value < value or (new_value <= value + ROUNDING and ratio < 1)
             if lower if descending else ratio < 1:

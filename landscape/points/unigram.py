@@ -1,4 +1,4 @@
-"""The unigram and bigram critical points, constructed."""
+"""The unigram critical point of any model that names its parameters, constructed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from landscape.models import ReducedModel
-from landscape.models.protocols import Readable, parameters_of
+from landscape.models.parameters import parameters_of
+from landscape.models.protocols import Named
 from landscape.objectives.exact import ExactLoss
-from landscape.points.critical_point import CriticalPoint, _measured
-from landscape.sources import BinaryMarkov, MarkovSource
+from landscape.points.critical_point import CriticalPoint, measured_point
+from landscape.sources import MarkovSource, TwoState
 
 
 def unigram_point(
@@ -24,7 +24,7 @@ def unigram_point(
     the bias ln(pi1/pi0), which is ln(p/q).
 
     Args:
-        model: a `Readable` model or `ReducedModel`.
+        model: a `Readable` model, or one that has its names alone, such as `ReducedModel`.
         objective: the loss, whose source tells pi.
         free: the free parameters by name; by default the model's own.
 
@@ -41,16 +41,12 @@ def unigram_point(
     >>> round(point.loss, 5), point.gradient_norm < 1e-15
     (0.66628, True)
     """
-    if isinstance(model, ReducedModel):
-        zeroed, bias_name = {"embedding"}, "bias"
-    elif isinstance(model, Readable):
-        zeroed = {model.embedding_name, model.readout_name}
-        bias_name = model.bias_name
-    else:
+    if not isinstance(model, Named):
         raise ValueError(
             f"model={type(model).__name__} does not say which parameters are its embedding, "
             f"readout and bias; implement landscape.models.Readable"
         )
+    zeroed, bias_name = {model.embedding_name, model.readout_name}, model.bias_name
     given = {**parameters_of(model), **(free or {})}
     params = {name: value.detach().clone() for name, value in given.items()}
     unknown = sorted({*zeroed, bias_name} - {*params})
@@ -62,7 +58,7 @@ def unigram_point(
     for name in zeroed:
         params[name] = torch.zeros_like(params[name])
     params[bias_name] = _unigram_bias(objective.source, params[bias_name])
-    return _measured("unigram", model, objective, params)
+    return measured_point(model, objective, params, "unigram")
 
 
 def _unigram_bias(source: MarkovSource, like: Tensor) -> Tensor:
@@ -72,7 +68,7 @@ def _unigram_bias(source: MarkovSource, like: Tensor) -> Tensor:
             f"source={type(source).__name__} does not start at stationarity, so that the unigram "
             f"is no critical point of its loss; leave out the start"
         )
-    if like.shape == () and isinstance(source, BinaryMarkov):
+    if like.shape == () and isinstance(source, TwoState):
         return torch.full_like(like, source.log_odds)
     log = torch.from_numpy(source.stationary).log()
     if like.shape == log.shape:

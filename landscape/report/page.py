@@ -15,20 +15,27 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from landscape.comparison.checks import worst
 from landscape.config.canonical import jsonable
-from landscape.report.data.axes import axes_of, plane_of, words
 from landscape.report.data.counting import groups
-from landscape.report.data.gather import for_script, read_records
-from landscape.report.data.held import TheoremRecord, held, repeats, worst
-from landscape.report.data.listing import cell_rows, csv_text, flat_settings
+from landscape.report.data.gather import (
+    axes_of,
+    cell_rows,
+    csv_text,
+    flat_settings,
+    for_script,
+    plane_of,
+    read_records,
+    words,
+)
+from landscape.report.data.theorems import TheoremRecord, held, repeats
 from landscape.report.static_map import planes
-from landscape.report.text.proofs import what_was_checked
 from landscape.report.text.summary import summarise
-from landscape.report.text.typeset import signs, typeset
-from landscape.report.text.wording import percent, scientific
+from landscape.report.text.sure import what_was_checked
+from landscape.report.text.typeset import percent, scientific, signs, typeset
 from landscape.store.atomic import write_text
 from landscape.store.manifest import now
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import StoredScan
 from landscape.version import __version__
 
 __all__ = ["render", "write_report"]
@@ -43,42 +50,37 @@ SCRIPT = (
 
 
 def write_report(
-    store: ScanStore, theorems: Sequence[TheoremRecord], path: Path | str | None = None
+    store: StoredScan, theorems: Sequence[TheoremRecord], path: Path | str | None = None
 ) -> Path:
     """Write the page of a scan, whole or not at all, and return its path.
 
     Args:
-        store: the scan's folder.
-        theorems: as plain data; see `landscape.report.data.held`.
+        store: the scan, opened by `landscape.open_scan`.
+        theorems: as plain data; see `landscape.report.data.theorems`.
         path: the file; by default ``report.html`` in the scan's folder.
 
-    Raises:
-        ConfigError: if the folder holds no scan.
-        OSError: if the file cannot be written.
+    Raises OSError if the file cannot be written.
     """
     path = store.path / "report.html" if path is None else Path(path)
     write_text(path, render(store, theorems, path.parent))
     return path
 
 
-def render(store: ScanStore, theorems: Sequence[TheoremRecord], folder: Path | str) -> str:
-    """The page of a scan as it would lie in `folder`, which its links start from.
-
-    Raises ConfigError if the store's folder holds no scan.
-    """
-    config, records = store.config(), read_records(store)
+def render(store: StoredScan, theorems: Sequence[TheoremRecord], folder: Path | str) -> str:
+    """The page of a scan as it would lie in `folder`, which its links start from."""
+    config, records = store.config, read_records(store)
     axes = axes_of(config)
     binary = all(record.config.source.kind == "binary" for record in records)
     # Chains are told apart by their side of p + q = 1; other sources by every axis.
     settings = [words(record.config, axes, plane=not binary) for record in records]
     parts = groups(records, settings)
     rows = cell_rows(records, axes)
-    quarantined = store.status().quarantined
+    quarantined = store.folder.quarantined
     proofs = [
         {
             **theorem,
             "counts": (counts := held(theorem, records)),
-            "worst": worst(counts),
+            "worst": worst(counts) if counts else "not measured",
             "checked": what_was_checked(theorem),
         }
         for theorem in theorems
@@ -97,8 +99,8 @@ def render(store: ScanStore, theorems: Sequence[TheoremRecord], folder: Path | s
             script=Markup(script),
             plotly=Markup(plotly),
             data=_json(data),
-            description=store.description(),
-            settings=flat_settings(store.description()["config"]),
+            description=store.folder.description,
+            settings=flat_settings(store.folder.description["config"]),
             summary=summarise(records, parts, theorems, quarantined),
             parts=parts,
             percent=percent,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from landscape.report.data.axes import Axis, words
 from landscape.report.data.cell_file import CellRecord
 from landscape.report.data.counting import called
+from landscape.report.data.gather import Axis, words
 
 __all__ = ["Plane", "planes"]
 

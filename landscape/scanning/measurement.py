@@ -17,18 +17,16 @@ from landscape.config.build import model_of, objective_of
 from landscape.config.canonical import canonical
 from landscape.config.cell import CellConfig
 from landscape.models.initial import gaussian
-from landscape.models.parameters import in_float64
-from landscape.models.protocols import Params
+from landscape.models.parameters import Params, in_float64
 from landscape.objectives.exact import ExactLoss
 from landscape.points.bigram import bigram_point
-from landscape.points.critical_point import CriticalPoint
+from landscape.points.critical_point import CriticalPoint, measured_point
 from landscape.points.refinement import refine
 from landscape.points.unigram import unigram_point
 from landscape.scanning.survival import pooled_curve, runs_of
 from landscape.slices.directions import drawn_directions
 from landscape.slices.plane import loss_slice
 from landscape.spectra.kinks import at_kink, preactivations
-from landscape.spectra.operators import gradient
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
 from landscape.training.loop import Trajectory
 
@@ -121,9 +119,7 @@ def trained_point(
     """The end point of a run, as it is or refined to the critical point next to it."""
     if refined:
         return refine(model, objective, params)
-    params = in_float64(params)
-    slope, value = gradient(objective, model, params)
-    return CriticalPoint("trained", params, value, slope.norm().item())
+    return measured_point(model, objective, in_float64(params), "trained")
 
 
 def measure_trained(cell: CellConfig, trajectory: Trajectory, device: str) -> Measured:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import ceil
 from pathlib import Path
 from threading import Event, RLock
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy
 import sympy
 import torch
 import xarray
 
-from landscape.config.build import descent_of, initial_of, model_of, seeds_of, training_objective_of
+from landscape.config.build import initial_of, model_of, recipe_of, seeds_of, training_objective_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ScanConfig
 from landscape.models.user_code import refuse_code
 from landscape.scanning.measurement import PointMemory, measure_cell
+from landscape.store.reading import StoredScan, place_of
 from landscape.store.scan_store import ScanStore
 from landscape.training.loop import train_together
 
@@ -66,62 +68,103 @@ class Silence:
         """Nothing."""
 
 
-@dataclass(frozen=True)
-class ScanResult:
-    """Where a scan's results lie and what failed on the way.
+Severity = Literal["error", "doubt", "note"]
+"""Of a problem: it fails the scan, fails it where doubts are not let pass, or is told alone."""
 
-    `scalars` maps cell ids to the scalars of `landscape.scanning.measurement`; `failed` maps ids to
-    the message of what went wrong.
+
+@dataclass(frozen=True)
+class Problem:
+    """What was found wrong at a cell, or could not be found there.
+
+    Fields:
+        cell: where.
+        point: "unigram", "bigram" or "trained"; None where it is about the whole cell.
+        kind: "absent" (there is no such point), "refuted" or "inconclusive" (of the prediction),
+            "slice fault", "diverged" (runs), "not finite" (losses of a slice), "failed" (the cell).
+        detail: why, in words, or how many; the verdict itself says all of a refuted one.
+        words: a line for a reader.
+        severity: "error", "doubt" or "note".
     """
 
-    path: Path
-    config: ScanConfig
-    scalars: dict[str, dict[str, Any]]
+    cell: CellConfig
+    point: str | None
+    kind: str
+    detail: str | int | None
+    words: str
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """A scan that has been run: its folder, opened to be read, and what failed on the way.
+
+    `failed` maps ids of cells to the message of what went wrong.
+    """
+
+    store: StoredScan
     failed: dict[str, str] = field(default_factory=dict)
 
-    def refuted(self) -> list[tuple[CellConfig, str]]:
-        """The (cell, point) pairs at which the measurement contradicts the prediction."""
-        return self._with("refuted")
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.store.path
 
-    def inconclusive(self) -> list[tuple[CellConfig, str]]:
-        """The (cell, point) pairs at which float64 cannot decide."""
-        return self._with("inconclusive")
+    @property
+    def config(self) -> ScanConfig:
+        """The configuration that was run."""
+        return self.store.config
 
-    def slice_faults(self) -> list[tuple[CellConfig, str, str]]:
-        """What the slices' own checks found wrong: (cell, point, in words)."""
-        return [
-            (cell, kind, fault)
-            for cell, kind, point in self._points()
-            for fault in point.get("slice_faults", ())
+    @cached_property
+    def scalars(self) -> dict[str, dict[str, Any]]:
+        """By cell id, the scalars of `landscape.scanning.measurement` of the finished cells."""
+        return {c.id: self.store.scalars(c) for c in filter(self.store.done, self.store.cells)}
+
+    def problems(self, *kinds: str) -> list[Problem]:
+        """Everything that is wrong or missing, by kind; of some kinds alone if they are named."""
+        found = [
+            problem
+            for cell in self.config.cells()
+            for problem in _problems(cell, self.scalars.get(cell.id), self.failed.get(cell.id))
         ]
-
-    def absent(self) -> list[tuple[CellConfig, str, str]]:
-        """The points that could not be constructed: (cell, point, why)."""
-        return [
-            (c, kind, point["reason"]) for c, kind, point in self._points() if "reason" in point
-        ]
-
-    def diverged(self) -> list[tuple[CellConfig, int]]:
-        """The cells with runs whose final loss is not a number or infinite, and how many."""
-        ends = (
-            (c, self.scalars[c.id]["final_loss"])
-            for c in self.config.cells()
-            if c.id in self.scalars
+        order = (
+            *("absent", "refuted", "slice fault", "diverged", "not finite", "failed"),
+            "inconclusive",
         )
-        return [(cell, losses.count(None)) for cell, losses in ends if None in losses]
+        chosen = [problem for problem in found if not kinds or problem.kind in kinds]
+        return sorted(chosen, key=lambda problem: order.index(problem.kind))
 
-    def not_finite(self) -> list[tuple[CellConfig, str, int]]:
-        """The slices with losses that are NaN or infinite: (cell, point, how many)."""
-        counts = ((c, kind, point.get("slice_not_finite", 0)) for c, kind, point in self._points())
-        return [(cell, kind, count) for cell, kind, count in counts if count]
 
-    def _with(self, verdict: str) -> list[tuple[CellConfig, str]]:
-        return [(c, kind) for c, kind, point in self._points() if point.get("verdict") == verdict]
-
-    def _points(self) -> Iterator[tuple[CellConfig, str, dict[str, Any]]]:
-        for cell in self.config.cells():
-            for kind, point in self.scalars.get(cell.id, {}).get("points", {}).items():
-                yield cell, kind, point
+def _problems(
+    cell: CellConfig, scalars: Mapping[str, Any] | None, failure: str | None
+) -> Iterator[Problem]:
+    place = place_of(cell)
+    if failure is not None:
+        words = f"Cell {cell.id[:8]} failed: {failure}"
+        yield Problem(cell, None, "failed", failure, words, "error")
+    if scalars is None:
+        return
+    if lost := scalars["final_loss"].count(None):
+        words = (
+            f"Diverged: {lost} of {cell.train.seeds} runs at {place} have no finite loss; try a "
+            "smaller train.lr"
+        )
+        yield Problem(cell, None, "diverged", lost, words, "note")
+    for kind, point in scalars["points"].items():
+        verdict, here = point.get("verdict"), f"the {kind} point of {place}"
+        if "reason" in point:
+            words = f"No {kind} point at {place}: {point['reason']}"
+            yield Problem(cell, kind, "absent", point["reason"], words, "note")
+        if verdict == "refuted":
+            yield Problem(cell, kind, verdict, None, f"Refuted at {here}", "error")
+        if verdict == "inconclusive":
+            words = f"Inconclusive at {here}: too near p+q = 1"
+            yield Problem(cell, kind, verdict, None, words, "doubt")
+        for fault in point.get("slice_faults", ()):
+            words = f"Slice at {here}: {fault}"
+            yield Problem(cell, kind, "slice fault", fault, words, "error")
+        if gaps := point.get("slice_not_finite", 0):
+            words = f"Slice at {here}: {gaps} losses are not finite"
+            yield Problem(cell, kind, "not finite", gaps, words, "note")
 
 
 def batches(cells: Sequence[CellConfig]) -> list[list[CellConfig]]:
@@ -215,8 +258,7 @@ def scan(
             raise
         finally:
             torch.set_num_threads(before)
-    scalars = {cell.id: store.scalars(cell.id) for cell in cells if store.done(cell.id)}
-    return ScanResult(store.path, config, scalars, failed)
+    return ScanResult(StoredScan.of(store, config), failed)
 
 
 class _Stopped(Exception):
@@ -251,7 +293,7 @@ class _Job:
         trajectories = train_together(
             model,
             [training_objective_of(cell, device) for cell in batch],
-            **descent_of(settings),
+            recipe_of(settings),
             seeds=seeds,
             initial=initial_of(settings, model),
             progress=progress,

@@ -147,7 +147,7 @@ def measured_surface(
     axis = (axis - axis.flip(0)) / 2  # exactly symmetric, so that the middle is exactly 0
     other = axis if count == 2 else torch.zeros(1, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, other)[:, :count].to(device)
-    chunk = chunk_of(objective, model, PREDICTIONS)
+    chunk = chunk_of(model, objective, PREDICTIONS)
     losses = vmap(at, chunk_size=chunk)(grid).reshape(resolution, len(other))
 
     origin = torch.zeros(count, dtype=torch.float64, device=device)
@@ -161,7 +161,7 @@ def measured_surface(
     curved = torch.full_like(norms, torch.nan)
     errors = curved.clone()
     if any(sound):
-        products = hessian_products(objective, model, params, tangents)
+        products = hessian_products(model, objective, params, tangents)
         curvatures = (products * tangents).sum(1) / norms**2
         allowed = CURVATURE_TOLERANCE * curvatures.abs().clamp(min=1)
         gaps = torch.full_like(norms, torch.inf)

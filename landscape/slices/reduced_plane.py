@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import jacrev
 
-from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import (
     COORDINATES,
-    _features,
-    _frame,
+    Frame,
     best_bias,
+    features,
+    on_ansatz,
     reduced_coordinates,
 )
 from landscape.models.parameters import unchanged
-from landscape.objectives.protocol import Objective
+from landscape.objectives.protocol import Objective, Sourced
 from landscape.slices.loss_slice import LossSlice
 from landscape.slices.plane import STEP, measured_surface
-from landscape.sources import BinaryMarkov
+from landscape.sources import TwoState
 
 
 def coordinate_slice(
-    model: SingleLayer | ReducedModel,
+    model: nn.Module,
     objective: Objective,
     params: Mapping[str, Tensor],
     *,
@@ -43,7 +42,7 @@ def coordinate_slice(
     centre, except a best bias.
 
     Args:
-        model: `SingleLayer` or `ReducedModel`.
+        model: `SingleLayer`, `ReducedModel` or another that is `OnAnsatz`.
         objective: the loss; its source gives the best bias.
         params: the centre, a point on the ansatz; query and key are free.
         axes: one or two of "e", "w", "b".
@@ -57,15 +56,16 @@ def coordinate_slice(
         w = 0, of the side w > 0).
 
     Raises:
-        ValueError: for other axes or another bias, a centre that is not on the ansatz or whose
-            bias is not the best although it is asked for, and as `measured_surface` does.
+        ValueError: for other axes, another bias or model, a centre that is not on the ansatz or
+            whose bias is not the best although it is asked for, and as `measured_surface` does.
 
     Source: *Local to Global* (arXiv 2406.03072), the canonical parametrisation.
 
-    >>> from landscape import BinaryMarkov, ExactLoss
+    >>> from landscape import BinaryMarkov, ExactLoss, SingleLayer
+    >>> from landscape.models.ansatz import ansatz
     >>> loss = ExactLoss(BinaryMarkov(0.5, 0.8), 3)
     >>> model = SingleLayer(width=2, length=3)
-    >>> centre = ansatz(model, e=0.0, w=0.0, b=math.log(0.5 / 0.8))
+    >>> centre = ansatz(model, e=0.0, w=0.0, b=loss.source.log_odds)
     >>> found = coordinate_slice(model, loss, centre, resolution=5)
     >>> found.names, found.loss.shape, found.origin
     (('e', 'w'), (5, 5), (0.0, 0.0))
@@ -75,41 +75,40 @@ def coordinate_slice(
         raise ValueError(f"axes={names} are not reduced coordinates; give one or two of e, w, b")
     if bias not in ("best", "fixed"):
         raise ValueError(f"bias={bias!r} is unknown; give 'best' or 'fixed'")
-    source: Any = getattr(objective, "source", None)
-    follows = bias == "best" and "b" not in names
-    if follows and not isinstance(source, BinaryMarkov):
-        raise ValueError("the best bias is known for a BinaryMarkov source; give bias='fixed'")
+    chain: TwoState | None = None  # that the best bias follows, where it does
+    if bias == "best" and "b" not in names:
+        if not isinstance(objective, Sourced) or not isinstance(objective.source, TwoState):
+            raise ValueError("the best bias is known for a BinaryMarkov source; give bias='fixed'")
+        chain = objective.source
     coordinates = reduced_coordinates(model, params)
-    held = {n: x for n, x in coordinates.items() if n not in names and not (n == "b" and follows)}
-    base, rows = _frame(model, params)
-    mirror = not isinstance(model, ReducedModel)
-    if follows:
-        here = [base.new_tensor(coordinates[name]) for name in ("e", "w")]
-        best = best_bias(source, *here, mirror=mirror).item()
+    moving = {*names} if chain is None else {*names, "b"}
+    held = {name: value for name, value in coordinates.items() if name not in moving}
+    frame = Frame(model, params, on_ansatz(model).free)
+    mirror = on_ansatz(model).mirror
+    if chain is not None:
+        here = [frame.base.new_tensor(coordinates[name]) for name in ("e", "w")]
+        best = best_bias(chain, *here, mirror=mirror).item()
         if abs(best - coordinates["b"]) > 1e-9 * max(1.0, abs(best)):
             raise ValueError(
                 f"bias='best' does not lead through the centre: b={coordinates['b']:.6g} there and "
                 f"b*={best:.6g}; give bias='fixed', or a centre with the best bias"
             )
 
-    def features(offset: Float[Tensor, " k"]) -> Float[Tensor, "4"]:
+    def place(offset: Float[Tensor, " k"]) -> Float[Tensor, "3"]:
         at = {name: offset.new_tensor(value) for name, value in coordinates.items()}
         at |= {name: at[name] + offset[k] for k, name in enumerate(names)}
-        if follows:
-            at["b"] = best_bias(source, at["e"], at["w"], mirror=mirror)
-        return _features(torch.stack([at[name] for name in COORDINATES]))
+        if chain is not None:
+            at["b"] = best_bias(chain, at["e"], at["w"], mirror=mirror)
+        return torch.stack([at[name] for name in COORDINATES])
 
-    def chart(offset: Float[Tensor, " k"]) -> Float[Tensor, " D"]:
-        return base + features(offset) @ rows
-
-    centre = base.new_zeros(len(names))
+    centre = frame.base.new_zeros(len(names))
     with unchanged(model, params):
         found = measured_surface(
             model,
             objective,
             params,
-            chart,
-            jacrev(features)(centre).T @ rows,
+            lambda offset: frame.points(place(offset)),
+            jacrev(lambda offset: features(place(offset)))(centre).T @ frame.rows,
             names=names,
             resolution=resolution,
             radius=radius,

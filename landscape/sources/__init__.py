@@ -11,6 +11,7 @@ from landscape.sources.protocol import (
     MarkovSource,
     Reference,
     SampledSource,
+    TwoState,
     known_reference,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "Reference",
     "SampledSource",
     "SwitchingMarkov",
+    "TwoState",
     "known_reference",
     "probability",
 ]

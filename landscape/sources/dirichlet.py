@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from scipy.special import digamma, expit, log_expit, xlogy
 from torch import Tensor
 
+from landscape.sources.kernels import context_matrix, irreducible_law
 from landscape.sources.sampling import context_index
-from landscape.sources.stationary import context_matrix, irreducible_law
 
 STEP, REACH = 0.25, 90.0
 """Step and range of the sum over log-odds: what they leave out is below rounding."""

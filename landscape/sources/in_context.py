@@ -75,7 +75,7 @@ class InContext:
 
     def __init__(
         self,
-        states: int,
+        states: int = 2,
         *,
         concentration: float = 1.0,
         order: int = 1,

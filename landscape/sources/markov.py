@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from landscape.sources.binary import probability
+from landscape.sources.binary import BinaryMarkov, probability
 from landscape.sources.finite_memory import FiniteMemory, KernelTable
 from landscape.sources.kernels import (
     check_size,
@@ -67,6 +67,30 @@ class Markov(KernelTable):
         states = whole_number("states", states, 2)
         check_size(states, 1)
         return cls(dirichlet_rows(states, states, concentration=concentration, seed=seed))
+
+    @classmethod
+    def from_settings(
+        cls,
+        *,
+        kernel: ArrayLike | None = None,
+        states: int = 2,
+        kernel_seed: int = 0,
+        concentration: float = 1.0,
+        start: ArrayLike | None = None,
+    ) -> Markov:
+        """The chain that a configuration describes: of a kernel, or of one that a seed draws."""
+        if kernel is not None:
+            return cls(kernel, start=start)
+        chain = cls.dirichlet(states, concentration=concentration, seed=kernel_seed)
+        return chain if start is None else cls(chain.kernel, start=start)
+
+
+def binary_chain(
+    p: Decimal | float | str, q: Decimal | float | str, *, start: ArrayLike | None = None
+) -> BinaryMarkov | Markov:
+    """The chain (p, q): exact in its probabilities, or by its kernel where a start law is given."""
+    chain = BinaryMarkov(p, q)
+    return chain if start is None else Markov(chain.kernel, start=start)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from numpy.typing import ArrayLike
 from landscape.sources.finite_memory import KernelTable
 from landscape.sources.kernels import (
     check_size,
+    closed_classes,
     context_kernel,
+    context_matrix,
     dirichlet_rows,
     kernel_file,
     start_law,
     whole_number,
 )
-from landscape.sources.stationary import closed_classes, context_matrix
 
 
 def _refuse_ambiguous(kernel: Float[np.ndarray, "C S"]) -> None:
@@ -92,3 +93,20 @@ class OrderKMarkov(KernelTable):
         check_size(states, order)
         rows = dirichlet_rows(states**order, states, concentration=concentration, seed=seed)
         return cls(rows)
+
+    @classmethod
+    def from_settings(
+        cls,
+        *,
+        order: int = 1,
+        kernel: ArrayLike | None = None,
+        states: int = 2,
+        kernel_seed: int = 0,
+        concentration: float = 1.0,
+        start: ArrayLike | None = None,
+    ) -> OrderKMarkov:
+        """The chain that a configuration describes: of a kernel, or of one that a seed draws."""
+        if kernel is not None:
+            return cls(kernel, start=start)
+        chain = cls.dirichlet(states, order, concentration=concentration, seed=kernel_seed)
+        return chain if start is None else cls(chain.kernel, start=start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -100,3 +101,27 @@ class SampledSource(MarkovSource, Protocol):
         self, reference: Reference, tokens: Int[Tensor, "*rows N"]
     ) -> Float[Tensor, "*rows N S"]:
         """What a predictor answers at every position; "optimal" is `conditional_law`."""
+
+
+@runtime_checkable
+class TwoState(Protocol):
+    """The first-order chain on {0, 1} started at stationarity, for which there are closed forms.
+
+    Whatever source has these names is taken to be that chain.
+    """
+
+    @property
+    def p(self) -> Decimal:
+        """P(1|0), as the decimal it was written as."""
+
+    @property
+    def q(self) -> Decimal:
+        """P(0|1), likewise."""
+
+    @property
+    def degenerate(self) -> bool:
+        """Whether p+q = 1, decided without rounding."""
+
+    @property
+    def log_odds(self) -> float:
+        """ln(pi1/pi0) = ln(p/q), the unigram logit in nats."""

@@ -13,18 +13,21 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import grad, jvp, vmap
+from torch.func import jvp, vmap
 
-from landscape.models.parameters import Coordinates, in_float64
-from landscape.models.protocols import Kinked, call
-from landscape.numerics.forward_mode import FORWARD_MODE
-from landscape.objectives.protocol import LONGEST_EXACT, Objective
+from landscape.models.parameters import Coordinates, call, in_float64
+from landscape.models.protocols import Kinked
+from landscape.objectives.protocol import LONGEST_EXACT, Objective, chunk_of
+from landscape.spectra.operators import FORWARD_MODE, RAY_STEP, curvatures_along_rays
 
 EPS = torch.finfo(torch.float64).eps
 
 MOST_PLACES, MOST_DIRECTIONS = 4096, 16
 """Kinks that are looked at, and directions that are listed: a transformer at E = 0 may have one for
 nearly every unit and context, and each takes eight second derivatives of the loss, or sixteen."""
+
+TOGETHER = 2**18
+"""Predictions of the second derivatives that are formed at once."""
 
 
 def may_kink(model: nn.Module) -> bool:
@@ -74,36 +77,25 @@ def at_kink(values: Float[Tensor, "contexts r"] | None) -> bool:
 
 
 def curvature_along_ray(
-    objective: Objective,
     model: nn.Module,
+    objective: Objective,
     params: Mapping[str, Tensor],
     direction: Float[Tensor, " D"],
     *,
-    step: float = 2.0**-10,
+    step: float = RAY_STEP,
 ) -> float:
-    """lim_{t->0+} d^2/dt^2 L(theta + t v), from the second derivatives at t = h, 2h, 3h, 4h.
-
-    Beyond the kink the loss is smooth, so the cubic through the four values extrapolates to t = 0
-    with error O(h^4).
-    """
+    """lim_{t->0+} d^2/dt^2 L(theta + t v) at one point: see `curvatures_along_rays`."""
     params = in_float64(params)
     axes = Coordinates.of(params)
-    centre = axes.vector(params)
-
-    def along(t: Tensor) -> Tensor:
-        return objective(model, axes.params(centre + t * direction))
-
-    def second(t: float) -> float:
-        point = torch.tensor(t, dtype=torch.float64, device=centre.device)
-        with FORWARD_MODE:
-            value: Tensor = jvp(grad(along), (point,), (torch.ones_like(point),))[1]
-        return value.item()
-
-    return 4 * second(step) - 6 * second(2 * step) + 4 * second(3 * step) - second(4 * step)
+    points = axes.vector(params)[None]
+    chunk = chunk_of(model, objective, TOGETHER)
+    return curvatures_along_rays(
+        lambda v: objective(model, axes.params(v)), points, direction, step=step, chunk=chunk
+    ).item()
 
 
 def one_sided_curvatures(
-    objective: Objective, model: nn.Module, params: Mapping[str, Tensor]
+    model: nn.Module, objective: Objective, params: Mapping[str, Tensor]
 ) -> list[OneSided]:
     """One-sided curvatures along the embedding directions that open or close a kinked unit.
 
@@ -153,7 +145,7 @@ def one_sided_curvatures(
                 moves[readout] = sign * moves[embedding]
             direction = axes.vector(moves)
             direction = direction / direction.norm()
-            plus = curvature_along_ray(objective, model, params, direction)
-            minus = curvature_along_ray(objective, model, params, -direction)
+            plus = curvature_along_ray(model, objective, params, direction)
+            minus = curvature_along_ray(model, objective, params, -direction)
             found.append(OneSided(minus, plus, direction))
     return found

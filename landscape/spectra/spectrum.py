@@ -138,8 +138,8 @@ def hessian_spectrum(
     >>> hessian_spectrum(model, loss, point.params).inertia
     (0, 54, 3)
     """
-    slope, value = gradient(objective, model, params)
-    matrix = dense_hessian(objective, model, params)
+    slope, value = gradient(model, objective, params)
+    matrix = dense_hessian(model, objective, params)
     if not (math.isfinite(value) and matrix.isfinite().all() and slope.isfinite().all()):
         raise ValueError(
             f"the loss at this point is {value} and its derivatives are not all finite; "
@@ -161,5 +161,5 @@ def hessian_spectrum(
         gap=gap,
         min_preactivation=None if values is None else values.abs().min().item(),
         kink=kink,
-        one_sided=tuple(one_sided_curvatures(objective, model, params)) if kink else (),
+        one_sided=tuple(one_sided_curvatures(model, objective, params)) if kink else (),
     )

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 from safetensors.numpy import load_file, save
@@ -59,6 +60,50 @@ def read_tree(path: Path) -> xr.DataTree:
         return tree.load()
 
 
+OF_THE_FORMAT = {
+    "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_FillValue", "_NCProperties",
+    "_Netcdf4Dimid", "_Netcdf4Coordinates", "_nc3_strict", "coordinates", "dtype",
+}  # fmt: skip
+"""Attributes by which netCDF keeps dimensions, coordinates and types."""
+
+
+def dataset_of(group: Any) -> xr.Dataset:
+    """A group of an open h5py file in memory, labelled as `read_tree` labels it, but faster."""
+    variables, coordinates = {}, _names(group)
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset) and (header := header_of(item)) is not None:
+            dims, attributes = header
+            variables[name] = (dims, values_of(item.id), attributes)
+            coordinates |= _names(item)
+    found = xr.Dataset(variables, attrs=_given(group))
+    return found.set_coords(coordinates & set(variables))
+
+
+def header_of(item: Any) -> tuple[tuple[str, ...], dict[str, Any]] | None:
+    """Dimensions and attributes of an array; None for the mark of a dimension without labels."""
+    if str(_plain(item.attrs.get("NAME", ""))).startswith("This is a netCDF dimension but not"):
+        return None
+    own = item.ndim == 1 and item.is_scale
+    scales = [item] if own else [scale[0] for scale in item.dims]
+    return tuple(scale.name.rpartition("/")[2] for scale in scales), _given(item)
+
+
+def values_of(item: Any) -> np.ndarray:
+    """An array in memory, texts and truth values as such; by HDF5's own call, three times faster.
+
+    Takes `dataset.id`, or what `h5py.h5d.open` returns.
+    """
+    kind = item.dtype
+    if kind.kind not in "iuf":
+        return np.asarray(h5py.Dataset(item).asstr()[...]).astype(str)
+    values = np.empty(item.shape, kind)
+    if values.size:
+        item.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    # the truth values that xarray writes are bytes with a note
+    noted = kind.itemsize == 1 and h5py.h5a.exists(item, b"dtype")
+    return values.astype(bool) if noted else values
+
+
 def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
     """Write named arrays, or torch tensors of any device, as safetensors."""
     # save_file would make a file that only its owner may read, whatever the umask says.
@@ -94,3 +139,17 @@ def _array(value: Any) -> np.ndarray:
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     return np.array(value, order="C")
+
+
+def _names(item: Any) -> set[str]:
+    return set(str(_plain(item.attrs.get("coordinates", ""))).split())
+
+
+def _given(item: Any) -> dict[str, Any]:
+    return {k: _plain(v) for k, v in item.attrs.items() if k not in OF_THE_FORMAT}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(())[()]  # netCDF has no attribute that is not a list
+    return value.decode() if isinstance(value, bytes) else value

@@ -6,23 +6,17 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from landscape.config.canonical import SCHEMA, dumps
 from landscape.config.scan import CellConfig, ConfigError, ScanConfig
 from landscape.store.atomic import flush, is_temporary, locked, publish, sweep, temporary
-from landscape.store.cell_files import (
-    fingerprint,
-    read_tree,
-    read_weights,
-    write_tree,
-    write_weights,
-)
+from landscape.store.cell_files import fingerprint, write_tree, write_weights
 from landscape.store.manifest import now, read_manifest, write_manifest
 from landscape.version import __version__
 
@@ -78,7 +72,7 @@ class ScanStore:
                 f"the folder {self.path} cannot be written: {error.strerror or error}; choose "
                 "another one with --out"
             ) from None
-        difference = config.difference(self.config())
+        difference = config.difference(self.config)
         if difference:
             lines = "\n  ".join(difference)
             raise ConfigError(
@@ -87,10 +81,12 @@ class ScanStore:
             )
         return self
 
+    @cached_property
     def config(self) -> ScanConfig:
         """The configuration that the folder holds; raises ConfigError if it holds none."""
-        return ScanConfig(**self.description()["config"])
+        return ScanConfig(**self.description["config"])
 
+    @cached_property
     def description(self) -> dict[str, Any]:
         """What scan.json says: name, hash, config, axes, versions; raises ConfigError if none."""
         return read_manifest(self._scan)
@@ -154,25 +150,17 @@ class ScanStore:
         """Those of the cells that are to be run: not done, or found damaged by `check`."""
         return tuple(cell for cell in cells if self.check(cell) or not self.done(cell.id))
 
-    def read_cell(self, cell_id: str) -> xr.DataTree:
-        """The tree of a finished cell, in memory; raises ConfigError if it is not finished."""
-        return read_tree(self._finished(cell_id, "tree"))
-
-    def scalars(self, cell_id: str) -> dict[str, Any]:
-        """The scalars of a finished cell; raises ConfigError if it is not finished."""
-        return dict(json.loads(self._finished(cell_id, "scalars").read_text("utf-8"))["scalars"])
-
-    def weights(self, cell_id: str) -> dict[str, np.ndarray]:
-        """The weights of a finished cell; raises ConfigError if it is not finished."""
-        return read_weights(self._finished(cell_id, "weights"))
-
     def status(self) -> Status:
         """How many cells of the folder's configuration are done and sound; nothing is moved."""
-        cells = self.config().cells()
+        cells = self.config.cells()
         done = sum(self.done(cell.id) and self._fault(cell.id) is None for cell in cells)
+        return Status(done=done, pending=len(cells) - done, quarantined=self.quarantined)
+
+    @property
+    def quarantined(self) -> int:
+        """How many damaged cells have been set aside."""
         aside = self.path / "quarantine"
-        quarantined = len(list(aside.iterdir())) if aside.exists() else 0
-        return Status(done=done, pending=len(cells) - done, quarantined=quarantined)
+        return len(list(aside.iterdir())) if aside.exists() else 0
 
     @property
     def _scan(self) -> Path:
@@ -188,14 +176,6 @@ class ScanStore:
             "weights": self.path / "weights" / f"{cell_id}.safetensors",
             "scalars": self.path / "cells" / f"{cell_id}.json",
         }
-
-    def _finished(self, cell_id: str, key: str) -> Path:
-        if not self.done(cell_id):
-            raise ConfigError(
-                f"the cell {cell_id} is not finished in {self.path}; run the scan again to "
-                "complete it"
-            )
-        return self._files(cell_id)[key]
 
     def _refuse_foreign(self) -> None:
         if self._scan.exists():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import grad_and_value, vmap
 
 from landscape.models.parameters import Coordinates
-from landscape.models.protocols import Readable
+from landscape.models.protocols import Named
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.protocol import chunk_of
 from landscape.points.critical_point import CriticalPoint
@@ -72,21 +72,15 @@ class BallDescent:
         self.starts, self.steps = starts, steps
         self.generator = torch.Generator().manual_seed(seed)
         self.kept = self.centre.new_zeros(0, self.axes.size)
-        names = {"embedding"}
-        if isinstance(model, Readable):
-            names = {model.embedding_name, model.readout_name}
-        self.embedded = torch.cat(
-            [
-                torch.full((shape.numel(),), name in names, device=self.centre.device)
-                for name, shape in zip(self.axes.names, self.axes.shapes, strict=True)
-            ]
-        )
+        assert isinstance(model, Named)  # or it would have no unigram point
+        names = {model.embedding_name, model.readout_name}
+        self.embedded = self.axes.among(names, self.centre)
 
         def quotient(offset: Float[Tensor, " D"]) -> Float[Tensor, ""]:
             rise = objective(model, self.axes.params(self.centre + offset)) - origin.loss
             return rise / (offset[self.embedded] ** 2).sum()
 
-        chunk = chunk_of(objective, model, TOGETHER)
+        chunk = chunk_of(model, objective, TOGETHER)
         self.slope = vmap(grad_and_value(quotient), chunk_size=chunk)
 
     def __call__(self, radius: float, margin: float) -> Ball:

@@ -8,18 +8,17 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import vmap
 
-from landscape.models import ReducedModel, SingleLayer
-from landscape.models.ansatz import ansatz, best_bias
-from landscape.models.parameters import Coordinates, in_float64, unchanged
+from landscape.models.ansatz import Frame, best_bias, on_ansatz
+from landscape.models.parameters import unchanged
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.protocol import chunk_of
 from landscape.points.bigram import log_ratio
 from landscape.points.critical_point import CriticalPoint
-from landscape.sources import BinaryMarkov
-from landscape.sublevel.valley import IDLE, unigram_start
+from landscape.sources import TwoState
+from landscape.sublevel.valley import unigram_start
 from landscape.sublevel.witness import MARGIN, SAFE, EscapeRadius, witness
 
 OCTAVES = (-12, 2)
@@ -31,7 +30,7 @@ BISECTIONS = 60
 
 
 def escape_along_ansatz(
-    model: SingleLayer | ReducedModel,
+    model: nn.Module,
     objective: ExactLoss,
     point: CriticalPoint | Mapping[str, Tensor],
     *,
@@ -50,14 +49,15 @@ def escape_along_ansatz(
     instead of half, and norms 1 each are enough: the escape radius is at most sqrt(2).
 
     Args:
-        model: `SingleLayer` or `ReducedModel`.
+        model: `SingleLayer`, `ReducedModel` or another that is `OnAnsatz`.
         objective: the loss, on a binary chain with p+q different from 1.
         point: a unigram point.
         margin: nats by which a witness is lower.
 
     Raises:
-        ValueError: for another source, p+q = 1, a margin that is not positive, a point that is no
-            unigram point, or a chain so close to independence that nothing is lower by the margin.
+        ValueError: for another model or source, p+q = 1, a margin that is not positive, a point
+            that is no unigram point, or a chain so close to independence that nothing is lower by
+            the margin.
 
     Source: this project, MATH section 4.
 
@@ -68,8 +68,8 @@ def escape_along_ansatz(
     >>> 2 < found.radius < 2.0001
     True
     """
-    source = objective.source
-    if not isinstance(source, BinaryMarkov) or source.degenerate:
+    chart, source = on_ansatz(model), objective.source
+    if not isinstance(source, TwoState) or source.degenerate:
         raise ValueError(
             f"source={source} has no bigram on the ansatz other than the unigram; give a "
             f"BinaryMarkov source with p+q different from 1"
@@ -84,24 +84,15 @@ def escape_along_ansatz(
         )
     with unchanged(model, point.params if isinstance(point, CriticalPoint) else point):
         origin = unigram_start(model, objective, point)
-        axes = Coordinates.of(origin.params)
-        centre = axes.vector(origin.params)
-        idle = {name: origin.params[name] for name in IDLE if name in origin.params}
-
-        def on_ansatz(e: float, w: float, b: float) -> Float[Tensor, " D"]:
-            return axes.vector({**in_float64(ansatz(model, e, w, b)), **idle})
-
-        zero = on_ansatz(0.0, 0.0, 0.0)
-        ends = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0)]
-        units = torch.stack([on_ansatz(*end) - zero for end in ends])  # by e, w+, w-, b
+        frame = Frame(model, origin.params, chart.idle)
+        axes, centre = frame.axes, frame.axes.vector(origin.params)
         e = torch.exp2(torch.arange(*OCTAVES, 0.125, dtype=centre.dtype, device=centre.device))
-        mirror = not isinstance(model, ReducedModel)
 
         def points(w: Float[Tensor, " E"]) -> Float[Tensor, "E D"]:
-            b = best_bias(source, e, w, mirror=mirror)
-            return zero + torch.stack([e, w.clamp(min=0), (-w).clamp(min=0), b], dim=1) @ units
+            b = best_bias(source, e, w, mirror=chart.mirror)
+            return frame.points(torch.stack([e, w, b], dim=1))
 
-        chunk = chunk_of(objective, model, 2**16)
+        chunk = chunk_of(model, objective, 2**16)
         losses = vmap(lambda v: objective(model, axes.params(v)), chunk_size=chunk)
         square = (log_ratio((1 - source.p) * (1 - source.q), source.p * source.q) / e**2 - 1) / 2
         bigram = square.sign() * square.abs().sqrt()  # w|w| = square
@@ -113,7 +104,7 @@ def escape_along_ansatz(
         ends_of_w = torch.stack([lower, bigram])
         low, high = ends_of_w.amin(0), ends_of_w.amax(0)
         # W_1 and W_2 are linear in each sign of w, so that the nearest w is a projection
-        onto = ((centre - zero) @ units.T / (units**2).sum(1)).clamp(min=0)
+        onto = frame.projection(centre).clamp(min=0)
         found = [points(torch.clamp(w, low, high)) for w in (onto[1], -onto[2])]
         candidates = torch.cat(found)
         order = (candidates - centre).norm(dim=1).argsort()

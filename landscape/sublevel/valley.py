@@ -6,29 +6,26 @@ along it, at constant loss, to weights at which the unigram is a saddle, and goe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.func import grad, hessian, jvp, vmap
+from torch.func import hessian, vmap
 
-from landscape.models import ReducedModel, SingleLayer
-from landscape.models.ansatz import ansatz, best_bias
+from landscape.models.ansatz import Frame, best_bias, on_ansatz
 from landscape.models.parameters import Coordinates, in_float64, unchanged
-from landscape.numerics.forward_mode import FORWARD_MODE
+from landscape.models.protocols import Named
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.protocol import chunk_of
 from landscape.points.bigram import DEFAULT_W, bigram_coordinates
 from landscape.points.critical_point import CriticalPoint
 from landscape.points.unigram import unigram_point
-from landscape.sources import BinaryMarkov
+from landscape.sources import TwoState
 from landscape.spectra.kinks import at_kink, preactivations
+from landscape.spectra.operators import FORWARD_MODE, curvatures_along_rays
 from landscape.sublevel.loss_path import LossPath
-
-IDLE = ("query", "key", "output")
-"""Weights that do nothing where W_V = 0, as on the ansatz: the path leaves them as they are."""
 
 
 def unigram_start(
@@ -49,7 +46,7 @@ def unigram_start(
     there = in_float64(point.params)
     for name in axes.names:
         off = float((there[name] - given[name]).abs().max())
-        bias = name.rpartition(".")[2] == "bias"
+        bias = isinstance(model, Named) and name == model.bias_name
         if off > (1e-9 if bias else 0.0):
             raise ValueError(
                 f"start is no unigram point: its {name} is off by {off:.2g}; give "
@@ -59,7 +56,7 @@ def unigram_start(
 
 
 def valley_path(
-    model: SingleLayer | ReducedModel,
+    model: nn.Module,
     objective: ExactLoss,
     start: CriticalPoint | Mapping[str, Tensor],
     *,
@@ -76,7 +73,7 @@ def valley_path(
     0. `LossPath` says why this holds between the corners too.
 
     Args:
-        model: `SingleLayer`, tied or untied, or `ReducedModel`.
+        model: `SingleLayer`, tied or untied, `ReducedModel` or another that is `OnAnsatz`.
         objective: the loss, on a binary chain.
         start: a unigram point, with any weights.
         w: reduced coordinate at which to descend; by default the start's own where the reduced
@@ -84,8 +81,8 @@ def valley_path(
         points: corners of the path, 4 or more.
 
     Raises:
-        ValueError: at p+q = 1, where the unigram is the bigram, for a start that is no unigram
-            point, for a w without a bigram point, for fewer than 4 points.
+        ValueError: at p+q = 1, where the unigram is the bigram, for another model or source, for a
+            start that is no unigram point, for a w without a bigram point, for fewer than 4 points.
 
     Source: this project, MATH section 4, the valley.
 
@@ -96,7 +93,7 @@ def valley_path(
     (True, True, ())
     """
     source = objective.source
-    if not isinstance(source, BinaryMarkov):
+    if not isinstance(source, TwoState):
         raise ValueError(
             f"source={type(source).__name__} has no rank-one valley; give a BinaryMarkov source"
         )
@@ -114,28 +111,24 @@ def valley_path(
             w = _own_w(begin, source)
         end = bigram_coordinates(source, w, 1)
         w = end["w"]
-        idle = {name: begin[name] for name in IDLE if name in begin}
-
-        def on_ansatz(e: float, b: float) -> Float[Tensor, " D"]:
-            return axes.vector({**in_float64(ansatz(model, e, w, b)), **idle})
-
+        corner = Frame(model, begin, on_ansatz(model).idle).corner
         first = axes.vector(begin)
-        foot = on_ansatz(0.0, float(source.log_odds))
-        tangent = on_ansatz(1.0, float(source.log_odds)) - foot
+        foot = corner(0.0, w, source.log_odds)
+        tangent = corner(1.0, w, source.log_odds) - foot
         walking = 0 if torch.equal(first, foot) else points // 2
         share = torch.linspace(0, 1, walking + 1, dtype=torch.float64, device=first.device)[:, None]
         walk = torch.lerp(first, foot, share) if walking else first[None]
         e = torch.linspace(0, end["e"], points - walking, dtype=torch.float64)[1:].to(first.device)
         bias = best_bias(source, e, torch.full_like(e, w))
         descent = torch.stack(
-            [on_ansatz(*at) for at in zip(e.tolist(), bias.tolist(), strict=True)]
+            [corner(at, w, b) for at, b in zip(e.tolist(), bias.tolist(), strict=True)]
         )
         corners = torch.cat([walk, descent])
         walks = np.arange(len(corners)) < len(walk)
         return measured_path(model, objective, axes, corners, walks, tangent)
 
 
-def _own_w(begin: Mapping[str, Tensor], source: BinaryMarkov) -> float:
+def _own_w(begin: Mapping[str, Tensor], source: TwoState) -> float:
     """Where to descend when none is asked for: at the reduced model's own w if it is a saddle."""
     side = "p+q>1" if source.p + source.q > 1 else "p+q<1"
     if "feedforward" in begin:
@@ -148,9 +141,6 @@ def _own_w(begin: Mapping[str, Tensor], source: BinaryMarkov) -> float:
 
 TOGETHER = 2**16
 """Predictions of all corners at once: intermediates of a few megabytes, which caches hold."""
-
-STEP = 2.0**-10
-"""In e, of the second derivatives from which a one-sided curvature is extrapolated."""
 
 
 def measured_path(
@@ -178,7 +168,7 @@ def measured_path(
     def loss(corner: Float[Tensor, " D"]) -> Float[Tensor, ""]:
         return objective(model, axes.params(corner))
 
-    chunk = chunk_of(objective, model, TOGETHER)
+    chunk = chunk_of(model, objective, TOGETHER)
     losses = vmap(loss, chunk_size=chunk)(corners)
     table = vmap(logits, chunk_size=chunk)(corners)
     ones = torch.arange(table.shape[1], device=table.device) % 2 == 1  # the last symbol of each
@@ -190,7 +180,7 @@ def measured_path(
     arc = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
     curvature, lowest = torch.full_like(losses, torch.nan), torch.full_like(losses, torch.nan)
     if on_walk.any():
-        curvature[on_walk] = _along_rays(loss, corners[on_walk], tangent, chunk)
+        curvature[on_walk] = curvatures_along_rays(loss, corners[on_walk], tangent, chunk=chunk)
         lowest[on_walk] = _lowest(model, objective, axes, corners[on_walk])
     return LossPath(
         t=arc.cpu().numpy(),
@@ -209,43 +199,13 @@ def measured_path(
     )
 
 
-def _along_rays(
-    loss: Callable[[Tensor], Tensor],
-    corners: Float[Tensor, "n D"],
-    direction: Float[Tensor, " D"],
-    chunk: int,
-) -> Float[Tensor, " n"]:
-    """lim_{e->0+} d^2/de^2 L(theta + e v) at every corner, on the far side of a kink too.
-
-    The cubic through the second derivatives at e = h, 2h, 3h, 4h, extrapolated: error O(h^4).
-    """
-    multiples = torch.arange(1, 5, dtype=corners.dtype, device=corners.device)
-
-    def second(corner: Tensor, multiple: Tensor) -> Tensor:
-        def along(e: Tensor) -> Tensor:
-            return loss(corner + e * direction)
-
-        value: Tensor = jvp(grad(along), (multiple * STEP,), (torch.ones_like(multiple),))[1]
-        return value
-
-    starts = corners.repeat_interleave(4, 0)
-    with FORWARD_MODE:
-        values = vmap(second, chunk_size=chunk)(starts, multiples.repeat(len(corners)))
-    weights = torch.tensor([4.0, -6.0, 4.0, -1.0], dtype=values.dtype, device=values.device)
-    return values.reshape(-1, 4) @ weights
-
-
 def _lowest(
     model: nn.Module, objective: ExactLoss, axes: Coordinates, corners: Float[Tensor, "n D"]
 ) -> Float[Tensor, " n"]:
     """The least eigenvalue of the Hessian's (embedding, readout, bias) block; nan at a kink."""
-    block = ("embedding", "readout", "bias")
-    inside = torch.cat(
-        [
-            torch.full((shape.numel(),), name in block, device=corners.device)
-            for name, shape in zip(axes.names, axes.shapes, strict=True)
-        ]
-    ).nonzero()[:, 0]
+    assert isinstance(model, Named)  # or it would have no unigram point
+    names = {model.embedding_name, model.readout_name, model.bias_name}
+    inside = axes.among(names, corners).nonzero()[:, 0]
 
     def block_of(corner: Tensor) -> Tensor:
         def loss(part: Tensor) -> Tensor:
@@ -254,7 +214,7 @@ def _lowest(
         matrix: Tensor = hessian(loss)(corner[inside])
         return matrix
 
-    chunk = max(1, chunk_of(objective, model, TOGETHER) // len(inside))
+    chunk = max(1, chunk_of(model, objective, TOGETHER) // len(inside))
     with FORWARD_MODE:
         blocks = vmap(block_of, chunk_size=chunk)(corners)
     found = torch.linalg.eigvalsh(blocks)[:, 0]

@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from landscape.models.parameters import Coordinates
-from landscape.models.protocols import Params
+from landscape.models.parameters import Coordinates, Params
 from landscape.objectives.exact import ExactLoss, enumerated_context_logits
 from landscape.points.critical_point import CriticalPoint
 

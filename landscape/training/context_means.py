@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import vmap
 
-from landscape.models.protocols import Observable, call
+from landscape.models.parameters import call
+from landscape.models.protocols import Observable
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.population import ENTRIES
 from landscape.objectives.sampled import SampledLoss

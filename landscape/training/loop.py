@@ -16,13 +16,13 @@ from landscape.objectives.population import Population
 from landscape.objectives.sampled import SampledLoss
 from landscape.training.checkpoints import Recorder, checkpoint_times
 from landscape.training.descent import Descent
-from landscape.training.optimizers import learning_rate, optimizer_for
+from landscape.training.optimizers import optimizer_for
+from landscape.training.recipe import EVALUATE_EVERY, Recipe, learning_rate
 from landscape.training.trajectory import Trajectory
 
-__all__ = ["Trajectory", "train", "train_together"]
+__all__ = ["Recipe", "Trajectory", "train", "train_together"]
 
-EVALUATE_EVERY = 10
-"""Steps from one evaluation of the population loss to the next, where the data are sampled."""
+SEEDS = (0, 1, 2, 3)
 
 Initial = Callable[[int], Mapping[str, Tensor]]
 Progress = Callable[[int, int, float], None]
@@ -59,17 +59,10 @@ def _every(objectives: Sequence[ExactLoss | SampledLoss], steps: int, every: int
 def train_together(
     model: nn.Module,
     objectives: Sequence[ExactLoss | SampledLoss],
+    recipe: Recipe | None = None,
     *,
-    steps: int = 1000,
-    seeds: Sequence[int] = (0, 1, 2, 3),
-    optimizer: str = "adamw",
-    lr: float = 2e-3,
-    schedule: str = "one-cycle",
-    momentum: float | None = None,
-    weight_decay: float = 1e-3,
-    evaluate_every: int | None = None,
+    seeds: Sequence[int] = SEEDS,
     initial: Initial | None = None,
-    checkpoints: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[Trajectory, ...]:
     """Train every seed on every chain in one batched graph; one `Trajectory` a chain.
@@ -83,19 +76,9 @@ def train_together(
     Args:
         model: gives shapes, dtype and device; it is not changed.
         objectives: one loss per chain, all of one kind and shape.
-        steps: optimiser steps; 0 only evaluates.
+        recipe: how they descend, by default as `Recipe` says.
         seeds: one run per seed and chain.
-        optimizer: "adamw" or "sgd", see `landscape.training.optimizers`.
-        lr: peak learning rate.
-        schedule: of the learning rate, "one-cycle" or "constant".
-        momentum: of "sgd", 0.9 by default.
-        weight_decay: of the linear weights.
-        evaluate_every: steps between evaluations of the population loss, 10 by default; for sampled
-            data only. The start and the end are evaluated always.
         initial: seed -> parameters; the standard initialisation by default.
-        checkpoints: record the runs so many times (`landscape.training.checkpoints`), evenly spaced
-        in steps
-            from the start to the end; none by default.
         progress: called as progress(step, steps, mean training loss) after every step.
 
     Raises:
@@ -107,7 +90,9 @@ def train_together(
         raise ValueError(
             f"seeds={seeds!r}, objectives={len(objectives)}: give at least one of each"
         )
-    times = evaluated(steps, _every(objectives, steps, evaluate_every))
+    recipe = recipe or Recipe()
+    steps = recipe.steps
+    times = evaluated(steps, _every(objectives, steps, recipe.evaluate_every))
     begin = time.perf_counter()
     starts = [(initial or (lambda seed: standard(model, seed)))(seed) for seed in seeds]
     params = {
@@ -116,19 +101,17 @@ def train_together(
         .requires_grad_()
         for name in starts[0]
     }
-    update = optimizer_for(
-        model, params, name=optimizer, lr=lr, weight_decay=weight_decay, momentum=momentum
-    )
+    update = optimizer_for(model, params, recipe)
     descent = Descent(model, objectives, seeds, params)
     population = Population(model, objectives, len(seeds))
-    recorder = Recorder(population, seeds, checkpoint_times(steps, checkpoints))
+    recorder = Recorder(population, seeds, checkpoint_times(steps, recipe.checkpoints))
     known: list[tuple[Float[np.ndarray, " runs"], Float[np.ndarray, " runs"]]] = []
     for step in range(steps):
         if not descent.exact and step in times:
             known.append(population.evaluate(params))
         recorder.at(step, params)
         for group in update.param_groups:
-            group["lr"] = learning_rate(schedule, step, steps, lr)
+            group["lr"] = learning_rate(recipe.schedule, step, steps, recipe.lr)
         update.zero_grad()
         values = descent.backward()
         update.step()
@@ -161,19 +144,22 @@ def train(
     model: nn.Module,
     objective: ExactLoss | SampledLoss,
     *,
-    steps: int = 1000,
-    seeds: Sequence[int] = (0, 1, 2, 3),
-    optimizer: str = "adamw",
-    lr: float = 2e-3,
-    schedule: str = "one-cycle",
-    momentum: float | None = None,
-    weight_decay: float = 1e-3,
-    evaluate_every: int | None = None,
+    steps: int = Recipe.steps,
+    seeds: Sequence[int] = SEEDS,
+    optimizer: str = Recipe.optimizer,
+    lr: float = Recipe.lr,
+    schedule: str = Recipe.schedule,
+    momentum: float | None = Recipe.momentum,
+    weight_decay: float = Recipe.weight_decay,
+    evaluate_every: int | None = Recipe.evaluate_every,
+    checkpoints: int | None = Recipe.checkpoints,
     initial: Initial | None = None,
-    checkpoints: int | None = None,
     progress: Progress | None = None,
 ) -> Trajectory:
-    """Train one chain from several seeds; see `train_together`, which this is for one objective.
+    """Train one chain from several seeds: `train_together` for one objective.
+
+    `landscape.training.recipe.Recipe` says what the settings mean, `train_together` what the rest
+    does and what is refused.
 
     >>> from landscape import BinaryMarkov, ExactLoss, SingleLayer
     >>> loss = ExactLoss(BinaryMarkov(0.2, 0.3), length=4)
@@ -181,18 +167,17 @@ def train(
     >>> train(model, loss, steps=300, seeds=[0], lr=1e-2).outcomes
     ('bigram',)
     """
-    return train_together(
-        model,
-        [objective],
+    recipe = Recipe(
         steps=steps,
-        seeds=seeds,
         optimizer=optimizer,
         lr=lr,
         schedule=schedule,
         momentum=momentum,
         weight_decay=weight_decay,
         evaluate_every=evaluate_every,
-        initial=initial,
         checkpoints=checkpoints,
-        progress=progress,
-    )[0]
+    )
+    (trajectory,) = train_together(
+        model, [objective], recipe, seeds=seeds, initial=initial, progress=progress
+    )
+    return trajectory

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from landscape.models.protocols import Params
+from landscape.models.parameters import Params
 from landscape.sources import REFERENCES, MarkovSource
 from landscape.training.checkpoints import Checkpoints
 from landscape.training.outcome import escape_step, levels, outcome

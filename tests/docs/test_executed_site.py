@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.building import DOCS as SOURCE
-from tests.docs.building import build, check, project
+from tests.docs.building import DOCS as SOURCE, build, check, project
 from tests.landscape.report.chromium import Page, opened
 
 pytestmark = pytest.mark.slow

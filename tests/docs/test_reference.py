@@ -2,23 +2,28 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 import landscape
+import theory
 from landscape.cli import COMMANDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = "\n".join(page.read_text("utf-8") for page in (DOCS / "reference").glob("*.md"))
 
 
-def missing(text: str) -> set[str]:
-    shown = set(re.findall(r"^\.\. auto(?:class|function):: landscape\.(\w+)$", text, re.MULTILINE))
-    return set(landscape.__all__) - {"__version__"} - shown
+def missing(text: str, package: ModuleType) -> set[str]:
+    entry = rf"^\.\. auto(?:class|function):: {package.__name__}\.(\w+)$"
+    return set(package.__all__) - {"__version__"} - set(re.findall(entry, text, re.MULTILINE))
 
 
-def test_every_public_name_has_its_entry() -> None:
-    assert missing(REFERENCE) == set()
-    control = REFERENCE.replace(".. autofunction:: landscape.train\n", "")
-    assert missing(control) == {"train"}
+@pytest.mark.parametrize(("package", "name"), [(landscape, "train"), (theory, "theorem")])
+def test_every_public_name_has_its_entry(package: ModuleType, name: str) -> None:
+    assert missing(REFERENCE, package) == set()
+    control = REFERENCE.replace(f".. autofunction:: {package.__name__}.{name}\n", "")
+    assert missing(control, package) == {name}
 
 
 def test_every_name_has_one_entry() -> None:

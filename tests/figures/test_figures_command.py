@@ -11,7 +11,7 @@ import pytest
 from figures.paper import no_attention
 from landscape.cli.commands.figures import command
 from landscape.scanning import figure_data
-from tests.planted.figure_runs import planted_record, planted_scan, valley
+from tests.planted.scans import planted_record, planted_scan, valley
 
 Run = Callable[..., int]
 
@@ -97,17 +97,17 @@ def test_the_list_names_every_figure(run: Run, capsys: pytest.CaptureFixture[str
 def test_a_record_is_fresh_until_its_settings_or_its_file_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from landscape.scanning.figure_data import is_fresh, measure, path_of, read, registry
+    from landscape.scanning.figure_data import RECORDS, is_fresh, measure, path_of, read
 
     small = {"p": 0.5, "q": 0.8, "width": 2, "length": 3, "deviation": 0.1, "seed": 0}
-    monkeypatch.setitem(registry.RECORDS["valley"], "quick", small)
+    monkeypatch.setitem(RECORDS["valley"], "quick", small)
     assert not is_fresh(tmp_path, "valley", "quick")
     path = measure(tmp_path, "valley", "quick")
     assert is_fresh(tmp_path, "valley", "quick") and path == path_of(tmp_path, "valley", "quick")
     found = read(tmp_path, "valley", "quick")
     assert float(found["loss"][0]) == pytest.approx(0.66628, abs=1e-5)  # H_u at (.5,.8)
-    monkeypatch.setitem(registry.RECORDS["valley"], "quick", {**small, "seed": 1})
+    monkeypatch.setitem(RECORDS["valley"], "quick", {**small, "seed": 1})
     assert not is_fresh(tmp_path, "valley", "quick")
-    monkeypatch.setitem(registry.RECORDS["valley"], "quick", small)
+    monkeypatch.setitem(RECORDS["valley"], "quick", small)
     path.write_bytes(path.read_bytes()[:-1])
     assert not is_fresh(tmp_path, "valley", "quick")

@@ -16,8 +16,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from torch import Tensor, nn
 
 from landscape.models import GPT, ReducedModel, SingleLayer
@@ -34,9 +33,8 @@ from landscape.sources import (
     SwitchingMarkov,
 )
 from landscape.training.loop import Trajectory, train, train_together
-from tests.laws.variants import VARIANTS, Variant, name_of
-from tests.twins.gpt import Recipe, gpt_logits
-from tests.twins.single_layer import naive_logits, random_weights, shapes
+from landscape.training.recipe import Recipe
+from tests.laws.models import MODELLED, Modelled, gpt, named as model_name
 from tests.twins.sources import (
     Twin,
     first_order,
@@ -48,8 +46,6 @@ from tests.twins.sources import (
     remembering,
     table,
 )
-
-Weights = dict[str, np.ndarray]
 
 # --- the exact loss and the sampled one, by enumeration -----------------------------------------
 
@@ -93,60 +89,7 @@ def loss_over_paths(logits_of: Callable[[np.ndarray], np.ndarray], twin: Twin, l
     return chances @ cross_entropy(logits_of(tokens[:, :-1]), targets).mean(1)
 
 
-@dataclass(frozen=True)
-class Modelled:
-    """A model with weights, and its logits [B, N, S] of tokens [B, N] by loops."""
-
-    name: str
-    model: nn.Module
-    weights: Weights
-    logits: Callable[[np.ndarray], np.ndarray]
-    states: int
-    length: int
-
-    @property
-    def params(self) -> dict[str, Tensor]:
-        return {name: torch.as_tensor(value) for name, value in self.weights.items()}
-
-
-def gpt(variant: Variant, deviation: float = 0.7) -> Modelled:
-    recipe = Recipe(**variant)
-    weights = random_weights(np.random.default_rng(0), recipe.layout(), deviation)
-    return Modelled(
-        name_of(variant),
-        GPT(**variant),
-        weights,
-        lambda tokens: gpt_logits(weights, tokens, recipe),
-        recipe.states,
-        recipe.length,
-    )
-
-
-def binary_models() -> list[Modelled]:
-    found = []
-    for tying in ("tied", "untied"):
-        weights = random_weights(np.random.default_rng(0), shapes(3, 4, 5, tying), 0.7)
-
-        def logits(tokens: np.ndarray, weights: Weights = weights) -> np.ndarray:
-            logit = naive_logits(weights, tokens)
-            return np.stack([0 * logit, logit], axis=-1)
-
-        model = SingleLayer(width=3, length=4, hidden=5, tying=tying)
-        found.append(Modelled(f"single-layer, {tying}", model, weights, logits, 2, 4))
-    e, w, b = 0.8, -0.9, 0.3
-
-    def reduced(tokens: np.ndarray) -> np.ndarray:
-        logit = e**2 * (1 + 2 * w * abs(w)) * tokens + b - e**2 / 2
-        return np.stack([0 * logit, logit], axis=-1)
-
-    weights = {"embedding": np.array(e), "feedforward": np.array(w), "bias": np.array(b)}
-    return [*found, Modelled("reduced", ReducedModel(), weights, reduced, 2, 4)]
-
-
-MODELS = [*binary_models(), *map(gpt, VARIANTS)]
-
-
-@pytest.mark.parametrize("case", MODELS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", MODELLED, ids=model_name)
 def test_the_exact_loss_is_the_sum_over_every_sequence_of_every_source(case: Modelled) -> None:
     twins = twins_of(case.states)
     values = {}
@@ -155,6 +98,13 @@ def test_the_exact_loss_is_the_sum_over_every_sequence_of_every_source(case: Mod
         naive = loss_over_paths(case.logits, twin, case.length)
         # up to 256 terms of order 1 with a few roundings each
         assert abs(values[twin.name] - naive) < 1e-14 * max(1.0, naive)
+    if case.states > 2:  # control: the chain run backwards, which only a kernel can tell
+        kernel = random_rows(case.states, case.states, 19)
+        law = Markov(kernel).stationary
+        backwards = kernel.T * law / law[:, None]
+        turned = first_order("backwards", Markov(backwards), backwards)
+        naive = loss_over_paths(case.logits, turned, case.length)
+        assert abs(values["non-reversible"] - naive) > 1e-6
     # control: the sequences of another source of as many symbols
     for twin, other in zip(twins, twins[1:] + twins[:1], strict=True):
         naive = loss_over_paths(case.logits, other, case.length)
@@ -191,7 +141,8 @@ def test_the_sampled_loss_is_the_mean_over_its_own_sequences(
     assert abs(value - terms.mean()) < 1e-14
     error = loss.standard_error(TERNARY.model, TERNARY.params).item()
     assert abs(error - terms.mean(1).std(ddof=1) / math.sqrt(batch)) < 1e-14
-    # control: each position with the law of the one before it
+    # controls: the spread of B, not B - 1; each position with the law of the one before it
+    assert abs(error - terms.mean(1).std() / math.sqrt(batch)) > 1e-6
     moved = cross_entropy(TERNARY.logits(tokens), np.roll(laws, 1, axis=1)).mean()
     assert abs(value - moved) > 1e-4
 
@@ -353,8 +304,12 @@ def check_that_runs_are_their_own(runs: Runs) -> None:
     seeds = [3, 1]
     objectives = [runs.objective(chain) for chain in runs.chains]
     with patch("landscape.objectives.population.ENTRIES", 1 if runs.one_by_one else 2**22):
-        together = train_together(runs.model, objectives, seeds=seeds, **runs.options)
+        options = dict(runs.options)
+        initial = options.pop("initial")
+        recipe = Recipe(**options)
+        together = train_together(runs.model, objectives, recipe, seeds=seeds, initial=initial)
     for objective, batch, other in zip(objectives, together, reversed(together), strict=True):
+        assert (batch.source, batch.seeds) == (objective.source, tuple(seeds))
         for run, seed in enumerate(seeds):
             alone = train(runs.model, objective, seeds=[seed], **runs.options)
             # the promise: 20 steps of float64, whose rounding Adam's division amplifies

@@ -11,7 +11,7 @@ from tests.test_arrows import imports
 __all__ = ["EXCLUDED", "judges", "targets"]
 
 EXCLUDED = {
-    "theory/*__init__.py": "a docstring, or names handed on",
+    "theory/*__init__.py": "a docstring, or the names of the package",
     "theory/symbols.py": "names and assumptions; no formula",
     "theory/proving/*": "the prover and its conditions, which have their own controls",
     "theory/statements/re*.py": "the registry of theorems, and what became of their proofs",
@@ -19,16 +19,12 @@ EXCLUDED = {
     "theory/statements/reduced/*": "proofs, which the prover checks step by step",
     "theory/statements/transformer/*": "proofs, which the prover checks step by step",
     "theory/statements/shared/least_loss.py": "steps that proofs share",
-    "theory/statements/shared/gradient_span.py": "steps of one proof",
     "theory/statements/shared/logit_gradient.py": "steps of one proof",
     "theory/export/*": "how theorems are printed",
     "theory/certificates/*": "what is false or damaged is refused by another program",
     "theory/checker/*": "that program",
 }
 """What is in `theory/` and not a closed form."""
-
-DOOR = "theory.spectra"
-"""A module that only hands names on: importing one of them is no import of the others."""
 
 SILENT = (
     "tests/theory/statements/test_re",
@@ -64,8 +60,7 @@ def judges(root: Path, path: str) -> tuple[list[str], list[str]]:
     within = direct | {name for name, to in arrows.items() if to & direct}
     tests = sorted(name for name in within if _speaks(name))
     room, stem = f"tests/{Path(path).parent.as_posix()}", Path(path).stem
-    own = {f"{room}/test_{stem}.py", f"{room}/test_{stem}_pinned.py"}
-    nearest = [name for name in tests if name in own]
+    nearest = [name for name in tests if name == f"{room}/test_{stem}.py"]
     nearest = nearest or [name for name in tests if path in arrows[name]]
     return [*nearest, path], [name for name in tests if name not in nearest]
 
@@ -81,14 +76,8 @@ def _files(root: Path) -> Iterator[str]:
 
 
 def _project(root: Path, path: str) -> Iterator[str]:
-    """The files of the project that a file imports; of a door, only what is taken through it."""
+    """The files of the project that a file imports."""
     for name in imports((root / path).read_text("utf-8"), path):
-        module, _, taken = name.rpartition(".")
-        if module == DOOR:
-            handed = imports(
-                (root / f"{DOOR.replace('.', '/')}/__init__.py").read_text("utf-8"), ""
-            )
-            name = next(other.rpartition(".")[0] for other in handed if other.endswith(f".{taken}"))
         for file in (f"{name.replace('.', '/')}.py", f"{name.replace('.', '/')}/__init__.py"):
-            if (root / file).is_file() and name != DOOR:
+            if (root / file).is_file():
                 yield file

@@ -174,14 +174,13 @@ def test_every_explanation_is_of_a_file_that_is_mutated() -> None:
 
 
 def test_the_judges_of_a_file_are_the_tests_within_two_imports_of_it() -> None:
-    nearest, others = judges(ROOT, "theory/reduced/energy.py")
-    assert nearest == ["tests/theory/reduced/test_flow.py", "theory/reduced/energy.py"]
+    nearest, others = judges(ROOT, "theory/reduced/flow.py")
+    assert nearest == ["tests/theory/reduced/test_flow.py", "theory/reduced/flow.py"]
     assert others == []
     nearest, others = judges(ROOT, "theory/chain/binary.py")
     assert nearest == ["tests/theory/chain/test_binary.py", "theory/chain/binary.py"]
     assert "tests/theory/reduced/test_loss.py" in others
     assert "tests/theory/spectra/test_reduced.py" not in others
-    # a name taken through theory.spectra leads to its own module only
     assert "tests/theory/spectra/test_predicted_spectrum.py" not in others
 
 

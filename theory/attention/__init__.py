@@ -1,1 +1,1 @@
-"""The fourth scalar a, the strength of attention."""
+"""The fourth scalar a, the strength of attention: loss, critical sets, and curvatures there."""

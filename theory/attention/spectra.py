@@ -1,8 +1,8 @@
 """Curvatures and spectra of the attention-reduced model, in numbers.
 
-The closed forms of `theory.attention.unigram_set` and `theory.attention.bigram_set` are evaluated
-with 50 digits from the probabilities as written, the moments of the running mean summed over
-positions, and rounded once: O(N) in the number of tokens.
+The closed forms of `theory.attention.critical_points` are evaluated with 50 digits from the
+probabilities as written, the moments of the running mean summed over positions, and rounded once:
+O(N) in the number of tokens.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ import mpmath
 import numpy as np
 from jaxtyping import Float
 
-from theory.attention.bigram_set import attention_bigram_hessian, mean_m, mean_m2
-from theory.attention.derivatives import next_count
-from theory.attention.loss import branch_logit
-from theory.attention.unigram_set import kappa, unigram_curvature
-from theory.chain.running_mean import conditional_mean, conditional_square, memory, require_count
+from theory.attention.critical_points import (
+    attention_bigram_hessian,
+    kappa,
+    mean_m,
+    mean_m2,
+    unigram_curvature,
+)
+from theory.attention.loss import branch_logit, counts
+from theory.chain.binary import conditional_mean, conditional_square, memory, require_count
 from theory.exact import Number, probability
 from theory.numeric import function
 from theory.spectra.predicted_spectrum import PredictedSpectrum
-from theory.spectra.reduced import ansatz_bigram, embedding
-from theory.spectra.reduced import tau as sign
+from theory.spectra.reduced import ansatz_bigram, embedding, tau as sign
 from theory.symbols import a, e, length, p, q, tau, w, x, xbar
 
 __all__ = ["attention_bigram_spectrum", "running_moments", "unigram_curvatures"]
@@ -87,12 +90,9 @@ def unigram_curvatures(
 def shared(up: Fraction, down: Fraction, at_w: float, at_a: float, N: int, e_sign: int) -> float:
     """mean_n Cov(x_n, g_n), where the logit on the branch is e^2 g_n + b."""
     token = np.array([[0.0], [1.0]])
-    law = np.array([[float(down), 0.0], [0.0, float(up)]]) / float(up + down)
     form, total = evaluate("form", e_sign), 0.0
-    for n in range(1, N + 1):
-        if n > 1:
-            law = next_count(law, float(up), float(down))
-        values = form(at_w, float(sign(Fraction(at_w))), at_a, token, np.arange(n + 1.0) / n)
+    for law, mean in counts(float(up), float(down), N):
+        values = form(at_w, float(sign(Fraction(at_w))), at_a, token, mean)
         total += float((law * (token - float(up / (up + down))) * values).sum())
     return total / N
 

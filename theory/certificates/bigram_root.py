@@ -47,7 +47,7 @@ class BigramRoot:
     root_in: tuple[Span, Span]
 
     def to_json(self) -> dict[str, Any]:
-        """The certificate as a JSON record for `theory.certificates.unigram.check`."""
+        """The certificate as a JSON record for `theory.checker.check.check`."""
         spans = {"unique_in": self.unique_in, "root_in": self.root_in}
         claim = {name: [[write_number(x) for x in s] for s in box] for name, box in spans.items()}
         exact = {name: write_number(getattr(self, name)) for name in ("p", "q", "w")}
@@ -97,9 +97,7 @@ def certify_bigram_root(p: Number, q: Number, w: Number, e_sign: int = 1) -> Big
     for halvings in range(2, HALVINGS):
         wide = around(middle, sizes, halvings)
         narrow = around(middle, sizes, NARROW)
-        if contracts(up, down, number, e_sign, wide) and contracts(
-            up, down, number, e_sign, narrow
-        ):
+        if all(contracts(up, down, number, e_sign, box) for box in (wide, narrow)):
             return BigramRoot(up, down, number, e_sign, wide, narrow)
     raise ValueError(
         f"w = {float(w)} could not be certified at p = {p}, q = {q}: it is too near -1/sqrt(2) = "

@@ -1,7 +1,7 @@
 """Balls around the matrices that decide the unigram point of a given single-layer transformer.
 
 With c = pi0 pi1 > 0, lambda = 1-p-q and lag covariances c lambda^k,
-`theory.spectra.universal_law.unigram_block` is c M(lambda), and its entry bb is 1 after the
+`theory.spectra.universal_law.universal_block` is c M(lambda), and its entry bb is 1 after the
 division. Eliminating b leaves
 
     tied:    S(lambda) = C - sum_k lambda^k (B_k + B_k^T)
@@ -24,8 +24,9 @@ from flint import arb, arb_mat, fmpq
 
 from theory.checker.format import Rows
 from theory.spectra.universal_law import Tying
+from theory.transformer.representation import WEIGHTS
 
-__all__ = ["Kink", "fraction_of", "polynomial", "representation", "symmetric_polynomial"]
+__all__ = ["Kink", "fraction_of", "symmetric_polynomial"]
 
 
 class Kink(ValueError):
@@ -78,29 +79,25 @@ def polynomial(coefficients: list[arb_mat], tying: Tying) -> list[arb_mat]:
     width = covariance.nrows()
     nothing = arb_mat(width, width)
     return [
-        blocks(covariance, nothing, nothing, nothing),
-        *(blocks(nothing, -lag, -lag.transpose(), nothing) for lag in lags),
+        blocks(covariance, nothing, nothing),
+        *(blocks(nothing, -lag, -lag.transpose()) for lag in lags),
     ]
 
 
-def blocks(A: arb_mat, B: arb_mat, C: arb_mat, D: arb_mat) -> arb_mat:
-    """The matrix [[A, B], [C, D]]."""
+def blocks(A: arb_mat, B: arb_mat, C: arb_mat) -> arb_mat:
+    """The matrix [[A, B], [C, 0]]."""
     rows = [[*a, *b] for a, b in zip(A.tolist(), B.tolist(), strict=True)]
-    return arb_mat(rows + [[*c, *d] for c, d in zip(C.tolist(), D.tolist(), strict=True)])
+    return arb_mat(rows + [[*c, *[0] * len(c)] for c in C.tolist()])
 
 
-def representation(
-    weights: Mapping[str, Rows],
-) -> tuple[list[arb_mat], list[list[arb_mat]]]:
-    """z_n [d, 1] and J_{n,i} [d, d], i <= n, by the formula of `theory.transformer.representation`,
-    in balls.
+def representation(weights: Mapping[str, Rows]) -> tuple[list[arb_mat], list[list[arb_mat]]]:
+    """z_n [d, 1] and J_{n,i} [d, d], i <= n, in balls.
+
+    The formula is that of `theory.transformer.representation`.
 
     Raises Kink, as `symmetric_polynomial` does.
     """
-    W_Q, W_K, W_V, W_O, W_1, W_2 = (
-        matrix(weights[name])
-        for name in ("query", "key", "value", "output", "hidden_in", "hidden_out")
-    )
+    _, W_Q, W_K, W_V, W_O, W_1, W_2 = (matrix(weights[name]) for name in WEIGHTS)
     u = [matrix([[value] for value in row]) for row in weights["positions"]]
     width = u[0].nrows()
     identity = arb_mat([[int(i == j) for j in range(width)] for i in range(width)])
@@ -149,7 +146,7 @@ def switched_on(hidden: list[arb], closed: list[bool], position: int) -> list[bo
 
 def matrix(rows: Rows) -> arb_mat:
     """A matrix of exact rationals, each rounded outward once."""
-    return arb_mat([[arb(fmpq(x.numerator, x.denominator)) for x in row] for row in rows])
+    return arb_mat([[arb(fraction_of(x)) for x in row] for row in rows])
 
 
 def fraction_of(value: Fraction) -> fmpq:

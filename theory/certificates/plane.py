@@ -1,26 +1,122 @@
 """What the unigram point is over a box of the (p, q) plane, with a certificate.
 
 The signs depend on lambda = 1-p-q alone (`theory.certificates.enclosure`), so the box is cut into
-bands of constant sign along p + q = const.
+bands of constant sign along p + q = const. These lines are parallel: a band inside a box is a
+hexagon at most, with an exact rational area.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 
-from theory.certificates.bands import Band, Box, area, lambda_range, subdivide
 from theory.certificates.enclosure import Kink
-from theory.certificates.signs import UnigramSigns, inertia_of, word_of
+from theory.certificates.signs import UnigramSigns, Witness, inertia_of, word_of
 from theory.checker.format import Rows, exact_weights, sealed, write_number, write_weights
 from theory.exact import Number, as_written, probability
 from theory.spectra.universal_law import Tying
 
 __all__ = ["DecidedBand", "PlaneCertificate", "UndecidedBand", "certify_plane"]
+
+Box = tuple[tuple[Fraction, Fraction], tuple[Fraction, Fraction]]
+Decide = Callable[[Fraction, Fraction], tuple[Witness | None, Witness | None]]
+
+ENOUGH = 32
+"""The width at which a saddle is worth no more halving, in least widths."""
+
+PROBES = (Fraction(3, 8), Fraction(11, 16))
+"""Where else a band is looked at before it is called hopeless, as fractions of it."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """All (p, q) with low <= 1-p-q <= high, and what decides them: None where nothing does."""
+
+    low: Fraction
+    high: Fraction
+    witness: Witness | None
+
+
+def lambda_range(box: Box) -> tuple[Fraction, Fraction]:
+    """The least and the largest 1-p-q of a box.
+
+    >>> half = (Fraction(0), Fraction(1, 2))
+    >>> lambda_range((half, half))
+    (Fraction(0, 1), Fraction(1, 1))
+    """
+    (p0, p1), (q0, q1) = box
+    return 1 - p1 - q1, 1 - p0 - q0
+
+
+def area(box: Box, low: Fraction, high: Fraction) -> Fraction:
+    """The area of the band low <= 1-p-q <= high inside a box.
+
+    The part of an a x b box with coordinates summing to at most s has area
+    (s_+^2 - (s-a)_+^2 - (s-b)_+^2 + (s-a-b)_+^2)/2.
+
+    >>> unit = (Fraction(0), Fraction(1))
+    >>> area((unit, unit), Fraction(0), Fraction(1))
+    Fraction(1, 2)
+    """
+    (p0, p1), (q0, q1) = box
+    a, b = p1 - p0, q1 - q0
+
+    def below(value: Fraction) -> Fraction:
+        s = value - p0 - q0
+        corners = ((1, s), (-1, s - a), (-1, s - b), (1, s - a - b))
+        return sum((sign * max(x, Fraction(0)) ** 2 for sign, x in corners), Fraction(0)) / 2
+
+    return below(1 - low) - below(1 - high)
+
+
+def subdivide(low: Fraction, high: Fraction, decide: Decide, *, min_width: Fraction) -> list[Band]:
+    """Bands that cover [low, high] in order, halved where they are not decided.
+
+    A saddle without its inertia is accepted in a band of 32 least widths, so that certificates stay
+    short, and where not even the midpoint has its inertia decided. A band in which neither its
+    midpoint nor two other points are decided is given up whole.
+
+    Arguments:
+        decide: (low, high) to a witness of the inertia and one of a saddle, None where there is
+            none.
+        min_width: below it a band is not halved.
+    """
+
+    def parts(low: Fraction, high: Fraction) -> Iterator[Band]:
+        inertia, saddle = decide(low, high)
+        if inertia is not None:
+            yield Band(low, high, inertia)
+            return
+        middle = (low + high) / 2
+        at_middle = decide(middle, middle)
+        narrow = high - low <= ENOUGH * min_width
+        if saddle is not None and (narrow or at_middle[0] is None):
+            yield Band(low, high, saddle)
+            return
+        places = (low + (high - low) * share for share in PROBES)
+        hopeful = any(at_middle) or any(any(decide(place, place)) for place in places)
+        if high - low <= min_width or not hopeful:
+            yield Band(low, high, None)
+            return
+        yield from parts(low, middle)
+        yield from parts(middle, high)
+
+    return merged(list(parts(low, high)))
+
+
+def merged(bands: list[Band]) -> list[Band]:
+    """The bands with undecided neighbours made one."""
+    result: list[Band] = []
+    for band in bands:
+        if result and band.witness is None and result[-1].witness is None:
+            result[-1] = Band(result[-1].low, band.high, None)
+        else:
+            result.append(band)
+    return result
 
 
 @dataclass(frozen=True)
@@ -80,7 +176,7 @@ class PlaneCertificate:
         return (*(str(band) for band in self.undecided), *([line] if low <= 0 <= high else []))
 
     def to_json(self) -> dict[str, Any]:
-        """The certificate as a JSON record for `theory.certificates.unigram.check`."""
+        """The certificate as a JSON record for `theory.checker.check.check`."""
         bands = [
             {
                 "lambda": [write_number(band.low), write_number(band.high)],
@@ -118,9 +214,10 @@ def certify_plane(
 
     Arguments:
         weights: named and shaped as in `theory.transformer.representation`, finite floats, taken as
-        exact. tying: 'tied' or 'untied'. box: ((p0, p1), (q0, q1)), 0 < p0 < p1 < 1 and 0 < q0 < q1
-        < 1, taken as written. min_width: bands of lambda are not halved below this width, > 0; each
-        change of sign leaves
+            exact.
+        tying: 'tied' or 'untied'.
+        box: ((p0, p1), (q0, q1)), 0 < p0 < p1 < 1 and 0 < q0 < q1 < 1, taken as written.
+        min_width: bands of lambda are not halved below this width, > 0; each change of sign leaves
             about this much.
 
     Raises ValueError where an argument is not as above.

@@ -1,32 +1,151 @@
-"""The signs at the unigram point, decided in balls of growing precision."""
+"""The signs of a symmetric matrix polynomial S(lambda) over a band of lambda, and their witnesses.
+
+Inertia: an integer matrix V for which V^T S(lambda) V is strictly diagonally dominant over the
+whole band. Such a matrix is nonsingular and so is V; its eigenvalues have the signs of its
+diagonal (Gershgorin), which are those of S(lambda) (Sylvester's law of inertia).
+Saddle: an integer vector v with v^T S(lambda) v < 0 over the whole band.
+
+V comes from floating-point eigenvectors and may be anything: only the check, in balls of growing
+precision, counts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from math import comb
+from typing import Any
 
 import flint
-from flint import arb_mat
+import numpy as np
+from flint import arb, arb_mat
+from jaxtyping import Shaped
 
-from theory.certificates.enclosure import Kink, symmetric_polynomial
-from theory.certificates.inertia_witness import (
-    Witness,
-    diagonalizer,
-    inertia_witness,
-    saddle_witness,
-)
+from theory.certificates.enclosure import Kink, fraction_of, symmetric_polynomial
 from theory.checker.format import Rows
 from theory.spectra.universal_law import Tying
 
-__all__ = ["PRECISIONS", "UnigramSigns", "inertia_of", "word_of"]
+__all__ = ["UnigramSigns", "Witness", "inertia_of", "word_of"]
 
 PRECISIONS = (128, 256, 512)
 """Bits of the balls, tried in this order."""
 
+BITS = 12
+"""Bits of the smallest column of V."""
+
+ROUNDS = 4
+"""How often V is refined where an eigenvalue is smaller than float64 resolves."""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Integer vectors and what they show.
+
+    Fields: `vectors`, the columns of V, or the one vector v; `negative`, how many eigenvalues are
+    negative, the others being positive, or None where only v^T S v < 0 is shown.
+    """
+
+    vectors: tuple[tuple[int, ...], ...]
+    negative: int | None
+
+
+def over_band(
+    coefficients: Sequence[arb_mat], V: arb_mat, low: Fraction, high: Fraction
+) -> arb_mat:
+    """A ball matrix around V^T S(lambda) V for all low <= lambda <= high.
+
+    By Taylor's formula at the midpoint m: S(m + t) = sum_j t^j sum_k binom(k, j) m^{k-j} S_k, exact
+    for a polynomial, so that what cancels at m cancels before |t| <= (high - low)/2 is put in.
+
+    >>> one = arb_mat([[1]])
+    >>> ball = over_band([one, -one, one], one, Fraction(0), Fraction(1))[0, 0]
+    >>> round(float(ball.mid()), 6), round(float(ball.upper()), 6)
+    (0.75, 1.0)
+    """
+    m, radius = arb(fraction_of((low + high) / 2)), arb(fraction_of((high - low) / 2))
+    left = V.transpose()
+    terms = [left * S * V for S in coefficients]
+    total = arb_mat(V.ncols(), V.ncols())
+    for j in range(len(terms) if low < high else 1):
+        shifted = arb_mat(V.ncols(), V.ncols())
+        for k in range(len(terms) - 1, j - 1, -1):
+            shifted = shifted * m + terms[k] * comb(k, j)
+        spread = arb(0, 1) if j else arb(1)
+        total += shifted * (radius**j * spread)
+    return total
+
+
+def dominant_signs(D: arb_mat) -> int | None:
+    """How many diagonal entries are negative, if D is certainly strictly diagonally dominant."""
+    negative = 0
+    for i, row in enumerate(D.tolist()):
+        rest = sum((abs(x).upper() for j, x in enumerate(row) if j != i), arb(0))
+        if not row[i].abs_lower() > rest:
+            return None
+        negative += bool(row[i] < 0)
+    return negative
+
+
+def diagonalizer(coefficients: Sequence[arb_mat], value: Fraction) -> arb_mat:
+    """An integer matrix V that makes V^T S(value) V nearly diagonal and +-1 up to scale.
+
+    One round is enough unless an eigenvalue is near 0. Then float64 sees at most its size, but
+    after a scaling by V it sees more.
+    """
+    size = coefficients[0].nrows()
+    V: Shaped[np.ndarray, "k k"] = np.array(
+        [[int(i == j) for j in range(size)] for i in range(size)]
+    )
+    V = V.astype(object)
+    for _ in range(ROUNDS):
+        values = normalized(over_band(coefficients, arb_mat(V.tolist()), value, value))
+        if not np.isfinite(values).all() or not values.any():
+            break
+        eigenvalues, vectors = np.linalg.eigh(values)
+        largest = np.abs(eigenvalues).max()
+        scale = np.sqrt(largest / np.maximum(np.abs(eigenvalues), 1e-18 * largest))
+        integers = [[round(x) for x in row] for row in (2.0**BITS * vectors * scale).tolist()]
+        V = V @ np.array(integers, dtype=object)
+        D = over_band(coefficients, arb_mat(V.tolist()), value, value)
+        if dominant_signs(D) is not None:
+            break
+    return arb_mat(V.tolist())
+
+
+def normalized(D: arb_mat) -> Any:
+    """The midpoints of a ball matrix, divided by the largest, as floats."""
+    largest = max((abs(x.mid()) for x in D.entries()), key=float)
+    if largest.is_zero() or not largest.is_finite():
+        return np.zeros((D.nrows(), D.ncols()))
+    values = np.array([[float((x.mid() / largest).mid()) for x in row] for row in D.tolist()])
+    return (values + values.T) / 2
+
+
+def inertia_witness(
+    coefficients: Sequence[arb_mat], V: arb_mat, low: Fraction, high: Fraction
+) -> Witness | None:
+    """The witness V of the inertia over [low, high], if it is one."""
+    negative = dominant_signs(over_band(coefficients, V, low, high))
+    return None if negative is None else Witness(columns(V), negative)
+
+
+def saddle_witness(
+    coefficients: Sequence[arb_mat], V: arb_mat, low: Fraction, high: Fraction
+) -> Witness | None:
+    """The first column of V as witness of a negative eigenvalue over [low, high], if it is one."""
+    v = arb_mat([row[:1] for row in V.tolist()])
+    negative = over_band(coefficients, v, low, high)[0, 0] < 0
+    return Witness(columns(v), None) if negative else None
+
+
+def columns(V: arb_mat) -> tuple[tuple[int, ...], ...]:
+    """The columns of an integer matrix."""
+    return tuple(tuple(int(x.fmpz()) for x in row) for row in V.transpose().tolist())
+
 
 class UnigramSigns:
-    """S(lambda) of `theory.certificates.enclosure` for one set of weights, as precise as it has to
-    be.
+    """S(lambda) of `theory.certificates.enclosure` for one set of weights, as precise as needed.
 
     Arguments: `weights`, exact; `tying`.
     Raises Kink where the Jacobian is not known to exist at any of the precisions.

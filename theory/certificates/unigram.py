@@ -1,9 +1,9 @@
-"""Certificates: signs and roots proved in ball arithmetic, for numbers as they are.
+"""Certificates of the unigram point of a transformer: its signs, proved in ball arithmetic.
 
 Nothing here is a float. Weights are the exact rationals that their floats are, p and q are the
 decimals that were written, and every number between is a ball that contains the true one. A
-certificate is a small JSON record; `check` validates it anew by other means: rational intervals in
-place of balls, dual numbers in place of the closed-form Jacobian.
+certificate is a small JSON record; `theory.checker.check.check` validates it anew by other means:
+rational intervals in place of balls, dual numbers in place of the closed-form Jacobian.
 
 The Hessian at the unigram point is c M(lambda) in one block and 0 elsewhere (the theorem
 'universal-law'), with c = pi0 pi1 > 0 and a matrix M whose only dependence on the chain is through
@@ -20,26 +20,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from theory.certificates.bigram_root import BigramRoot, certify_bigram_root
 from theory.certificates.enclosure import Kink
-from theory.certificates.inertia_witness import Witness
-from theory.certificates.plane import PlaneCertificate, certify_plane
-from theory.certificates.signs import UnigramSigns, inertia_of, word_of
-from theory.checker.check import CheckResult, check
+from theory.certificates.signs import UnigramSigns, Witness, inertia_of, word_of
 from theory.checker.format import Rows, exact_weights, sealed, write_number, write_weights
 from theory.exact import Number, probability
 from theory.spectra.universal_law import Tying
 
-__all__ = [
-    "BigramRoot",
-    "Certificate",
-    "CheckResult",
-    "PlaneCertificate",
-    "certify_bigram_root",
-    "certify_plane",
-    "certify_unigram",
-    "check",
-]
+__all__ = ["Certificate", "certify_unigram"]
 
 Status = Literal["decided", "undecided", "not-applicable", "degenerate"]
 
@@ -50,8 +37,8 @@ class Certificate:
 
     Fields:
         status: 'decided'; 'undecided', where no precision tried separates an eigenvalue or a
-            pre-activation from 0;
-            'not-applicable', where a relu is exactly at its kink; 'degenerate', where p + q = 1.
+            pre-activation from 0; 'not-applicable', where a relu is exactly at its kink;
+            'degenerate', where p + q = 1.
         tying, p, q: what was asked, p and q exact.
         word: 'local minimum' or 'saddle' across the critical manifold; None unless decided.
         inertia: (negative, zero, positive) of the block of size 1+d tied, 1+2d untied; the
@@ -72,7 +59,7 @@ class Certificate:
     witness: Witness | None
 
     def to_json(self) -> dict[str, Any]:
-        """The certificate as a JSON record for `check`, which accepts what decides a word."""
+        """The certificate as a JSON record; the checker accepts what decides a word."""
         law = "degenerate-lines" if self.status == "degenerate" else "universal-law"
         return sealed(
             {
@@ -102,7 +89,8 @@ def certify_unigram(
 
     Arguments:
         weights: named and shaped as in `theory.transformer.representation`, finite floats, taken as
-        exact. p, q: probabilities of leaving 0 and 1, in (0, 1), taken as the decimals they are.
+            exact.
+        p, q: probabilities of leaving 0 and 1, in (0, 1), taken as the decimals they are.
         tying: 'tied' or 'untied'.
 
     Raises ValueError for weights that are missing, do not fit or are not finite, for p or q outside
@@ -115,6 +103,7 @@ def certify_unigram(
     >>> zero = np.zeros((2, 2))
     >>> weights = dict(positions=zero, query=zero, key=zero, value=zero, output=zero)
     >>> weights |= dict(hidden_in=np.zeros((8, 2)), hidden_out=np.zeros((2, 8)))
+    >>> from theory.checker.check import check
     >>> found = certify_unigram(weights, p=0.5, q=0.8, tying="tied")
     >>> found.status, found.word, found.inertia, bool(check(found.to_json()))
     ('decided', 'local minimum', (0, 0, 3), True)

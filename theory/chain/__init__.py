@@ -1,1 +1,1 @@
-"""The source: two states, any kernel, the running mean of a sequence."""
+"""The source: the chain of two states with its running mean, and the chain of any kernel."""

@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from theory.exact import Number, as_written
 
-__all__ = ["Chain", "chain", "law_entropy"]
+__all__ = ["Chain", "chain_of", "law_entropy"]
 
 DIGITS = 50
 
@@ -42,7 +42,7 @@ class Chain:
     unigram_loss: float
 
 
-def chain(kernel: Kernel, *, length: int, lag: int = 1) -> Chain:
+def chain_of(kernel: Kernel, *, length: int, lag: int = 1) -> Chain:
     """The chain of a kernel on contexts, started at stationarity.
 
     Arguments:
@@ -56,7 +56,7 @@ def chain(kernel: Kernel, *, length: int, lag: int = 1) -> Chain:
     Raises ValueError for a kernel of another shape, a negative entry, more than one stationary law,
     or a lag above 1 of a kernel of order above 1.
 
-    >>> chain([[0.5, 0.5], [0.8, 0.2]], length=1).covariance.round(4).tolist()
+    >>> chain_of([[0.5, 0.5], [0.8, 0.2]], length=1).covariance.round(4).tolist()
     [[[0.2367, -0.2367], [-0.2367, 0.2367]], [[-0.071, 0.071], [0.071, -0.071]]]
     """
     rows = exact_rows(kernel)

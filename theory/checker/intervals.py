@@ -5,7 +5,7 @@ arithmetic: no float, and no other library's rounding. Whatever numbers lie in t
 result of the operation on them lies in the interval that is returned. Ends may be arrays, which
 broadcast as numpy's do.
 
-Source: Moore, *Interval Analysis* (1966); exp and ln are in `theory.checker.intervals`.
+Source: Moore, *Interval Analysis* (1966).
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ __all__ = ["Interval"]
 
 Integers = Shaped[np.ndarray, "..."]
 """Python's integers, of any size: dtype object."""
+
+EXTRA = 32
+"""Bits by which exp and ln are worked finer than the grid."""
 
 
 def down(number: Any, bits: int) -> Any:
@@ -143,7 +146,7 @@ class Interval:
 
     def sqrt(self) -> Interval:
         """The square roots. Raises ValueError where an interval reaches below 0."""
-        return self._rising("sqrt", lambda x, bits: _sqrt_bounds(x, bits))
+        return self._rising("sqrt", sqrt_bounds)
 
     def exp(self) -> Interval:
         """The exponentials. Raises ValueError above 2^20: the result has over a million bits."""
@@ -180,17 +183,12 @@ def extreme(choose: Callable[[Any, Any], Any], first: Any, *others: Any) -> Any:
     return first
 
 
-def _sqrt_bounds(number: int, bits: int) -> tuple[int, int]:
+def sqrt_bounds(number: int, bits: int) -> tuple[int, int]:
     """floor and ceiling of sqrt(number 2^-bits) 2^bits."""
     if number < 0:
         raise ValueError("below 0: its numbers must be >= 0")
     root = math.isqrt(number << bits)
     return root, root + (root * root < number << bits)
-
-
-__all__ = ["exp_bounds", "log_bounds"]
-
-EXTRA = 32
 
 
 def exp_bounds(number: int, bits: int) -> tuple[int, int]:

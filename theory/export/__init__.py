@@ -1,1 +1,1 @@
-"""Theorems as LaTeX, Markdown, MathML and text."""
+"""Theorems as LaTeX, Markdown, MathML and plain text."""

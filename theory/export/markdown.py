@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from theory.export.equation import domain, equation
-from theory.export.text import located
+from theory.export.latex import domain, equation
+from theory.export.notation import located
 from theory.proving.steps import Lemma, Step
 from theory.proving.theorem import Theorem
 from theory.statements.records import ProofRecord

@@ -2,7 +2,7 @@
 
 The derivation writes tau = sign(w); the papers write w|w| for tau w^2. It decides signs in positive
 symbols, whose odds u and v the papers do not have: those are said in words, and a point found in
-them is given in p and q as well.
+them is given in p and q as well. As plain text that is what a terminal shows.
 """
 
 from __future__ import annotations
@@ -17,12 +17,27 @@ from theory.proving.domain import ABOVE, BELOW, DEEP, EVERYWHERE, ON, SHALLOW, U
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.symbols import p, q, tau, w
 
-__all__ = ["ODDS", "Region", "Relation", "kind", "papers", "regions", "relation", "witness"]
+__all__ = [
+    "ODDS",
+    "Region",
+    "Relation",
+    "equation",
+    "kind",
+    "located",
+    "papers",
+    "plain",
+    "regions",
+    "relation",
+    "where",
+    "witness",
+]
 
 Side: TypeAlias = sp.Expr | sp.MatrixBase
 
 ODDS = "u = (1-p)/p and v = (1-q)/q are the odds of staying"
 """What the symbols of `theory.proving.domain` mean, for a reader of a witness."""
+SHORT = 240
+"""Signs of the longest side that is printed: two or three lines of a terminal."""
 
 
 class Relation(NamedTuple):
@@ -152,3 +167,61 @@ def witness(step: Step, reason: str) -> dict[str, str]:
         if value.free_symbols and number.is_number and str(symbol) not in found:
             at[str(symbol)] = str(number) if number.is_Rational else f"{float(number):.6g}"
     return at
+
+
+def plain(side: sp.Expr | sp.MatrixBase) -> str:
+    """An expression as text, with ln, ^, |x|, and a matrix as a list of its rows.
+
+    >>> plain(sp.Abs(w) * sp.log(p) ** 2)
+    '|w| ln(p)^2'
+    """
+    if isinstance(side, sp.MatrixBase):
+        rows = (", ".join(plain(entry) for entry in row) for row in side.tolist())
+        return "[" + ", ".join(f"[{row}]" for row in rows) + "]"
+    bars = {value: sp.Symbol(f"|{plain(value.args[0])}|") for value in side.atoms(sp.Abs)}
+    text: str = sp.sstr(side.subs(bars).replace(sp.log, LN))
+    return text.replace("**", "^").replace("*", " ")
+
+
+def equation(step: Step, *, short: int | None = SHORT) -> tuple[str, str]:
+    """What a step claims: the left side, and the relation with the right side.
+
+    A side longer than `short` is given by its size. A lemma is its name, and where it is found.
+
+    >>> equation(Sign("a square", w**2 + 1, "positive"))
+    ('w^2 + 1', '> 0')
+    """
+    if isinstance(step, Lemma):
+        return step.name, f"({step.citation})"
+    left, sign, right = relation(step)
+    return _within(left, short), f"{sign} {_within(right, short)}"
+
+
+def _within(side: sp.Expr | sp.MatrixBase, short: int | None) -> str:
+    text = plain(side)
+    return text if short is None or len(text) <= short else f"[{size(side)}]"
+
+
+def size(side: sp.Expr | sp.MatrixBase) -> str:
+    """How large an expression is, in words, where it is too large to print.
+
+    >>> size(p + q * p)
+    'an expression of 2 operations in p, q'
+    """
+    names = ", ".join(sorted(str(symbol) for symbol in side.free_symbols))
+    counted = f"{int(sp.count_ops(side))} operations" + (f" in {names}" if names else "")
+    if isinstance(side, sp.MatrixBase):
+        return f"a {side.rows} x {side.cols} matrix of {counted}"
+    return f"an expression of {counted}"
+
+
+def where(step: Step, claim: str = "") -> str:
+    """The region of a step, such as "for p + q < 1", less what the claim says itself."""
+    words = ", ".join(region.words for region in regions(step) if region.words not in claim)
+    return f"for {words}" if words else ""
+
+
+def located(step: Step, reason: str) -> str:
+    """A reason, with the point at which a step fails in p and q as well."""
+    at = ", ".join(f"{name} = {value}" for name, value in witness(step, reason).items())
+    return f"{reason} ({at})" if at else reason

@@ -15,7 +15,16 @@ from theory.exact import Number, probability
 from theory.proving.steps import Identity, Lemma, Outcome, Sign, Step, check_step
 from theory.symbols import p, q
 
-__all__ = ["ANY_CHAIN", "NOT_INDEPENDENT", "Control", "Hypothesis", "Proof", "Theorem", "prove"]
+__all__ = [
+    "ANY_CHAIN",
+    "NOT_INDEPENDENT",
+    "Control",
+    "Hypothesis",
+    "Proof",
+    "Scope",
+    "Theorem",
+    "prove",
+]
 
 PROVED_IN = (
     "tests/theory/statements/test_registry.py::"
@@ -56,6 +65,33 @@ class Control:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """What a theorem says of the spectrum at a critical point, and of which models and sources.
+
+    Fields:
+        checks: pairs of a point, "unigram" or "bigram", and of what it says there: "loss",
+            "gradient", "spectrum", "inertia", "classification" or "coordinates".
+        models: kinds of model that it is about, "single-layer" or "reduced"; empty for all.
+        tying: "tied" or "untied" where it is about one of them, else None.
+        any_source: whether it is about every stationary source and not the two-state chain alone.
+    """
+
+    checks: tuple[tuple[str, str], ...] = ()
+    models: tuple[str, ...] = ()
+    tying: str | None = None
+    any_source: bool = False
+
+    def has(self, point: str, check: str, model: str, tying: str) -> bool:
+        """Whether a check at a point of a model, its source granted, is a consequence.
+
+        >>> Scope((("unigram", "loss"),), tying="tied").has("unigram", "loss", "gpt", "untied")
+        False
+        """
+        fits = not self.models or model in self.models
+        return fits and self.tying in (None, tying) and (point, check) in self.checks
+
+
+@dataclass(frozen=True)
 class Theorem:
     """A statement with its hypotheses, its source, and a proof that a machine can go through.
 
@@ -69,6 +105,7 @@ class Theorem:
         steps: builds the steps of the proof, in order.
         control: builds the control.
         tests: ids of tests, `file::name`, that hold the statement to an independent channel.
+        scope: what it says of spectra at critical points; by default nothing.
     """
 
     id: str
@@ -80,6 +117,7 @@ class Theorem:
     steps: Callable[[], tuple[Step, ...]]
     control: Callable[[], Control]
     tests: tuple[str, ...]
+    scope: Scope = Scope()
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -89,6 +127,10 @@ class Theorem:
     def applies(self, p_value: Number, q_value: Number) -> bool:
         """Whether no hypothesis on p and q fails, decided on the numbers as written."""
         return all(h.holds(p_value, q_value) is not False for h in self.hypotheses)
+
+    def about(self, chain: tuple[Number, Number] | None) -> bool:
+        """Whether it is about a source: the chain of (p, q), or any other where that is None."""
+        return self.scope.any_source if chain is None else self.applies(*chain)
 
 
 @dataclass(frozen=True)

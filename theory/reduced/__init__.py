@@ -1,1 +1,1 @@
-"""The three scalars (e, w, b): loss, critical points, flow, basins, kink, escape."""
+"""The three scalars (e, w, b): loss, critical points, degenerate lines, flow, basins, escape."""

@@ -141,12 +141,12 @@ def negative(w: float) -> Fraction:
 
 @cache
 def evaluate(name: str) -> Any:
-    """A closed form of `theory.reduced.energy` as a function of mpmath numbers."""
+    """A closed form of `theory.reduced.flow` as a function of mpmath numbers."""
     from theory import symbols
     from theory.numeric import function
-    from theory.reduced import energy
+    from theory.reduced.flow import energy, separatrix_squared
 
     e, w, tau = symbols.e, symbols.w, symbols.tau
     if name == "energy":
-        return function([e, w, tau], energy.energy(), mpmath)
-    return function([w, tau], energy.separatrix_squared(), mpmath)
+        return function([e, w, tau], energy(), mpmath)
+    return function([w, tau], separatrix_squared(), mpmath)

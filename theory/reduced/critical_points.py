@@ -1,9 +1,14 @@
-"""Where the gradient of the reduced loss vanishes, and its Hessian there in (e, w, b).
+"""Where the gradient of the reduced loss vanishes, and the curvatures there.
 
 The loss depends on (e, w, b) through the two logits only. With the residuals rho_x = dL/df(x) the
 gradient is rho_0 grad f(0) + rho_1 grad f(1); its b component rho_0 + rho_1 vanishes at a critical
 point, which leaves rho_1 grad s = 0 for the gap s = f(1) - f(0). So either both residuals vanish
 (the bigram set) or grad s does (e = 0, the unigram set): there are no other critical points.
+
+In the full model at e = 0 with positions 0 every pre-activation of the hidden units is 0. Moving
+the embedding along +alpha turns them on at x = 1, along -alpha it leaves them off, while the
+positions stay: so at this kink the loss has two second derivatives and no Hessian. The reduced
+model, whose positions move with e, has their mean.
 """
 
 from __future__ import annotations
@@ -18,8 +23,8 @@ import sympy as sp
 from theory.chain.binary import kernel
 from theory.exact import Number, probability
 from theory.reduced.loss import population_loss, reduced_loss
-from theory.symbols import b, e, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.symbols import b, e, p, q, tau, w
+from theory.transformer.forward import ansatz, forward, in_coordinates, reduced_logit
 
 __all__ = [
     "CriticalSet",
@@ -28,6 +33,9 @@ __all__ = [
     "classify",
     "factored_gradient",
     "gradient",
+    "kink_logits",
+    "one_sided_curvature",
+    "one_sided_curvatures",
     "unigram_hessian",
     "unigram_set",
 ]
@@ -233,3 +241,45 @@ def classify(p_value: Number, q_value: Number, w_value: Number | sp.Expr) -> str
         sp.Rational(excess.numerator, excess.denominator) * (1 + 2 * number * sp.Abs(number))
     )
     return {1: "local minimum", -1: "saddle", 0: "degenerate"}[int(sp.simplify(sign))]
+
+
+@cache
+def kink_logits(e_sign: int = 1) -> tuple[sp.Expr, sp.Expr]:
+    """f(0) and f(1) along the ray e alpha, positions 0, on one side of e = 0.
+
+    For e > 0 f(x) = e^2 (1 + 4w|w|) x + b, for e < 0 f(x) = e^2 x + b.
+    Arguments: `e_sign`, 1 or -1. Raises ValueError for another sign.
+
+    >>> sp.expand(kink_logits(1)[1]), sp.expand(kink_logits(-1)[1])
+    (b + 4*e**2*tau*w**2 + e**2, b + e**2)
+    """
+    weights = ansatz([1], hidden=1, length=1, e_sign=e_sign)
+    weights["positions"] *= 0
+    zero, one = (in_coordinates(forward(weights, [token])[0]) for token in (0, 1))
+    return zero, one
+
+
+@cache
+def one_sided_curvature(e_sign: int = 1) -> sp.Expr:
+    """lim_{t->0+} d^2L/dt^2 along +alpha or -alpha at the unigram point.
+
+    It is 2c(p+q-1)(1 + 4w|w|) for +alpha and 2c(p+q-1) for -alpha, c = pi0 pi1.
+    Arguments: `e_sign`, 1 or -1. Raises ValueError for another sign.
+
+    >>> sp.factor(one_sided_curvature(-1))
+    2*p*q*(p + q - 1)/(p + q)**2
+    """
+    loss = population_loss(*kink_logits(e_sign))
+    point = {e: sp.S.Zero, b: unigram_set().b}
+    return sp.factor(sp.simplify(sp.diff(loss, e, 2).subs(point)))
+
+
+def one_sided_curvatures(p_value: float, q_value: float, w_value: float) -> tuple[float, float]:
+    """The curvatures along -alpha and +alpha, in float64.
+
+    >>> [round(x, 3) for x in one_sided_curvatures(0.5, 0.8, -2.0)]
+    [0.142, -2.13]
+    """
+    values = {p: p_value, q: q_value, w: w_value, tau: sp.sign(w_value)}
+    minus, plus = (float(one_sided_curvature(sign).subs(values)) for sign in (-1, 1))
+    return minus, plus

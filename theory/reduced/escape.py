@@ -89,7 +89,7 @@ def witness(
 
     With the slack D = min(radius - escape radius, 1): w' lies beyond -1/sqrt2 (or beyond w) by D/4,
     e <= D/4 and e^2 (1/2 + |1 + 2w'|w'||) <= D/4, |s| <= |s*|, b = b*. So the distance is at most
-    the escape radius and 3D/4, and the loss is lower as the module says.
+    the escape radius and 3D/4, and the loss is lower for the reasons above.
 
     Arguments: p, q and w as in `escape_radius`, w a number; `radius`, above the escape radius.
     Raises ValueError where it is not, or where p+q = 1.
@@ -119,9 +119,7 @@ def witness(
         odds = (1 - up) * (1 - down) / (up * down)
         bigram_gap = abs(mpmath.log(mpmath.mpf(odds.numerator) / odds.denominator))
         square = min(
-            (slack / 4) ** 2,
-            slack / 4 / (mpmath.mpf(1) / 2 + steepness),
-            bigram_gap / steepness,
+            (slack / 4) ** 2, slack / 4 / (mpmath.mpf(1) / 2 + steepness), bigram_gap / steepness
         )
         embedding = mpmath.sqrt(square)
         return embedding, beyond, evaluate("bias")(up, down, embedding, beyond, sign)

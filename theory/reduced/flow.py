@@ -1,4 +1,4 @@
-"""Gradient flow of the reduced loss: minus its gradient, and the Jacobian of that.
+"""Gradient flow of the reduced loss: minus its gradient, the Jacobian of that, and its energy.
 
 With the bias at its best value the loss is a function l(s) of the gap s = e^2 (1 + 2 tau w^2)
 alone, on both branches of e, and the flow is
@@ -7,7 +7,12 @@ alone, on both branches of e, and the flow is
 
 with l'(s) = dL/df(1) by the envelope theorem. Both lines e = 0 and w = 0 are invariant: no flow
 crosses them, so the signs of e and w are constants of it. Its orbits are those of grad s, the same
-for every p and q; the chain decides only which way they are run through and where they end.
+for every p and q; the chain decides only which way they are run through and where they end. So
+
+    Energy(e, w) = e^2 - w^2 - sign(w) ln|w|,    w != 0,
+
+the integral of de/dw = (1 + 2 tau w^2)/(2 tau e w), from which l'(s) has dropped out, is conserved
+for every p and q. A flow of the bias beside e and w does not conserve it.
 
 The expressions keep f(0) as a symbol of its own, `level`, so that `theory.numeric` can evaluate the
 logit first and nothing overflows: `theory.reduced.loss.best_logit` of the gap for the best bias.
@@ -22,17 +27,22 @@ import sympy as sp
 from theory.chain.binary import kernel, stationary_law
 from theory.reduced.critical_points import factored_gradient, residuals
 from theory.reduced.loss import reduced_loss
-from theory.symbols import b, e, s, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.symbols import b, e, s, tau, w
+from theory.transformer.forward import reduced_logit
 
 __all__ = [
     "balanced_residuals",
     "curvature",
+    "energy",
     "free_jacobian",
     "free_vector_field",
     "gap",
     "jacobian",
     "level",
+    "rate",
+    "saddle",
+    "saddle_energy",
+    "separatrix_squared",
     "slope",
     "vector_field",
 ]
@@ -163,3 +173,81 @@ def free_jacobian(e_sign: int = 1) -> sp.ImmutableMatrix:
     (3, 3)
     """
     return sp.ImmutableMatrix(-sp.hessian(reduced_loss(e_sign), (e, w, b)))
+
+
+def energy() -> sp.Expr:
+    """Energy(e, w) = e^2 - w^2 - tau ln(tau w), with tau = sign(w) and so tau w = abs(w) > 0.
+
+    Source: *Local to Global*, the conserved energy.
+
+    >>> energy()
+    e**2 - tau*log(tau*w) - w**2
+    """
+    return e**2 - w**2 - tau * sp.log(tau * w)
+
+
+def rate(quantity: sp.Expr, w_sign: int, e_sign: int = 1) -> sp.Expr:
+    """d/dt of a function of (e, w) along the flow at the best bias, simplified on one branch.
+
+    It is 0 exactly where the quantity is conserved. The value of the logit f(0) is left open: it
+    drops out.
+
+    Arguments: `quantity`, in e, w and tau; `w_sign` and `e_sign`, each 1 or -1.
+    Raises ValueError for another sign.
+
+    >>> [rate(energy(), sign) for sign in (1, -1)]
+    [0, 0]
+    """
+    if w_sign not in (1, -1):
+        raise ValueError(f"w_sign = {w_sign} is not a branch: choose 1 (w > 0) or -1 (w < 0)")
+    slopes = sp.Matrix([sp.diff(quantity, v) for v in (e, w)])
+    return sp.simplify((slopes.T * vector_field(e_sign))[0].subs(tau, w_sign))
+
+
+@cache
+def saddle() -> tuple[sp.Expr, sp.Expr]:
+    """The one point (e, w) where the gradient of the energy vanishes: (0, -1/sqrt2).
+
+    The energy has second derivatives 2 and -4 there. It is where the unigram line turns from local
+    minima to saddles of the loss.
+
+    >>> saddle()
+    (0, -sqrt(2)/2)
+    """
+    found = []
+    for sign in (1, -1):
+        size = sp.Symbol("m", positive=True)
+        slopes = [sp.diff(energy(), v).subs({w: sign * size, tau: sign}) for v in (e, w)]
+        for point in sp.solve(slopes, [e, size], dict=True):
+            found.append((point[e], sign * point[size]))
+    (point,) = found
+    return point[0], point[1]
+
+
+@cache
+def saddle_energy() -> sp.Expr:
+    """The energy of the saddle, -(1 + ln 2)/2.
+
+    >>> saddle_energy()
+    -1/2 - log(2)/2
+    """
+    at_e, at_w = saddle()
+    value = energy().subs({e: at_e, w: at_w, tau: sp.sign(at_w)})
+    return sp.expand(sp.expand_log(value))
+
+
+@cache
+def separatrix_squared() -> sp.Expr:
+    """e_sep(w)^2 = w^2 + tau ln(tau w) - (1 + ln 2)/2: the energy level of the saddle, w < 0.
+
+    With tau = -1 it is positive except at w = -1/sqrt2, where it has its minimum 0. (For w > 0 the
+    level has no meaning for the flow: nothing crosses w = 0.)
+
+    Source: *Local to Global*, the boundary of the basins.
+
+    >>> separatrix_squared()
+    tau*log(tau*w) + w**2 - 1/2 - log(2)/2
+    """
+    square = sp.Symbol("e2")
+    (solution,) = sp.solve(energy().subs(e**2, square) - saddle_energy(), square)
+    return sp.expand(solution)

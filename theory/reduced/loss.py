@@ -13,7 +13,7 @@ import sympy as sp
 
 from theory.chain.binary import kernel, stationary_law
 from theory.symbols import b, p, q, s
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = [
     "best_bias",

@@ -1,1 +1,1 @@
-"""One theorem a file, each a `Theorem` named THEOREM, listed in `theory.statements.registry`."""
+"""One theorem a file, named THEOREM and listed in `theory.statements.registry`."""

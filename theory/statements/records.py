@@ -103,7 +103,8 @@ def proof_record(name: str) -> ProofRecord:
     """What became of the proof of a theorem, from the cache, or found now and put there.
 
     A process that wants the proof that another is going through waits for its record. A cache that
-    cannot be written is done without. Reading one loads no sympy.
+    cannot be written is done without. Reading one loads no sympy. The proof of a theorem that was
+    registered from elsewhere is neither looked for in the cache nor kept there.
     Raises ValueError for an unknown id, naming the nearest.
 
     >>> proof_record("entropies").proved
@@ -112,9 +113,11 @@ def proof_record(name: str) -> ProofRecord:
     if (record := _recall(name)) is not None:
         return record
     from theory.proving.theorem import prove
-    from theory.statements.registry import theorem
+    from theory.statements.registry import THEOREM_IDS, theorem
 
     found = theorem(name)
+    if name not in THEOREM_IDS:
+        return ProofRecord.of(prove(found))
     with _alone(name):
         if (record := _recall(name)) is None:
             record = ProofRecord.of(prove(found))

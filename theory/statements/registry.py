@@ -1,17 +1,16 @@
 """The registry of theorems: every statement of this project about the landscape, each proved.
 
 A theorem lives in a file of `theory.statements`; here they are listed in the order in which they
-build on each other.
+build on each other. One that lives elsewhere is registered for the process that needs it.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from importlib import import_module
 
 from theory.proving.theorem import Theorem
 
-__all__ = ["THEOREM_IDS", "theorem", "theorems"]
+__all__ = ["THEOREM_IDS", "register", "registered", "theorem", "theorems"]
 
 _HOME = {
     "entropies": "chain.entropies",
@@ -38,10 +37,34 @@ _HOME = {
 }
 
 THEOREM_IDS = tuple(_HOME)
-"""The ids, in order."""
+"""The ids of this project's own, in order."""
+
+_OTHERS: dict[str, Theorem] = {}
 
 
-@cache
+def register(found: Theorem) -> Theorem:
+    """Add a theorem of yours to the registry of this process, and return it.
+
+    It is then proved, listed and verified like the others. Its proof is gone through in each
+    process anew, because the cache knows the code of this project only.
+
+    Raises ValueError for an id that another theorem has.
+    """
+    if found.id in _HOME or _OTHERS.get(found.id, found) != found:
+        raise ValueError(f"id = {found.id!r} is that of another theorem: give one of its own")
+    _OTHERS[found.id] = found
+    return found
+
+
+def registered() -> tuple[str, ...]:
+    """The ids of all theorems: this project's in order, and then those that were added.
+
+    >>> registered()[0]
+    'entropies'
+    """
+    return (*THEOREM_IDS, *_OTHERS)
+
+
 def theorem(name: str) -> Theorem:
     """The theorem of an id.
 
@@ -50,19 +73,21 @@ def theorem(name: str) -> Theorem:
     >>> theorem("entropies").title
     'Entropies of the chain'
     """
+    if name in _OTHERS:
+        return _OTHERS[name]
     if name not in _HOME:
         from difflib import get_close_matches
 
-        near = get_close_matches(name, THEOREM_IDS, n=1, cutoff=0.75)
+        near = get_close_matches(name, registered(), n=1, cutoff=0.75)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(
             f"theorem = {name!r} is not in the registry: {hint}choose one of "
-            f"{', '.join(THEOREM_IDS)}"
+            f"{', '.join(registered())}"
         )
     found: Theorem = import_module(f"theory.statements.{_HOME[name]}").THEOREM
     return found
 
 
 def theorems() -> tuple[Theorem, ...]:
-    """All theorems, in order."""
-    return tuple(theorem(name) for name in THEOREM_IDS)
+    """All theorems, in the order of `registered`."""
+    return tuple(theorem(name) for name in registered())

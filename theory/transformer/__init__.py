@@ -1,1 +1,1 @@
-"""The network: its reduced logit, its matrices, its representation and Jacobian."""
+"""The network: its forward pass in symbols, its representation and Jacobian in closed form."""

@@ -82,7 +82,7 @@ def command(
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "numbers.tex", macros(entries(), folder))
     if page is not None and not failed:
-        from figures.building.page import write_page
+        from figures.building.build import write_page
 
         write_page(Path(page), folder, size)
     record = {"out": str(folder), "size": size, "figures": made, "failed": failed}
@@ -133,14 +133,14 @@ def _scan(name: str, size: Literal["quick", "paper"], runs: Path, device: str) -
     What `landscape scan` has put into its own default folder is taken as it is.
     """
     from landscape.scanning.figure_data import config_of
-    from landscape.store.scan_store import ScanStore
+    from landscape.store.reading import open_scan
 
     config = config_of(name, size)
     for path in (runs / config.name, config.default_out()):
-        store = ScanStore(path)
-        there = (path / "scan.json").is_file() and not config.difference(store.config())
-        if there and all(store.done(cell.id) for cell in config.cells()):
-            return path
+        if (path / "scan.json").is_file():
+            store = open_scan(path)
+            if not config.difference(store.config) and all(map(store.done, store.cells)):
+                return path
     process.prepare(device)
     from landscape.cli.progress import ScanProgress
     from landscape.scanning.scan import scan

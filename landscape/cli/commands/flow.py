@@ -42,6 +42,7 @@ def _duration(_: click.Context, __: click.Parameter, value: float | None) -> flo
 )
 @options.plot
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@options.as_typed
 def command(
     p: str,
     q: str,
@@ -59,32 +60,29 @@ def command(
     than theory says, or loses the energy.
     """
     from landscape.cli.emit import emit
-    from landscape.cli.typed import naming_options
     from landscape.comparison.reduced_model import allowed_drift, reduced_flow
     from landscape.config import Source
 
-    with naming_options():
-        chain = Source(p=p, q=q)  # type: ignore[arg-type]  # pydantic reads the text as a decimal
+    chain = Source(p=p, q=q)  # type: ignore[arg-type]  # pydantic reads the text as a decimal
     assert chain.p is not None and chain.q is not None  # a binary source has both
     try:
         found = reduced_flow(chain.p, chain.q, e, w, b, time=time)
     except ArithmeticError as error:
         raise click.ClickException(str(error)) from None
     if plot:
-        from figures.plots.flow import FlowRecord, save_flow
+        from figures.output import picture, write
+        from figures.plots.flow import FlowRecord, draw
 
         steps = found.orbit.points
-        save_flow(
-            FlowRecord(
-                p=chain.p,
-                q=chain.q,
-                e=steps[:, 0],
-                w=steps[:, 1],
-                free_bias=found.free,
-                end=found.basin,
-            ),
-            plot,
+        flow = FlowRecord(
+            p=chain.p,
+            q=chain.q,
+            e=steps[:, 0],
+            w=steps[:, 1],
+            free_bias=found.free,
+            end=found.basin,
         )
+        write(picture(draw, flow), plot)
     emit(_record(found), as_json, _terminal)
     for line in _remarks(found):
         click.echo(line, err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from landscape.store.scan_store import ScanStore
+    from landscape.store.reading import StoredScan
 
 
 @click.command("report")
@@ -25,16 +25,15 @@ def command(directory: str, out: str | None, as_json: bool) -> int:
     nothing from a network. A scan that is not finished is shown as far as it is.
     """
     from landscape.cli.emit import emit
-    from landscape.store.scan_store import ScanStore
+    from landscape.store.reading import open_scan
 
-    store = ScanStore(directory)
-    store.config()  # refused before the proofs are gone through
+    store = open_scan(directory)  # refused before the proofs are gone through
     record = write(store, None if out is None else Path(out))
     emit(record, as_json, lambda found: click.echo(f"Report    {found['report']}"))
     return 0
 
 
-def write(store: ScanStore, path: Path | None = None) -> dict[str, Any]:
+def write(store: StoredScan, path: Path | None = None) -> dict[str, Any]:
     """Write the page of a scan; where it is, how large, and what it shows, as plain data.
 
     Raises ConfigError if the folder holds no scan, OSError if the page cannot be written.
@@ -42,9 +41,9 @@ def write(store: ScanStore, path: Path | None = None) -> dict[str, Any]:
     from landscape.report import write_report
     from landscape.report.data.theorems import theorem_records
 
-    theorems = theorem_records(store.config())
+    theorems = theorem_records(store.config)
     path = write_report(store, theorems, path)
-    status = store.status()
+    status = store.folder.status()
     return {
         "report": str(path),
         "bytes": path.stat().st_size,

@@ -11,7 +11,7 @@ from landscape.cli import options, process
 if TYPE_CHECKING:
     from landscape.scanning.presets import Preset
     from landscape.scanning.presets.expectation import Finding
-    from landscape.scanning.scan import ScanResult
+    from landscape.scanning.scan import Problem, ScanResult
 
 
 def _list_presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -55,6 +55,7 @@ def _list_presets(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--strict", is_flag=True, help="Exit 1 if a check is inconclusive.")
 @options.allow_code
 @options.output
+@options.as_typed
 def command(
     config: str | None,
     preset: str | None,
@@ -90,7 +91,7 @@ def command(
     process.prepare(device)  # what is wrong so far is refused before torch is loaded
 
     from landscape.cli.emit import emit
-    from landscape.cli.progress import ScanProgress, place_of
+    from landscape.cli.progress import ScanProgress
     from landscape.cli.tables.findings import as_record, print_findings
     from landscape.cli.tables.phase_table import print_table, rows
     from landscape.scanning.scan import scan
@@ -100,21 +101,17 @@ def command(
     pictures, missing, unwritten = _draw(result)
     report, trouble = (None, "") if no_report else _report(result)
     findings, note = ((), "") if chosen is None else _findings(chosen, size, result)
-    refuted, inconclusive = result.refuted(), result.inconclusive()
-    faults, not_finite = result.slice_faults(), result.not_finite()
-    diverged = result.diverged()
+    problems = result.problems()
     record = {
         "path": str(result.path),
         "name": settings.name,
         "cells": len(settings.cells()),
         "done": len(result.scalars),
         "failed": [{"id": key, "error": text} for key, text in result.failed.items()],
-        "refuted": [{**cell.coordinates, "point": kind} for cell, kind in refuted],
-        "inconclusive": [{**cell.coordinates, "point": kind} for cell, kind in inconclusive],
-        "slice_faults": [{**c.coordinates, "point": k, "fault": text} for c, k, text in faults],
-        "diverged": [{**cell.coordinates, "runs": count} for cell, count in diverged],
-        "not_finite": [{**c.coordinates, "point": k, "losses": n} for c, k, n in not_finite],
-        "absent": [{**c.coordinates, "point": k, "reason": why} for c, k, why in result.absent()],
+        **{
+            key: [_as_record(problem, detail) for problem in problems if problem.kind == kind]
+            for kind, (key, detail) in PROBLEMS.items()
+        },
         "pictures": pictures,
         "report": report,
         "expectations": [as_record(finding) for finding in findings],
@@ -132,29 +129,34 @@ def command(
             click.echo(f"Report    {report}")
 
     emit(record, as_json, terminal)
-    for line in filter(None, (*missing, trouble, note)):
+    doubts = [problem for problem in problems if problem.severity == "doubt"]
+    told = [problem.words for problem in problems if problem not in doubts]
+    if doubts:
+        told.append(f"Inconclusive at {len(doubts)} points: too near p+q = 1")
+    for line in filter(None, (*missing, trouble, note, *told)):
         click.echo(line, err=True)
-    for cell, kind, why in result.absent():
-        click.echo(f"No {kind} point at {place_of(cell)}: {why}", err=True)
-    for cell, kind in refuted:
-        click.echo(f"Refuted at the {kind} point of {place_of(cell)}", err=True)
-    for cell, kind, text in faults:
-        click.echo(f"Slice at the {kind} point of {place_of(cell)}: {text}", err=True)
-    for cell, count in diverged:
-        click.echo(
-            f"Diverged: {count} of {cell.train.seeds} runs at {place_of(cell)} have no "
-            f"finite loss; try a smaller train.lr",
-            err=True,
-        )
-    for cell, kind, count in not_finite:
-        place = f"the {kind} point of {place_of(cell)}"
-        click.echo(f"Slice at {place}: {count} losses are not finite", err=True)
-    for key, text in result.failed.items():
-        click.echo(f"Cell {key[:8]} failed: {text}", err=True)
-    if inconclusive:
-        click.echo(f"Inconclusive at {len(inconclusive)} points: too near p+q = 1", err=True)
-    wrong = refuted or faults or result.failed or (strict and inconclusive)
+    wrong = any(problem.severity == "error" for problem in problems) or (strict and doubts)
     return int(bool(wrong or unwritten or trouble))
+
+
+PROBLEMS = {
+    "refuted": ("refuted", None),
+    "inconclusive": ("inconclusive", None),
+    "slice fault": ("slice_faults", "fault"),
+    "diverged": ("diverged", "runs"),
+    "not finite": ("not_finite", "losses"),
+    "absent": ("absent", "reason"),
+}
+"""By kind of problem: its key in the JSON record, and that of its detail."""
+
+
+def _as_record(problem: Problem, detail: str | None) -> dict[str, Any]:
+    point = {} if problem.point is None else {"point": problem.point}
+    return {
+        **problem.cell.coordinates,
+        **point,
+        **({} if detail is None else {detail: problem.detail}),
+    }
 
 
 def _findings(
@@ -162,21 +164,18 @@ def _findings(
 ) -> tuple[tuple[Finding, ...], str]:
     """The preset's expectations beside what the scan measured, or why they are not compared."""
     from landscape.scanning.presets.expectation import compare_with
-    from landscape.store.scan_store import ScanStore
 
     if preset.config(size).hash != result.config.hash:
         return (), f"Not compared with the preset {preset.name}: --set or --axis have changed it"
-    store = ScanStore(result.path)
-    return tuple(compare_with(e, store, result.config) for e in preset.expected(size)), ""
+    return tuple(compare_with(e, result.store) for e in preset.expected(size)), ""
 
 
 def _draw(result: ScanResult) -> tuple[list[str], list[str], bool]:
     """Draw what the results have; the files, why a picture is missing, and if writing failed."""
     from figures.plots import of_a_scan
-    from landscape.store.scan_store import ScanStore
 
     try:
-        paths, missing = of_a_scan.save(ScanStore(result.path), result.path)
+        paths, missing = of_a_scan.save(result.store, result.path)
     except OSError as error:
         return [], [f"the pictures could not be written: {error}"], True
     return list(map(str, paths)), missing, False
@@ -185,10 +184,9 @@ def _draw(result: ScanResult) -> tuple[list[str], list[str], bool]:
 def _report(result: ScanResult) -> tuple[str | None, str]:
     """Write the page of the results; the file, or why there is none."""
     from landscape.cli.commands.report import write
-    from landscape.store.scan_store import ScanStore
 
     click.echo("Writing the report (the first goes through every proof: half a minute)", err=True)
     try:
-        return str(write(ScanStore(result.path))["report"]), ""
+        return str(write(result.store)["report"]), ""
     except OSError as error:
         return None, f"the report could not be written: {error}"

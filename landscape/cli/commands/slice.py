@@ -81,11 +81,10 @@ def command(
     compared with the symbolic loss. Exits with 1 if a check fails or theory is refuted.
     """
     from landscape.cli.emit import emit
-    from landscape.cli.point import point_at
     from landscape.cli.tables.surface_words import picture, record, terminal
     from landscape.comparison.reduced_model import surface_error, surface_of, surface_refuted
     from landscape.config.build import objective_of
-    from landscape.models import ReducedModel, SingleLayer
+    from landscape.models.protocols import OnAnsatz
 
     if kind == "trained" and plane.startswith("reduced"):
         raise click.UsageError("a trained point is not on the ansatz; give --at unigram or bigram")
@@ -104,7 +103,7 @@ def command(
         train={"steps": steps, "lr": lr, "dtype": dtype},
         measure={"random_weights": random_weights},
     )
-    if plane.startswith("reduced") and cell.model.kind not in ("single-layer", "reduced"):
+    if plane.startswith("reduced") and not cell.model.the_kind.on_ansatz:
         raise click.UsageError(
             f"--plane {plane} runs over the rank-one ansatz, which --model {cell.model.kind} has "
             f"no coordinates of; take eigen, random, filter or a file"
@@ -112,13 +111,12 @@ def command(
     process.prepare(device)
     if plane.startswith("reduced") and kind == "unigram":
         w = 0.0 if w is None else w
-    model, point = point_at(cell, kind, w=w, device=device)
+    model, point = options.point_at(cell, kind, w=w, device=device)
     objective = objective_of(cell, device)
     reach = RADIUS.get(plane, 2.0) if radius is None else radius
     sizes: dict[str, Any] = {"resolution": resolution, "radius": reach}
     curvatures = None
     if plane.startswith("reduced"):
-        assert isinstance(model, (SingleLayer, ReducedModel))  # refused above
         from landscape.slices.reduced_plane import coordinate_slice
 
         axes = tuple(plane.removeprefix("reduced-"))[: 1 if line else 2]
@@ -134,15 +132,17 @@ def command(
         found, curvatures = _affine(
             cell, model, objective, point, plane, line, eigenvectors, w, sizes, device
         )
-    mirror = not isinstance(model, ReducedModel)
+    mirror = not isinstance(model, OnAnsatz) or model.mirror
     predicted = surface_of(found, objective.source, mirror=mirror)
     error = surface_error(found, predicted)
     result = record(found, error, curvatures)
     if plot:
-        from figures.plots.slices import save_slice
+        from figures import output
+        from figures.plots.slices import draw
 
         title = f"{kind} point, {cell.source.words}"
-        save_slice(picture(found, objective, curvatures, title, kind, mirror=mirror), plot)
+        shown = picture(found, objective, curvatures, title, kind, mirror=mirror)
+        output.write(output.picture(draw, [shown]), plot)
     emit(result, as_json, terminal)
     if found.not_finite:
         click.echo(
@@ -171,7 +171,6 @@ def _affine(
     device: str,
 ) -> tuple[LossSlice, list[float] | None]:
     """The plane along directions, and theory's curvatures along them if they are eigenvectors."""
-    from landscape.cli.point import point_at
     from landscape.comparison.spectra import predict
     from landscape.slices import directions as span
     from landscape.slices.plane import loss_slice
@@ -193,7 +192,9 @@ def _affine(
             curvatures = [float(full[int(name.split()[1])]) for name in names]
     elif plane == "points":
         others = {
-            kind: point_at(cell, kind, w=w if kind == "bigram" else None, device=device)[1].params
+            kind: options.point_at(cell, kind, w=w if kind == "bigram" else None, device=device)[
+                1
+            ].params
             for kind in ("bigram", "trained")
         }
         rows, names = span.directions_to(params, others, name="unigram")

@@ -41,7 +41,6 @@ def command(
     Exits with 1 if the measurement refutes the prediction.
     """
     from landscape.cli.emit import emit
-    from landscape.cli.point import point_at
     from landscape.comparison.spectra import compare
     from landscape.config.build import objective_of
     from landscape.spectra.spectrum import hessian_spectrum
@@ -58,21 +57,20 @@ def command(
         measure={"random_weights": random_weights},
     )
     process.prepare(device)
-    model, point = point_at(cell, kind, w=w, refined=refine, device=device)
+    model, point = options.point_at(cell, kind, w=w, refined=refine, device=device)
     objective = objective_of(cell, device)
     spectrum = hessian_spectrum(model, objective, point.params)
     report = compare(model, point, spectrum, objective.source, length=objective.length)
     result = record(spectrum, report, point)
     if plot:
-        from figures.plots.spectrum import save_spectrum
+        from figures.output import picture, write
+        from figures.plots.spectrum import draw_spectrum
 
-        save_spectrum(
-            result["eigenvalues"],
-            result["predicted"],
-            zero_bound=spectrum.zero_bound,
-            title=f"{kind} point, {cell.source.words}",
-            path=plot,
+        lists, title = (
+            (result["eigenvalues"], result["predicted"]),
+            f"{kind} point, {cell.source.words}",
         )
+        write(picture(draw_spectrum, *lists, zero_bound=spectrum.zero_bound, title=title), plot)
     emit(result, as_json, _terminal)
     if report.verdict == "inconclusive":
         click.echo("Inconclusive: a predicted eigenvalue is too small for float64.", err=True)

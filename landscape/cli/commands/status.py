@@ -16,7 +16,7 @@ def command(directory: str, as_json: bool) -> int:
     from landscape.store.scan_store import ScanStore
 
     store = ScanStore(directory)
-    description, status = store.description(), store.status()
+    description, status = store.description, store.status()
     record = {
         "path": str(store.path),
         "name": description["name"],

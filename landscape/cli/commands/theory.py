@@ -110,7 +110,7 @@ def _table(result: dict[str, Any]) -> None:
 
 def _record(proof: Proof, record: ProofRecord) -> dict[str, Any]:
     """The JSON contract of the command for one theorem."""
-    from theory.export.text import located
+    from theory.export.notation import located
 
     steps = [
         {**_step(step), "accepted": outcome.accepted, "reason": outcome.reason}
@@ -132,8 +132,7 @@ def _record(proof: Proof, record: ProofRecord) -> dict[str, Any]:
 
 def _step(step: Step, words: str = "") -> dict[str, Any]:
     """A step as plain data, its equation in full."""
-    from theory.export.notation import kind
-    from theory.export.text import equation, where
+    from theory.export.notation import equation, kind, where
 
     return {
         "kind": kind(step),
@@ -171,7 +170,7 @@ def _terminal(proof: Proof, result: dict[str, Any]) -> None:
 
 def _paragraph(start: str, step: dict[str, Any], made: Step) -> list[str]:
     """The claim of a step, and under it what is checked."""
-    from theory.export.text import equation, where
+    from theory.export.notation import equation, where
 
     place = where(made, step["claim"])
     lines = _wrapped(f"{step['claim']}, {place}" if place else step["claim"], start)

@@ -43,14 +43,14 @@ def command(
     from landscape.cli.emit import emit
     from landscape.cli.progress import TrainingProgress
     from landscape.config.build import (
-        descent_of,
         initial_of,
         model_of,
+        recipe_of,
         seeds_of,
         training_objective_of,
     )
     from landscape.sources import REFERENCES
-    from landscape.training.loop import train
+    from landscape.training.loop import train_together
 
     if data == "exact" and (batch is not None or evaluate_every is not None):
         raise click.UsageError("--batch and --evaluate-every belong to --data sampled")
@@ -75,10 +75,10 @@ def command(
     model = model_of(cell, device)
     objective = training_objective_of(cell, device)
     with TrainingProgress() as progress:
-        trajectory = train(
+        (trajectory,) = train_together(
             model,
-            objective,
-            **descent_of(cell),
+            [objective],
+            recipe_of(cell),
             seeds=seeds_of(cell),
             initial=initial_of(cell, model),
             progress=progress.step,
@@ -107,17 +107,19 @@ def command(
 
         record["checkpoints"] = plain_dataset(trajectory.checkpoints.to_xarray())
     if plot:
-        from figures.plots.training import save_training
+        from figures.output import picture, write
+        from figures.plots.training import draw_training
 
-        save_training(
+        figure = picture(
+            draw_training,
             trajectory.loss,
             times=trajectory.times,
             unigram_loss=trajectory.unigram_loss,
             bigram_loss=trajectory.bigram_loss,
             escape_steps=trajectory.escape_steps,
             title=f"{cell.source.words}, {cell.model.tying}",
-            path=plot,
         )
+        write(figure, plot)
     emit(record, as_json, _terminal)
     if not math.isfinite(trajectory.loss[0, -1]):
         click.echo("The run diverged: its loss is not finite. Try a smaller --lr.", err=True)

@@ -36,7 +36,6 @@ def print_findings(findings: Sequence[Finding]) -> None:
     from rich.table import Table
 
     from landscape.cli.emit import console as terminal
-    from landscape.scanning.presets.page import measured
 
     console = terminal(width=None if sys.stdout.isatty() else 110)
     table = Table(title="Published and measured", title_justify="left", box=SIMPLE_HEAD)
@@ -49,7 +48,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
             e.what,
             "-" if e.published is None else f"{e.published:g}",
             expected,
-            measured(finding).replace("±", "+-"),
+            finding.words.replace("±", "+-"),
             str(finding.seeds),
             f"{COLOURS[finding.verdict]}{finding.verdict}",
         )

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from landscape.comparison.checks import Claim
-from landscape.comparison.theorems.subject import Subject
+from landscape.comparison.checks import Check
+from landscape.comparison.theorems.subject import Subject, claims_of
 from landscape.models import SingleLayer
 from landscape.objectives.exact import ExactLoss
-from theory.attention.derivatives import attention_derivatives
+from theory.attention.loss import attention_derivatives
 from theory.attention.spectra import attention_bigram_spectrum, unigram_curvatures
 from theory.spectra.reduced import ansatz_bigram
 
@@ -39,7 +39,8 @@ QUOTIENT = 1e-9
 the loss over STEP."""
 
 
-def attention_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("attention-reduced")
+def attention_claims(subject: Subject) -> Iterator[Check]:
     """Loss and gradient at a point, the curvature at the unigram, the spectrum at the bigram."""
     p, q = subject.chances
     model = SingleLayer(width=WIDTH, length=LENGTH)
@@ -50,13 +51,13 @@ def attention_claims(subject: Subject) -> Iterator[Claim]:
 
     known = attention_derivatives(p, q, POINT, length=LENGTH)
     at = torch.tensor(POINT, dtype=torch.float64)
-    yield Claim("loss", "the loss at a point", known.loss, loss(at).item(), TOLERANCE)
+    yield Check.of("loss", "the loss at a point", known.loss, loss(at).item(), TOLERANCE)
     slope = torch.func.jacrev(loss)(at).numpy()
     error = float(np.abs(known.gradient - slope).max())
-    yield Claim("gradient", "the largest error of its gradient", 0.0, error, TOLERANCE)
+    yield Check.of("gradient", "the largest error of its gradient", 0.0, error, TOLERANCE)
     bend = torch.func.hessian(loss)(at).numpy()
     error = float(np.abs(known.hessian - bend).max())
-    yield Claim("hessian", "the largest error of its Hessian", 0.0, error, 10 * TOLERANCE)
+    yield Check.of("hessian", "the largest error of its Hessian", 0.0, error, 10 * TOLERANCE)
     _, w, a, _ = POINT
     odds = math.log(float(p) / float(q))
     for side, curvature in zip((1, -1), unigram_curvatures(p, q, w, a, LENGTH), strict=True):
@@ -67,7 +68,7 @@ def attention_claims(subject: Subject) -> Iterator[Claim]:
             at_zero = torch.tensor([0.0, w, a, odds], dtype=torch.float64)
             quotients.append(2 * (loss(near) - loss(at_zero)).item() / (k * STEP))
         found = 4 * quotients[0] - 6 * quotients[1] + 4 * quotients[2] - quotients[3]
-        yield Claim(
+        yield Check.of(
             "unigram-plus" if side > 0 else "unigram-minus",
             f"the curvature in e at the unigram, w = {w:g}, a = {a:g}, from {name}",
             curvature,
@@ -83,7 +84,7 @@ def attention_claims(subject: Subject) -> Iterator[Claim]:
     bend = torch.func.hessian(loss)(at)
     error = float(np.abs(spectrum.full() - torch.linalg.eigvalsh(bend).numpy()).max())
     size = max(1.0, float(spectrum.eigenvalues.max())) * max(1.0, e**2)
-    yield Claim(
+    yield Check.of(
         "bigram",
         "at the bigram, a = 0: three positive eigenvalues and one zero, largest error",
         0.0,

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import mpmath
 import torch
 
-from landscape.comparison.checks import Claim
+from landscape.comparison.checks import Check
 from landscape.comparison.spectra import entropies
-from landscape.comparison.theorems.subject import Subject
+from landscape.comparison.theorems.subject import Subject, claims_of
 from landscape.models import ReducedModel
 from landscape.models.ansatz import ansatz, best_bias
 from landscape.points.bigram import log_ratio
@@ -28,7 +28,8 @@ EPS = 2.0**-52
 EDGE = -math.sqrt(0.5)
 
 
-def degenerate_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("degenerate-lines")
+def degenerate_claims(subject: Subject) -> Iterator[Check]:
     """The loss over its leading term, extrapolated to the degenerate line."""
     if subject.binary.degenerate:
         yield _ratio(subject, "p+q=1", 0.0)
@@ -38,10 +39,10 @@ def degenerate_claims(subject: Subject) -> Iterator[Claim]:
     H_u, _ = entropies(*subject.chances)
     flat = max(abs(_loss(subject, e, EDGE) - H_u) for e in (0.2, 0.5, 1.0))
     claim = "along w = -1/sqrt2 the loss at the best bias is H_u, largest error"
-    yield Claim("flat", claim, 0.0, flat, 1e-14)
+    yield Check.of("flat", claim, 0.0, flat, 1e-14)
     e = 0.3 * _scale(subject)  # so that the gap stays far below s*, where the loss turns
     below, above = (_loss(subject, e, EDGE + v) - H_u for v in (-0.1, 0.1))
-    yield Claim(
+    yield Check.of(
         "signs",
         "beside w = -1/sqrt2 the loss is lower on one side and higher on the other",
         -1,
@@ -50,7 +51,7 @@ def degenerate_claims(subject: Subject) -> Iterator[Claim]:
     )
 
 
-def _ratio(subject: Subject, line: str, w: float | None) -> Claim:
+def _ratio(subject: Subject, line: str, w: float | None) -> Check:
     """The loss over the leading term on a line, at distance 0 by the cubic through four points."""
     H_u, _ = entropies(*subject.chances)
     names = [symbols.p, symbols.q, symbols.e, symbols.w, symbols.tau, offset]
@@ -70,7 +71,7 @@ def _ratio(subject: Subject, line: str, w: float | None) -> Claim:
     value = 4 * ratios[0] - 6 * ratios[1] + 4 * ratios[2] - ratios[3]
     # 24 h^4 of the cubic, times a derivative of order 100; 15 roundings of a loss over the term
     tolerance = 24 * STEP**4 * 100 + (30 * EPS / least if least else math.inf)
-    return Claim(
+    return Check.of(
         f"order-{line}",
         f"on the line {line} the loss over its leading term tends to 1"
         if line != "both"

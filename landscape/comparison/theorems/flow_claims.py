@@ -8,9 +8,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from landscape.comparison.checks import Claim, NotApplicable
+from landscape.comparison.checks import Check, NotApplicable
 from landscape.comparison.reduced_model import ReducedFlow, allowed_drift, closed, reduced_flow
-from landscape.comparison.theorems.subject import Subject
+from landscape.comparison.theorems.subject import Subject, claims_of
 from theory.reduced.basins import basin, separatrix
 
 __all__ = ["basin_claims", "energy_claims", "field_claims", "separatrix_claims"]
@@ -31,7 +31,8 @@ def _flows(p: Decimal, q: Decimal) -> tuple[ReducedFlow, ...]:
     return tuple(reduced_flow(p, q, e, w, time=LONGEST) for e, w in STARTS)
 
 
-def field_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("gradient-flow")
+def field_claims(subject: Subject) -> Iterator[Check]:
     """The loss falls and the gap nears s* at every step, and no flow crosses e = 0 or w = 0."""
     p, q = subject.chances
     star = float(closed("star", 1)(float(p), float(q)))
@@ -46,22 +47,24 @@ def field_claims(subject: Subject) -> Iterator[Claim]:
         away = max(away, float(np.diff(np.abs(gap - star)).max(initial=0.0)))
         crossed += int((points[:, 0] * e_sign < 0).any() or (points[:, 1] * w_sign < 0).any())
     # what a step of the integrator may be wrong by, and a loss of order 1 by rounding
-    yield Claim("loss", "the largest rise of the loss in a step", 0.0, rise, 1e-12)
-    yield Claim("gap", "the largest step of s away from s*", 0.0, away, 1e-9)
-    yield Claim("axes", "flows that crossed e = 0 or w = 0", 0, crossed)
+    yield Check.of("loss", "the largest rise of the loss in a step", 0.0, rise, 1e-12)
+    yield Check.of("gap", "the largest step of s away from s*", 0.0, away, 1e-9)
+    yield Check.of("axes", "flows that crossed e = 0 or w = 0", 0, crossed)
 
 
-def energy_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("conserved-energy")
+def energy_claims(subject: Subject) -> Iterator[Check]:
     """The energy at every step of the integrated flows."""
     p, q = subject.chances
     drifts = [flow.energy_drift for flow in _flows(p, q)]
     worst = max(drift for drift in drifts if drift is not None)  # none at w = 0, which is not there
     allowed = min(allowed_drift(e, w) for e, w in STARTS)
     claim = f"the largest drift of the energy along {len(STARTS)} flows"
-    yield Claim("drift", claim, 0.0, worst, allowed)
+    yield Check.of("drift", claim, 0.0, worst, allowed)
 
 
-def separatrix_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("separatrix")
+def separatrix_claims(subject: Subject) -> Iterator[Check]:
     """e_sep at one w, beside a bisection with the integrator for where flows turn."""
     p, q = subject.chances
     if subject.binary.degenerate:
@@ -75,19 +78,20 @@ def separatrix_claims(subject: Subject) -> Iterator[Claim]:
         middle = (inner + outer) / 2
         found = reduced_flow(p, q, middle, w, time=LONGEST).basin
         if found is None:
-            yield Claim(
+            yield Check.of(
                 "bisection", f"e_sep({w:g})", known, None, undecided="a flow did not settle"
             )
             return
         inner, outer = (middle, outer) if found == inside else (inner, middle)
-    yield Claim("bisection", f"e_sep({w:g})", known, (inner + outer) / 2, BISECTION)
+    yield Check.of("bisection", f"e_sep({w:g})", known, (inner + outer) / 2, BISECTION)
 
 
-def basin_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("basins")
+def basin_claims(subject: Subject) -> Iterator[Check]:
     """Where theory says that flows end, beside where they ended."""
     p, q = subject.chances
     for number, ((e, w), found) in enumerate(zip(STARTS, _flows(p, q), strict=True)):
-        yield Claim(
+        yield Check.of(
             f"end-{number + 1}",
             f"where the flow from (e, w) = ({e:g}, {w:g}) ends",
             basin(p, q, e, w),

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, cast
 
 from torch import Tensor, nn
 
-from landscape.comparison.checks import WORST, Check, Verdict
+from landscape.comparison.checks import ORDER, Check, Verdict, worst
 from landscape.comparison.theorems.verification import Verification, at_zero, verify
+from landscape.comparison.unigram_law import arrays_of
 from landscape.models import SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.objectives.exact import ExactLoss
 from landscape.sources import BinaryMarkov
-from theory.certificates.unigram import PlaneCertificate, certify_plane
+from theory.certificates.plane import PlaneCertificate, certify_plane
 from theory.spectra.universal_law import Tying
-from theory.statements.registry import THEOREM_IDS
 
 if TYPE_CHECKING:
     import xarray
@@ -56,8 +56,7 @@ class PlaneVerification:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict of any point."""
-        found = {point.verdict for point in self.points}
-        return next((verdict for verdict in WORST if verdict in found), "not-applicable")
+        return worst(point.verdict for point in self.points)
 
     def summary(self) -> tuple[GridSummary, ...]:
         """Each theorem's checks, counted over the points.
@@ -90,9 +89,9 @@ def _summarise(checks: Sequence[Check]) -> GridSummary:
         id=checks[0].id,
         claim=checks[0].claim,
         source=checks[0].source,
-        counts={verdict: verdicts.count(verdict) for verdict in WORST if verdict in verdicts},
+        counts={verdict: verdicts.count(verdict) for verdict in ORDER if verdict in verdicts},
         largest_error=max(errors) if errors else None,
-        verdict=next(verdict for verdict in WORST if verdict in verdicts),
+        verdict=worst(verdicts),
     )
 
 
@@ -118,7 +117,7 @@ def verify_plane(
     *,
     free: Mapping[str, Tensor] | None = None,
     w: float | None = None,
-    theorems: tuple[str, ...] = THEOREM_IDS,
+    theorems: Sequence[str] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> PlaneVerification:
     """`verify` at every pair of p and q.
@@ -153,6 +152,5 @@ def _certificate(
     if not isinstance(model, SingleLayer) or not (p[0] < p[-1] and q[0] < q[-1]):
         return None
     params = at_zero(model, free) if w is None else ansatz(model, 0.0, w, 0.0)
-    weights = {name: value.double().cpu().numpy() for name, value in params.items()}
-    weights["positions"] = weights["positions"][:length]
+    weights = arrays_of(params, length)
     return certify_plane(weights, cast(Tying, model.tying), ((p[0], p[-1]), (q[0], q[-1])))

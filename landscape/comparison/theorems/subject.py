@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -10,18 +10,20 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from landscape.comparison.checks import NotApplicable, Report
+from landscape.comparison.checks import Check, NotApplicable, Report
 from landscape.comparison.spectra import compare
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
+from landscape.models.protocols import OnAnsatz
 from landscape.objectives.exact import ExactLoss
 from landscape.points.bigram import bigram_point
 from landscape.points.critical_point import CriticalPoint
 from landscape.points.unigram import unigram_point
 from landscape.sources import BinaryMarkov
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
+from theory.statements.registry import theorem
 
-__all__ = ["Subject"]
+__all__ = ["CLAIMS", "Subject", "claims_of"]
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,35 @@ class Subject:
     w: float | None = None
 
     @property
+    def chain(self) -> BinaryMarkov | None:
+        """The source, if it is the binary chain."""
+        source = self.objective.source
+        return source if isinstance(source, BinaryMarkov) else None
+
+    @property
+    def on_ansatz(self) -> nn.Module | None:
+        """The model, if (e, w, b) are coordinates of its landscape, as of the paper's models."""
+        return self.model if isinstance(self.model, OnAnsatz) else None
+
+    @property
+    def layer(self) -> SingleLayer | None:
+        """The model, if it is the paper's transformer."""
+        return self.model if isinstance(self.model, SingleLayer) else None
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether the model is the reduced one."""
+        return isinstance(self.model, OnAnsatz) and not self.model.mirror
+
+    @property
     def binary(self) -> BinaryMarkov:
         """The binary chain of the loss.
 
         Raises NotApplicable for another source.
         """
-        if not isinstance(self.objective.source, BinaryMarkov):
+        if self.chain is None:
             raise NotApplicable("it is about the binary first-order chain: give --p and --q")
-        return self.objective.source
+        return self.chain
 
     @property
     def chances(self) -> tuple[Decimal, Decimal]:
@@ -58,17 +81,17 @@ class Subject:
 
         Raises NotApplicable for another model.
         """
-        if not isinstance(self.model, SingleLayer):
+        if self.layer is None:
+            name = type(self.model).__name__
             raise NotApplicable(
-                f"it is about the single-layer transformer, and the model is "
-                f"{type(self.model).__name__}"
+                f"it is about the single-layer transformer, and the model is {name}"
             )
-        return self.model
+        return self.layer
 
     @cached_property
     def reduced(self) -> Subject:
         """The reduced model on the same chain: most theorems of the plane are about it."""
-        if isinstance(self.model, ReducedModel):
+        if self.is_reduced:
             return self
         short = ExactLoss(self.objective.source, 1)
         w = torch.tensor(self.w or 0.0, dtype=torch.float64)
@@ -79,9 +102,9 @@ class Subject:
         """The unigram point at the free weights, or at the ansatz's."""
         free: Mapping[str, Tensor] = self.free
         if self.w is not None:
-            if not isinstance(self.model, (SingleLayer, ReducedModel)):
+            if self.on_ansatz is None:
                 raise ValueError(f"w={self.w} belongs to the rank-one ansatz; leave it out")
-            free = ansatz(self.model, 0.0, self.w, 0.0)
+            free = ansatz(self.on_ansatz, 0.0, self.w, 0.0)
         return unigram_point(self.model, self.objective, free=free)
 
     @cached_property
@@ -107,7 +130,7 @@ class Subject:
         Raises NotApplicable for models without the rank-one ansatz.
         """
         self.binary  # noqa: B018  # raises for another source
-        if not isinstance(self.model, (SingleLayer, ReducedModel)):
+        if self.on_ansatz is None:
             raise NotApplicable(
                 f"{type(self.model).__name__} has no bigram point in closed form: train and refine "
                 f"one with `landscape spectrum --at bigram`"
@@ -124,3 +147,26 @@ class Subject:
     def bigram_report(self) -> Report:
         """What theory says of them."""
         return compare(self.model, self.bigram, self.bigram_spectrum, self.objective.source)
+
+
+Claims = Callable[[Subject], Iterator[Check]]
+
+CLAIMS: dict[str, Claims] = {}
+"""By a theorem's id, the function that holds its consequences to measurements."""
+
+
+def claims_of(name: str) -> Callable[[Claims], Claims]:
+    """Name the theorem whose consequences the decorated function measures.
+
+    The function is given a `Subject` and yields a `Check` for each consequence, its `id` a word;
+    it raises `NotApplicable` where a hypothesis on the model or the source fails.
+
+    Raises ValueError for the id of no theorem, naming the nearest.
+    """
+    theorem(name)
+
+    def add(claims: Claims) -> Claims:
+        CLAIMS[name] = claims
+        return claims
+
+    return add

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from landscape.comparison.checks import Claim, NotApplicable, Report
-from landscape.comparison.spectra import SPECTRUM_TOLERANCE
-from landscape.comparison.theorems.subject import Subject
-from landscape.comparison.unigram_law import source_numbers
-from landscape.models import ReducedModel, SingleLayer
+from landscape.comparison.checks import MEASURED_INPUTS, Check, NotApplicable, Report
+from landscape.comparison.spectra import SPECTRUM_TOLERANCE, TOO_SMALL
+from landscape.comparison.theorems.subject import Subject, claims_of
+from landscape.comparison.unigram_law import arrays_of, source_numbers
 from landscape.models.protocols import Readable
 from landscape.models.representation import representation
-from landscape.sources import BinaryMarkov
-from landscape.spectra.spectrum import Spectrum
 from theory.certificates.unigram import certify_unigram
-from theory.reduced.critical_points import classify
-from theory.reduced.kink import one_sided_curvatures
-from theory.spectra import first_lag_criterion, single_layer_representation
-from theory.spectra.states import contrasts
+from theory.reduced.critical_points import classify, one_sided_curvatures
+from theory.spectra.states import contrasts, first_lag_criterion
 from theory.spectra.universal_law import Tying
+from theory.transformer.representation import single_layer_representation
 
 __all__ = [
     "condition_claims",
@@ -41,15 +38,16 @@ STEP = 2.0**-10
 """Of that extrapolation."""
 
 
-def reduced_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("tied-unigram")
+def reduced_claims(subject: Subject) -> Iterator[Check]:
     """The Hessian of the reduced model at (0, w, ln(p/q)), and what the point is called."""
     p, q = subject.chances
     reduced = subject.reduced
     report = reduced.unigram_report
-    yield from spectrum_claims(report, reduced.unigram_spectrum, exact=True)
+    yield from spectrum_claims(report)
     w = reduced.unigram.params["feedforward"].item()
     signs = reduced.unigram_spectrum.inertia
-    yield Claim(
+    yield Check.of(
         "classification",
         f"at w = {w:g} the unigram point is what the sign of (p+q-1)(1+2w|w|) says",
         classify(p, q, w),
@@ -58,7 +56,8 @@ def reduced_claims(subject: Subject) -> Iterator[Claim]:
     )
 
 
-def universal_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("universal-law")
+def universal_claims(subject: Subject) -> Iterator[Check]:
     """The whole spectrum of the chosen model at its unigram point, by the universal law."""
     report = subject.unigram_report
     refuse_kink(subject)
@@ -69,34 +68,34 @@ def universal_claims(subject: Subject) -> Iterator[Claim]:
             if reason
             else "it is about a Readable model with a softmax or one logit, on a stationary source"
         )
-    exact = isinstance(subject.model, (SingleLayer, ReducedModel))
-    yield from spectrum_claims(report, subject.unigram_spectrum, exact=exact)
+    yield from spectrum_claims(report, "" if subject.on_ansatz is not None else MEASURED_INPUTS)
 
 
-def condition_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("tied-condition")
+def condition_claims(subject: Subject) -> Iterator[Check]:
     """The signs of the tied block at the model's own weights, certified in ball arithmetic."""
     yield from _certified(subject, "tied")
 
 
-def untied_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("untied-unigram")
+def untied_claims(subject: Subject) -> Iterator[Check]:
     """The signs of the untied block."""
     yield from _certified(subject, "untied")
 
 
-def _certified(subject: Subject, tying: Tying) -> Iterator[Claim]:
+def _certified(subject: Subject, tying: Tying) -> Iterator[Check]:
     model = subject.single_layer
     p, q = subject.chances
     if model.tying != tying:
         raise NotApplicable(f"it is about {tying} embeddings, and the model is {model.tying}")
     refuse_kink(subject)
     spectrum = subject.unigram_spectrum
-    weights = {name: value.double().cpu().numpy() for name, value in subject.unigram.params.items()}
-    weights["positions"] = weights["positions"][: subject.objective.length]
+    weights = arrays_of(subject.unigram.params, subject.objective.length)
     found = certify_unigram(weights, p=p, q=q, tying=tying)
     if found.status == "not-applicable":
         raise NotApplicable(found.reason)
     if found.status == "undecided":
-        yield Claim(
+        yield Check.of(
             "inertia",
             "the signs of the block at the model's own weights",
             None,
@@ -108,7 +107,7 @@ def _certified(subject: Subject, tying: Tying) -> Iterator[Claim]:
         raise NotApplicable("p + q = 1: unigram and bigram are one, see degenerate-lines")
     measured = word_of(spectrum.inertia)
     agree = found.word == measured
-    yield Claim(
+    yield Check.of(
         "classification",
         "the unigram point at the model's own weights is what the certified signs say",
         found.word,
@@ -118,7 +117,8 @@ def _certified(subject: Subject, tying: Tying) -> Iterator[Claim]:
     )
 
 
-def kink_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("relu-kink")
+def kink_claims(subject: Subject) -> Iterator[Check]:
     """One-sided curvatures of the ansatz at e = 0 across its relu kink."""
     model = subject.single_layer
     p, q = subject.chances
@@ -136,11 +136,12 @@ def kink_claims(subject: Subject) -> Iterator[Claim]:
     low, high = sorted(one_sided_curvatures(float(p), float(q), w))
     found = sorted([sides[0].minus, sides[0].plus])
     place = f"at w = {w:g}, along alpha"
-    yield Claim("lower", f"the lower one-sided curvature {place}", low, found[0], size)
-    yield Claim("upper", f"the higher one-sided curvature {place}", high, found[1], size)
+    yield Check.of("lower", f"the lower one-sided curvature {place}", low, found[0], size)
+    yield Check.of("upper", f"the higher one-sided curvature {place}", high, found[1], size)
 
 
-def states_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("s-states")
+def states_claims(subject: Subject) -> Iterator[Check]:
     """The word of the S-state criterion beside the signs at the model's own unigram point."""
     source = subject.objective.source
     numbers = source_numbers(source, subject.objective.length)
@@ -150,37 +151,31 @@ def states_claims(subject: Subject) -> Iterator[Claim]:
     C_1 = np.asarray(numbers.covariance[1])
     Q = contrasts(source.states)
     least = float(np.abs(np.linalg.eigvalsh(Q.T @ (C_1 + C_1.T) @ Q / 2)).min())
-    if isinstance(source, BinaryMarkov):
-        word = classify(source.p, source.q, 0.0)
-    else:
-        word = first_lag_criterion(C_1)
+    word = first_lag_criterion(C_1) if subject.chain is None else classify(*subject.chances, 0.0)
     if word in ("degenerate", "undecided") and least <= 4 * EPS:
         raise NotApplicable("an eigenvalue of M is 0 to round-off, where the criterion is silent")
     negative, _, positive = subject.unigram_spectrum.inertia
     rises = positive == (source.states - 1) * (1 + width)
     measured = "saddle" if negative else "local minimum" if rises else "undecided"
     agree = word == measured or least > SPECTRUM_TOLERANCE
-    yield Claim(
+    yield Check.of(
         "criterion",
         "the sign of M = sym C_1 names the unigram point, as J = I and the z_n are equal",
         word,
         measured,
-        exact=isinstance(subject.model, SingleLayer),
-        undecided="" if agree else "an eigenvalue is too small for float64",
-    )
+        undecided="" if agree else TOO_SMALL,
+    ).beyond("" if subject.on_ansatz is not None else MEASURED_INPUTS)
 
 
 def _width_where_identity(subject: Subject) -> int:
     """d of a tied network with J = I and equal z_n; NotApplicable for any other."""
     model, params, length = subject.model, subject.unigram.params, subject.objective.length
     refuse_kink(subject)
-    if subject.unigram_report.predicted is None or isinstance(model, ReducedModel):
+    if subject.unigram_report.predicted is None or subject.is_reduced:
         raise NotApplicable("it is about a network to which the universal law applies")
-    if isinstance(model, SingleLayer):
-        weights = {name: value.double().cpu().numpy() for name, value in params.items()}
-        weights["positions"] = weights["positions"][:length]
-        tied = model.tying == "tied"
-        z, J = single_layer_representation(weights)
+    if subject.layer is not None:
+        tied = subject.layer.tying == "tied"
+        z, J = single_layer_representation(arrays_of(params, length))
     else:
         assert isinstance(model, Readable)  # or there would be no prediction
         tied = model.readout_name == model.embedding_name
@@ -197,26 +192,16 @@ def _width_where_identity(subject: Subject) -> int:
     return int(z.shape[1])
 
 
-def spectrum_claims(report: Report, spectrum: Spectrum, *, exact: bool) -> Iterator[Claim]:
+def spectrum_claims(report: Report, beyond: str = "") -> Iterator[Check]:
     """Loss, gradient, eigenvalues and their signs, from a comparison already made."""
-    predicted, error = report.predicted, report.max_error
-    assert predicted is not None and error is not None
-    texts = {"spectrum": "the largest error of an eigenvalue"}
+    assert report.predicted is not None
+    texts = {
+        "spectrum": "the largest error of an eigenvalue",
+        "inertia": "numbers of negative, zero and positive eigenvalues",
+    }
     for check in report.checks:
-        if check.id in ("loss", "gradient", "spectrum"):
-            yield Claim(
-                check.id, texts.get(check.id, check.claim), check.predicted, check.measured,
-                check.tolerance, exact, undecided=check.note,
-            )  # fmt: skip
-    small = next(c.verdict for c in report.checks if c.id == "inertia") == "inconclusive"
-    yield Claim(
-        "inertia",
-        "numbers of negative, zero and positive eigenvalues",
-        list(predicted.inertia),
-        list(spectrum.inertia),
-        exact=exact,
-        undecided="an eigenvalue is too small for float64" if small else "",
-    )
+        if check.id in ("loss", "gradient", *texts):
+            yield replace(check, claim=texts.get(check.id, check.claim)).beyond(beyond)
 
 
 def refuse_kink(subject: Subject) -> None:
@@ -246,4 +231,4 @@ def _too_small(report: Report) -> str:
         return ""
     size = float(np.abs(predicted.eigenvalues).max(initial=1.0))
     least = float(np.abs(predicted.eigenvalues).min(initial=math.inf))
-    return "an eigenvalue is too small for float64" if least < SPECTRUM_TOLERANCE * size else ""
+    return TOO_SMALL if least < SPECTRUM_TOLERANCE * size else ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from landscape.comparison.checks import Claim, NotApplicable
-from landscape.comparison.theorems.subject import Subject
-from landscape.models import ReducedModel, SingleLayer
+from landscape.comparison.checks import Check, NotApplicable
+from landscape.comparison.theorems.subject import Subject, claims_of
+from landscape.models import ReducedModel
 from landscape.models.ansatz import ansatz
 from landscape.models.parameters import Coordinates
 from landscape.objectives.exact import ExactLoss
@@ -29,26 +29,27 @@ STARTS, STEPS = 16, 60
 CORNERS = 61
 
 
-def valley_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("valley")
+def valley_claims(subject: Subject) -> Iterator[Check]:
     """The path of `valley_path`, from the chosen model's unigram point to its bigram."""
-    model, _ = subject.model, subject.binary
-    if not isinstance(model, (SingleLayer, ReducedModel)):
-        raise NotApplicable(
-            f"the path is through the rank-one ansatz, and the model is {type(model).__name__}"
-        )
-    path = valley_path(model, subject.objective, subject.unigram, points=CORNERS)
+    subject.binary  # noqa: B018  # raises for another source
+    if subject.on_ansatz is None:
+        name = type(subject.model).__name__
+        raise NotApplicable(f"the path is through the rank-one ansatz, and the model is {name}")
+    path = valley_path(subject.on_ansatz, subject.objective, subject.unigram, points=CORNERS)
     tolerance = LOSS_TOLERANCE
-    yield Claim(
+    yield Check.of(
         "barrier", "the highest loss on the path less H_u", 0.0, max(path.barrier, 0.0), tolerance
     )
-    yield Claim("descent", "the largest rise on the descent", 0.0, path.largest_rise, tolerance)
-    yield Claim(
+    yield Check.of("descent", "the largest rise on the descent", 0.0, path.largest_rise, tolerance)
+    yield Check.of(
         "end", "the path ends at H_b", path.bigram_loss, float(path.loss[-1]), 10 * tolerance
     )
-    yield Claim("faults", "corners and pieces of the path at fault", 0, len(path.faults()))
+    yield Check.of("faults", "corners and pieces of the path at fault", 0, len(path.faults()))
 
 
-def escape_claims(subject: Subject) -> Iterator[Claim]:
+@claims_of("escape-radius")
+def escape_claims(subject: Subject) -> Iterator[Check]:
     """A witness just beyond the radius, and descent that finds none just within."""
     p, q = subject.chances
     reduced = subject.reduced
@@ -63,7 +64,7 @@ def escape_claims(subject: Subject) -> Iterator[Claim]:
     axes = Coordinates.of(origin.params)
     there = axes.vector(ansatz(ReducedModel(), e, at_w, b)) - axes.vector(origin.params)
     distance = there.norm().item()
-    yield Claim(
+    yield Check.of(
         "witness",
         f"a point at most {radius + BEYOND:.4g} from (0, {w:g}, ln(p/q)) has a lower loss",
         "lower",
@@ -75,13 +76,13 @@ def escape_claims(subject: Subject) -> Iterator[Claim]:
     yield from _full(subject)
 
 
-def _none_within(reduced: Subject, radius: float) -> Claim:
+def _none_within(reduced: Subject, radius: float) -> Check:
     """Descent in a ball around the reduced unigram point."""
     descent = BallDescent(
         reduced.model, reduced.objective, reduced.unigram, starts=STARTS, steps=STEPS, seed=0
     )
     found = descent(radius, MARGIN)
-    return Claim(
+    return Check.of(
         "within",
         f"descent from {STARTS} starts finds no lower loss within {radius:.4g}",
         "none",
@@ -89,11 +90,11 @@ def _none_within(reduced: Subject, radius: float) -> Claim:
     )
 
 
-def _full(subject: Subject) -> Iterator[Claim]:
+def _full(subject: Subject) -> Iterator[Check]:
     """A lower loss of the transformer at a distance just above sqrt2 from W = 0, p_n = 0."""
-    model = subject.model
+    model = subject.layer
     p, q = (float(x) for x in subject.chances)
-    if not isinstance(model, SingleLayer) or model.tying != "tied" or p + q < 1:
+    if model is None or model.tying != "tied" or p + q < 1:
         return
     bound = full_model_bound() + BEYOND
     zeros = {name: 0 * value.detach() for name, value in model.named_parameters()}
@@ -111,7 +112,7 @@ def _full(subject: Subject) -> Iterator[Claim]:
         far = (axes.vector(moved) - axes.vector(origin.params)).norm().item()
         if drop > least:
             least, nearest = drop, far
-    yield Claim(
+    yield Check.of(
         "transformer",
         f"the transformer has a lower loss within {bound:.4g} of W = 0, p_n = 0",
         "lower",

@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from landscape.comparison.checks import WORST, Check, Claim, NotApplicable, Verdict, judge
-from landscape.comparison.theorems.subject import Subject
+from landscape.comparison import theorems as room
+from landscape.comparison.checks import Check, NotApplicable, Verdict, worst
+from landscape.comparison.theorems.subject import CLAIMS, Subject
 from landscape.objectives.exact import ExactLoss
-from landscape.sources import BinaryMarkov
 from theory.proving.theorem import Theorem
 from theory.statements.records import proof_record
-from theory.statements.registry import THEOREM_IDS, theorem
+from theory.statements.registry import registered, theorem
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["CLAIMS", "Verification", "verify"]
-
-Claims = Callable[[Subject], Iterator[Claim]]
-
-CLAIMS: dict[str, str] = {
-    "entropies": "chain_claims.entropy_claims",
-    "global-minimum": "bigram_claims.minimum_claims",
-    "critical-points": "bigram_claims.critical_point_claims",
-    "best-bias": "bigram_claims.bias_claims",
-    "bigram-spectrum": "bigram_claims.reduced_bigram_claims",
-    "full-bigram": "bigram_claims.full_bigram_claims",
-    "tied-unigram": "unigram_claims.reduced_claims",
-    "tied-condition": "unigram_claims.condition_claims",
-    "untied-unigram": "unigram_claims.untied_claims",
-    "relu-kink": "unigram_claims.kink_claims",
-    "universal-law": "unigram_claims.universal_claims",
-    "s-states": "unigram_claims.states_claims",
-    "memory": "chain_claims.memory_claims",
-    "gradient-flow": "flow_claims.field_claims",
-    "conserved-energy": "flow_claims.energy_claims",
-    "separatrix": "flow_claims.separatrix_claims",
-    "basins": "flow_claims.basin_claims",
-    "valley": "valley_claims.valley_claims",
-    "escape-radius": "valley_claims.escape_claims",
-    "attention-reduced": "attention_claims.attention_claims",
-    "degenerate-lines": "degenerate_claims.degenerate_claims",
-}
-"""Which function of this folder measures a theorem's consequences."""
+__all__ = ["Verification", "measured", "verify"]
 
 
 @dataclass(frozen=True)
@@ -69,8 +44,7 @@ class Verification:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict of a check that applies; "not-applicable" where none does."""
-        found = {check.verdict for check in self.checks} - {"not-applicable"}
-        return next((verdict for verdict in WORST if verdict in found), "not-applicable")
+        return worst(c.verdict for c in self.checks if c.verdict != "not-applicable")
 
     def to_xarray(self) -> xarray.Dataset:
         """The verdicts, with the checks as JSON."""
@@ -96,7 +70,7 @@ def verify(
     *,
     free: Mapping[str, Tensor] | None = None,
     w: float | None = None,
-    theorems: tuple[str, ...] = THEOREM_IDS,
+    theorems: Sequence[str] | None = None,
 ) -> Verification:
     """Check every theorem about a model and a source: proof, prediction, measurement, verdict.
 
@@ -110,7 +84,7 @@ def verify(
         objective: the exact loss.
         free: the weights that are free at the critical points, by name; zeros by default.
         w: the coordinate of the rank-one ansatz whose weights the unigram point takes instead.
-        theorems: ids of `theory.statements.registry`, all by default.
+        theorems: ids, those of all `theory.theorems` by default.
 
     Raises:
         ValueError: for an unknown theorem, or a w given for a model without the ansatz.
@@ -121,16 +95,16 @@ def verify(
     >>> found.verdict, found.checks[-1].measured
     ('proved', 'local minimum')
     """
-    subject = Subject(model, objective, at_zero(model, free), w)
-    source = objective.source
-    binary = source if isinstance(source, BinaryMarkov) else None
-    checks = tuple(check for name in theorems for check in _checks(theorem(name), subject))
+    subject, names = Subject(model, objective, at_zero(model, free), w), theorems
+    if names is None:
+        names = registered()
+    chain = subject.chain
     return Verification(
-        p=None if binary is None else binary.p,
-        q=None if binary is None else binary.q,
-        source=type(source).__name__,
+        p=None if chain is None else chain.p,
+        q=None if chain is None else chain.q,
+        source=type(objective.source).__name__,
         model=type(model).__name__,
-        checks=checks,
+        checks=tuple(check for name in names for check in _checks(theorem(name), subject)),
     )
 
 
@@ -143,31 +117,60 @@ def at_zero(model: nn.Module, free: Mapping[str, Tensor] | None) -> dict[str, Te
 
 def _checks(theorem: Theorem, subject: Subject) -> Iterator[Check]:
     """The checks of one theorem; one that is not applicable says why."""
-    record = proof_record(theorem.id)
-    digest = record.digest if record.proved else None
-    source = subject.objective.source
-    if isinstance(source, BinaryMarkov):
-        failed = [h for h in theorem.hypotheses if h.holds(source.p, source.q) is False]
+    if subject.chain is not None:
+        p, q = subject.chances
+        failed = [h for h in theorem.hypotheses if h.holds(p, q) is False]
         if failed:
             yield _not_applicable(theorem, f"it assumes {failed[0].words}")
             return
-    file, _, name = CLAIMS[theorem.id].partition(".")
-    claims: Claims = getattr(importlib.import_module(f"landscape.comparison.theorems.{file}"), name)
+    if theorem.id not in measured():
+        yield _not_applicable(theorem, "no function measures it: name it with `claims_of`")
+        return
+    record = proof_record(theorem.id)
     try:
-        for claim in claims(subject):
-            yield judge(theorem, claim, digest)
+        for check in CLAIMS[theorem.id](subject):
+            yield of_theorem(check, theorem, record.digest if record.proved else None)
     except NotApplicable as failure:
         yield _not_applicable(theorem, failure.reason)
 
 
-def _not_applicable(theorem: Theorem, reason: str) -> Check:
-    return Check(
-        id=theorem.id,
-        claim=theorem.title,
+@cache
+def _load() -> None:
+    """Import every file of claims in this folder, so that `claims_of` has seen its functions."""
+    for module in pkgutil.iter_modules(room.__path__):
+        if module.name.endswith("_claims"):
+            import_module(f"{room.__name__}.{module.name}")
+
+
+def measured() -> frozenset[str]:
+    """The ids of the theorems that some function of claims is about."""
+    _load()
+    return frozenset(CLAIMS)
+
+
+def of_theorem(check: Check, theorem: Theorem, digest: str | None) -> Check:
+    """A check as a consequence of a theorem; `digest` is that of its proof, None if not proved.
+
+    "proved" where it agrees, and has no note that says why it is more than the theorem proves.
+    """
+    verdict, note = check.verdict, check.note
+    if verdict == "verified" and digest is None:
+        verdict, note = "inconclusive", f"the proof of {theorem.id} is not accepted"
+    elif verdict == "verified" and not note:
+        verdict = "proved"
+    proof = None if digest is None else {"theorem": theorem.id, "proof": digest}
+    return replace(
+        check,
+        id=f"{theorem.id}/{check.id}",
         source=theorem.source,
-        predicted=None,
-        measured=None,
-        tolerance=None,
-        verdict="not-applicable",
-        note=reason,
+        verdict=verdict,
+        certificate=check.certificate or proof,
+        note=note,
+        theorems=(theorem.id,),
     )
+
+
+def _not_applicable(theorem: Theorem, reason: str) -> Check:
+    verdict: Verdict = "not-applicable"
+    check = Check(theorem.id, theorem.title, theorem.source, None, None, None, verdict)
+    return replace(check, note=reason, theorems=(theorem.id,))

@@ -1,4 +1,8 @@
-"""Runs that got stuck, counted over groups of cells, with limits for the share."""
+"""Runs that got stuck, counted over groups of cells, with limits for the share.
+
+How they came to their end: whether they still fall, and how many are stuck by another cut. And
+cells (p, q) and (q, p): the same losses, with 0 and 1 renamed, and not always the same runs.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,14 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from landscape.numerics.binomial import clopper_pearson
 from landscape.report.data.cell_file import CellRecord
 from landscape.scanning.survival import Runs, runs_of
-
-__all__ = ["Group", "Share", "groups", "share_stuck"]
+from landscape.training.outcome import MARGIN
 
 SIDES = {-1: "p + q < 1", 0: "p + q = 1", 1: "p + q > 1"}
 
@@ -114,3 +118,54 @@ def called(record: CellRecord) -> str:
     if not point or point["predicted_inertia"] is None:
         return "no prediction"
     return str(point["classification"])
+
+
+FALLS = 0.01
+"""Share of H_u - H_b; a run that loses more of it over the last steps is still falling."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How many runs are stuck if the line is drawn elsewhere.
+
+    Fields: `margin`, the share of H_u - H_b that is called near; `share`, the part of the steps
+    after which one looks; `count`, the runs near the unigram then, of those of the page's cells.
+    """
+
+    margin: float
+    share: float
+    count: int
+
+
+def near(loss: float | None, levels: tuple[float, float], margin: float) -> bool:
+    """Whether a loss is within a share of H_u - H_b of H_u; `levels` are H_u and H_b in nats."""
+    unigram, bigram = levels
+    return loss is not None and abs(loss - unigram) < margin * (unigram - bigram)
+
+
+def falling(record: CellRecord) -> list[bool]:
+    """Of each run: whether its loss fell by more than `FALLS` of H_u - H_b at the end."""
+    levels = _levels(record)
+    pairs = zip(record.late["late"], record.scalars["final_loss"], strict=True)
+    return [
+        last is not None and before - last > FALLS * (levels[0] - levels[1])
+        for before, last in pairs
+    ]
+
+
+def cuts(records: Sequence[CellRecord]) -> list[Cut]:
+    """The count of stuck runs with the line at half and at twice its place, and at half time."""
+    able = [record for record in records if record.stuck is not None]
+
+    def count(margin: float, losses: Any) -> int:
+        return sum(near(x, _levels(cell), margin) for cell in able for x in losses(cell))
+
+    return [
+        Cut(MARGIN / 2, 1.0, count(MARGIN / 2, lambda cell: cell.scalars["final_loss"])),
+        Cut(2 * MARGIN, 1.0, count(2 * MARGIN, lambda cell: cell.scalars["final_loss"])),
+        Cut(MARGIN, 0.5, count(MARGIN, lambda cell: cell.late["half"])),
+    ]
+
+
+def _levels(record: CellRecord) -> tuple[float, float]:
+    return record.scalars["unigram_loss"], record.scalars["bigram_loss"]

@@ -1,92 +1,60 @@
-"""The theorems as plain data for a page, and which checks of a scan follow from them."""
+"""The theorems as plain data for a page, and what a scan's own checks say of each."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from landscape.report.data.cell_file import CellRecord
 from theory.statements.records import ProofRecord, cache_folder, proof_record
 
 if TYPE_CHECKING:
     from landscape.config.scan import ScanConfig
-    from landscape.report.data.held import TheoremRecord
+    from landscape.config.source import Source
     from theory.proving.steps import Step
     from theory.proving.theorem import Theorem
 
-__all__ = ["CONSEQUENCES", "theorem_records"]
+__all__ = ["TheoremRecord", "held", "repeats", "scope_of", "theorem_records"]
 
-PAPER = ("single-layer", "reduced")
+TheoremRecord = Mapping[str, Any]
+"""A theorem as plain data.
 
-CONSEQUENCES: dict[str, dict[str, Any]] = {
-    "entropies": {"checks": [("unigram", "loss"), ("bigram", "loss")]},
-    "critical-points": {
-        "kinds": PAPER,
-        "checks": [("unigram", "gradient"), ("bigram", "gradient"), ("bigram", "coordinates")],
-    },
-    "global-minimum": {
-        "kinds": PAPER,
-        "checks": [("bigram", "loss"), ("bigram", "classification")],
-    },
-    "bigram-spectrum": {
-        "kinds": ("reduced",),
-        "checks": [("bigram", "spectrum"), ("bigram", "inertia")],
-    },
-    "full-bigram": {
-        "kinds": ("single-layer",),
-        "checks": [("bigram", "spectrum"), ("bigram", "inertia")],
-    },
-    "tied-unigram": {
-        "kinds": ("reduced",),
-        "checks": [("unigram", "spectrum"), ("unigram", "inertia"), ("unigram", "classification")],
-    },
-    "tied-condition": {
-        "kinds": ("single-layer",),
-        "tying": "tied",
-        "checks": [("unigram", "inertia"), ("unigram", "classification")],
-    },
-    "untied-unigram": {
-        "kinds": ("single-layer",),
-        "tying": "untied",
-        "checks": [("unigram", "inertia"), ("unigram", "classification")],
-    },
-    "universal-law": {"checks": [("unigram", "spectrum"), ("unigram", "inertia")]},
-}
-"""By a theorem's id: the kinds of model and the tying that it is about, all where left out, and the
-checks of a cell, each a point and an id, that are consequences of it."""
+Keys: id, title, statement, source, hypotheses (words), proved, steps and control (each with kind,
+claim, where, mathml, reason, and same where both sides of an identity are one expression, which
+is then set once; steps with accepted, the control with refuted), applies (ids of the
+cells whose source fulfils the hypotheses), kinds (of model, empty for all), tying (None for both)
+and checks (pairs of a point and the id of a check that is a consequence of it).
+"""
 
-FORM = 2
+FORM = 3
 """Of the records that are kept; raised where `_set` keeps something else."""
-
-ANY_SOURCE = frozenset({"universal-law"})
-"""Theorems about more than the two-state chain."""
 
 
 def theorem_records(config: ScanConfig) -> list[TheoremRecord]:
     """Every theorem as plain data, with the cells of a scan that fulfil its hypotheses."""
     from theory.statements.registry import theorems
 
-    return [
-        {
-            **_proof(found),
-            "applies": list(_applies(found, config)),
-            "kinds": [],
-            "tying": None,
-            "checks": [],
-            **CONSEQUENCES.get(found.id, {}),
-        }
-        for found in theorems()
-    ]
+    return [{**_proof(found), **scope_of(found, config)} for found in theorems()]
 
 
-def _applies(found: Theorem, config: ScanConfig) -> Iterator[str]:
-    for cell in config.cells():
-        source = cell.source
-        if source.kind == "binary" and source.p is not None and source.q is not None:
-            if found.applies(source.p, source.q):
-                yield cell.id
-        elif found.id in ANY_SOURCE:
-            yield cell.id
+def scope_of(found: Theorem, config: ScanConfig) -> dict[str, Any]:
+    """The cells of a scan that fulfil a theorem's hypotheses, and what it says of their spectra."""
+    return {
+        "applies": [cell.id for cell in config.cells() if found.about(_chain(cell.source))],
+        "kinds": found.scope.models,
+        "tying": found.scope.tying,
+        "checks": found.scope.checks,
+    }
+
+
+def _chain(source: Source) -> tuple[Decimal, Decimal] | None:
+    """(p, q) of the two-state chain; None of another source."""
+    if source.kind != "binary" or source.p is None or source.q is None:
+        return None
+    return source.p, source.q
 
 
 def _proof(found: Theorem) -> dict[str, Any]:
@@ -116,7 +84,7 @@ def _proof(found: Theorem) -> dict[str, Any]:
 
 
 def _set(found: Theorem, record: ProofRecord) -> dict[str, Any]:
-    from theory.export.text import located
+    from theory.export.notation import located
 
     control = found.control()
     return {
@@ -140,17 +108,15 @@ def _set(found: Theorem, record: ProofRecord) -> dict[str, Any]:
 
 def _step(step: Step, words: str = "") -> dict[str, Any]:
     from theory.export.mathml import mathml
-    from theory.export.notation import kind
-    from theory.export.text import where
+    from theory.export.notation import kind, where
 
-    claim, text = words or step.claim, mathml(step)
-    once = _one_side(text) if _equal(step) else None
+    claim, same = words or step.claim, _equal(step)
     return {
         "kind": kind(step),
         "claim": claim,
         "where": where(step, claim),
-        "mathml": once or text,
-        "same": once is not None,
+        "mathml": mathml(step, once=same),
+        "same": same,
     }
 
 
@@ -165,17 +131,38 @@ def _equal(step: Step) -> bool:
     return bool(left == right)
 
 
-def _one_side(text: str) -> str | None:
-    """The left side alone, where both sides of an equation are set alike; None where not.
+def held(theorem: TheoremRecord, records: Sequence[CellRecord]) -> dict[str, int]:
+    """How many of the checks that follow from a theorem had each verdict; empty without any.
 
-    >>> _one_side("<math><mi>a</mi><mo>=</mo><mi>a</mi></math>")
-    '<math><mi>a</mi></math>'
+    >>> held({"checks": [], "applies": [], "kinds": [], "tying": None}, [])
+    {}
     """
-    start, end, sign = text.index(">") + 1, text.rindex("</math>"), "<mo>=</mo>"
-    half = (end - start - len(sign)) // 2
-    left, between, right = (
-        text[start : start + half],
-        text[start + half : end - half],
-        text[end - half : end],
-    )
-    return text[:start] + left + text[end:] if (between, left) == (sign, right) else None
+    return dict(Counter(verdict for _, verdict in _follow(theorem, records)))
+
+
+def repeats(theorems: Sequence[TheoremRecord], records: Sequence[CellRecord]) -> tuple[int, int]:
+    """How many checks follow from a theorem, and how often they count: for each that they follow.
+
+    >>> repeats([], [])
+    (0, 0)
+    """
+    keys = [key for theorem in theorems for key, _ in _follow(theorem, records)]
+    return len(set(keys)), len(keys)
+
+
+def _follow(
+    theorem: TheoremRecord, records: Sequence[CellRecord]
+) -> Iterator[tuple[tuple[str, str, str], str]]:
+    """Cell, point and id of the checks that follow from a theorem, with their verdicts."""
+    applies = set(theorem["applies"])
+    for record in records:
+        model = record.config.model
+        fits = record.config.id in applies
+        fits &= not theorem["kinds"] or model.kind in theorem["kinds"]
+        fits &= theorem["tying"] is None or model.tying == theorem["tying"]
+        if not fits:
+            continue
+        for point, name in theorem["checks"]:
+            for check in record.checks.get(point, ()):
+                if check["id"] == name and check["verdict"] != "not-applicable":
+                    yield (record.config.id, point, name), check["verdict"]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from landscape.report.data.cell_file import POINTS, CellRecord
-from landscape.report.data.counting import called, share_stuck
-from landscape.report.data.ends import FALLS, cuts, falling
-from landscape.report.data.held import TheoremRecord
-from landscape.report.data.mirror import mirrored
-from landscape.report.text.wording import between, counted, percent, scientific
+from landscape.report.data.counting import FALLS, called, cuts, falling, share_stuck
+from landscape.report.data.theorems import TheoremRecord
+from landscape.report.text.typeset import between, counted, percent, scientific
 from landscape.training.outcome import MARGIN
 
-__all__ = ["sure", "sure_further"]
+__all__ = ["fisher", "sure", "sure_further", "what_was_checked", "with_sizes"]
+
+MOST = 3
+"""Pairs of mirrored cells that are named."""
+
+SENTENCE = re.compile(r"(?<=[.;:]) (?=(?:The|the) machine )")
+SIZE = re.compile(r"\b[A-Za-z] (?:=|<=) (?:[A-Za-z] = )*\d")
 
 
 def sure(
@@ -136,7 +141,7 @@ def sure_further(records: Sequence[CellRecord]) -> Iterator[str]:
     able = [record for record in records if record.stuck is not None]
     yield from _cut(able)
     yield from _ends(able)
-    yield from mirrored(able)
+    yield from _mirrored(able)
 
 
 def _cut(able: Sequence[CellRecord]) -> Iterator[str]:
@@ -184,3 +189,85 @@ def _ends(able: Sequence[CellRecord]) -> Iterator[str]:
         "eigenvalue of the Hessian there; its sign counts as clear beyond √ε‖H‖, and a gradient "
         "above that means that the run has not come to rest at a critical point."
     )
+
+
+def fisher(first: tuple[int, int], second: tuple[int, int]) -> float:
+    """Fisher's exact two-sided p value for two counts, each a number of so many.
+
+    >>> round(fisher((0, 4), (3, 4)), 4), fisher((2, 4), (2, 4))
+    (0.1429, 1.0)
+    """
+    from scipy.stats import fisher_exact  # which takes a second to load, and few pages need
+
+    return float(fisher_exact([[k, n - k] for k, n in (first, second)]).pvalue)
+
+
+def _mirrored(able: Sequence[CellRecord]) -> Iterator[str]:
+    """A sentence about the pairs whose numbers of stuck runs differ; nothing without one."""
+    by_place = {_place(r): r for r in able if r.config.source.kind == "binary"}
+    pairs = []
+    for (p, q, rest), record in by_place.items():
+        other = by_place.get((q, p, rest))
+        if p < q and other is not None and record.stuck is not None and other.stuck is not None:
+            pairs.append((fisher(record.stuck, other.stuck), record, other))
+    unlike = sorted(
+        (pair for pair in pairs if pair[1].stuck != pair[2].stuck), key=lambda pair: pair[0]
+    )
+    if not unlike:
+        return
+    named = "; ".join(
+        f"{_count(record)} against {_count(other)} (Fisher's exact test: {value:.2g})"
+        for value, record, other in unlike[:MOST]
+    )
+    more = f"; and {len(unlike) - MOST} more" if len(unlike) > MOST else ""
+    yield (
+        "A chain (p, q) and its mirror (q, p) have the same two losses, yet in "
+        f"{len(unlike)} of {len(pairs)} pairs not as many runs got stuck: {named}{more}. The runs "
+        "of a seed start from the same weights in both, and a start is in general not symmetric "
+        "under the swap of 0 and 1; whether that or chance is the reason this page cannot say."
+    )
+
+
+def _place(record: CellRecord) -> tuple[str, str, str]:
+    coordinates = {name: str(value) for name, value in record.config.coordinates.items()}
+    source = record.config.source
+    coordinates.pop("source.p", None)
+    coordinates.pop("source.q", None)
+    return str(source.p), str(source.q), repr(sorted(coordinates.items()))
+
+
+def _count(record: CellRecord) -> str:
+    assert record.stuck is not None
+    source = record.config.source
+    return f"({source.p}, {source.q}) {record.stuck[0]} of {record.stuck[1]}"
+
+
+def with_sizes(statement: str) -> bool:
+    """Whether a statement says at which sizes the machine has gone through something.
+
+    >>> with_sizes("It is so. The machine differentiates the logit at d = r = 1, N = 2.")
+    True
+    >>> with_sizes("It is so at d = 1.")
+    False
+    """
+    return any(
+        part.lower().startswith("the machine ") and SIZE.search(part) is not None
+        for part in SENTENCE.split(statement)
+    )
+
+
+def what_was_checked(theorem: TheoremRecord) -> str:
+    """The steps of a theorem's proof by who vouches for them, and whether sizes are stated.
+
+    >>> steps = [{"kind": "identity"}, {"kind": "lemma"}]
+    >>> what_was_checked({"steps": steps, "statement": "It is so."})
+    '1 step by SymPy, 1 cited'
+    """
+    cited = sum(step["kind"] == "lemma" for step in theorem["steps"])
+    machine = len(theorem["steps"]) - cited
+    parts = [f"{machine} step{'' if machine == 1 else 's'} by SymPy"]
+    if cited:
+        parts.append(f"{cited} cited")
+    if with_sizes(theorem["statement"]):
+        parts.append("sizes stated")
+    return ", ".join(parts)

@@ -10,12 +10,9 @@ import numpy as np
 import xarray
 from pydantic import Field, model_validator
 
-from landscape.config.cell import CellConfig
-from landscape.config.scan import ScanConfig
 from landscape.config.section import Real, Section, Whole
 from landscape.errors import ConfigError
-from landscape.scanning.survival import same_number
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import StoredScan
 
 Quantity = Literal[
     "loss", "least loss", "escaped", "probability", "attention share", "rank one"
@@ -25,7 +22,7 @@ Quantity = Literal[
 class Expectation(Section):
     """A number that is read off a scan, and the range that it is expected in.
 
-    `select` names the cell by values of the scan's axes, and `at` the step, or the last evaluated
+    `select` names the cell by values of settings, and `at` the step, or the last evaluated
     one before it; left out, it is the end. The quantities are means over the cell's seeds:
 
     - "loss", the population loss in nats; "least loss", the smallest of its means until then;
@@ -72,13 +69,27 @@ class Finding:
     seeds: int
     verdict: Literal["as expected", "differs", "recorded", "missing"]
 
+    @property
+    def words(self) -> str:
+        """The mean and its standard error, if there are two seeds or more that differ."""
+        if self.value is None:
+            return "-"
+        error = "" if not self.error else f" ± {self.error:.1g}"
+        return f"{self.value:.4f}{error}"
 
-def compare_with(expectation: Expectation, store: ScanStore, config: ScanConfig) -> Finding:
-    """Read one number off a scan's folder and hold it against its bounds."""
-    cell = _cell(expectation, config)
-    if not store.done(cell.id):
-        return Finding(expectation, None, None, cell.train.seeds, "missing")
-    per_seed = READERS[expectation.quantity](expectation, store.read_cell(cell.id))
+
+def compare_with(expectation: Expectation, store: StoredScan) -> Finding:
+    """Read one number off a scan's folder and hold it against its bounds.
+
+    Raises ConfigError where the expectation does not select one cell.
+    """
+    try:
+        cell = store.only(expectation.select)
+    except ConfigError as refusal:
+        raise ConfigError(f"expect {expectation.what!r}: {refusal}") from None
+    group, reader = READERS[expectation.quantity]
+    found = store.groups(cell, group).get(group) if store.done(cell) else None
+    per_seed = None if found is None else reader(expectation, found)
     if per_seed is None:
         return Finding(expectation, None, None, cell.train.seeds, "missing")
     value, count = float(per_seed.mean()), len(per_seed)
@@ -90,65 +101,37 @@ def compare_with(expectation: Expectation, store: ScanStore, config: ScanConfig)
     return Finding(expectation, value, error, count, verdict)
 
 
-def _cell(expectation: Expectation, config: ScanConfig) -> CellConfig:
-    found = [
-        cell
-        for cell in config.cells()
-        if all(
-            name in cell.coordinates and same_number(str(value), cell.coordinates[name])
-            for name, value in expectation.select.items()
-        )
-    ]
-    if len(found) != 1:
-        raise ConfigError(
-            f"expect {expectation.what!r} selects {len(found)} cells of {config.name}; select one "
-            f"by values of the axes {', '.join(config.axes) or '(there are none)'}"
-        )
-    return found[0]
-
-
 def _until(expectation: Expectation, steps: np.ndarray) -> int:
     """The position of the last step that is not after the one asked for."""
     at = steps[-1] if expectation.at is None else expectation.at
     return int(np.searchsorted(steps, at, side="right")) - 1
 
 
-def _loss(expectation: Expectation, tree: xarray.DataTree) -> np.ndarray:
-    training = tree["/training"].to_dataset()
+def _loss(expectation: Expectation, training: xarray.Dataset) -> np.ndarray:
     last = _until(expectation, training["step"].values)
     return np.asarray(training["loss"].values[:, last])
 
 
-def _least_loss(expectation: Expectation, tree: xarray.DataTree) -> np.ndarray:
-    training = tree["/training"].to_dataset()
+def _least_loss(expectation: Expectation, training: xarray.Dataset) -> np.ndarray:
     last = _until(expectation, training["step"].values)
     loss = training["loss"].values[:, : last + 1]
     return np.asarray(loss[:, int(loss.mean(axis=0).argmin())])
 
 
-def _escaped(expectation: Expectation, tree: xarray.DataTree) -> np.ndarray:
-    training = tree["/training"].to_dataset()
+def _escaped(expectation: Expectation, training: xarray.Dataset) -> np.ndarray:
     steps, escapes = training["step"].values, training["escape_step"].values
     last = steps[_until(expectation, steps)]
     return np.asarray(((escapes >= 0) & (escapes <= last)).astype(float))
 
 
-def _checkpoints(tree: xarray.DataTree) -> xarray.Dataset | None:
-    return tree["/checkpoints"].to_dataset() if "checkpoints" in tree.children else None
-
-
-def _probability(expectation: Expectation, tree: xarray.DataTree) -> np.ndarray | None:
-    found = _checkpoints(tree)
-    if found is None:
-        return None
+def _probability(expectation: Expectation, found: xarray.Dataset) -> np.ndarray:
     last = _until(expectation, found["step"].values)
     chance = found["probability"].isel(checkpoint=last, last=0, next=1)
     return np.asarray(chance.mean("position").values)
 
 
-def _attention_share(expectation: Expectation, tree: xarray.DataTree) -> np.ndarray | None:
-    found = _checkpoints(tree)
-    if found is None or "attention_share" not in found:
+def _attention_share(expectation: Expectation, found: xarray.Dataset) -> np.ndarray | None:
+    if "attention_share" not in found:
         return None
     share = found["attention_share"].isel(layer=0).values
     if expectation.at is None:
@@ -156,21 +139,20 @@ def _attention_share(expectation: Expectation, tree: xarray.DataTree) -> np.ndar
     return np.asarray(share[:, _until(expectation, found["step"].values)])
 
 
-def _rank_one(expectation: Expectation, tree: xarray.DataTree) -> np.ndarray | None:
-    found = _checkpoints(tree)
-    if found is None or expectation.matrix not in found["matrix"].values:
+def _rank_one(expectation: Expectation, found: xarray.Dataset) -> np.ndarray | None:
+    if expectation.matrix not in found["matrix"].values:
         return None
     last = _until(expectation, found["step"].values)
     energy = found["rank_one"].isel(checkpoint=last).sel(matrix=expectation.matrix)
     return np.asarray(energy.values)
 
 
-READERS: dict[str, Callable[[Expectation, xarray.DataTree], np.ndarray | None]] = {
-    "loss": _loss,
-    "least loss": _least_loss,
-    "escaped": _escaped,
-    "probability": _probability,
-    "attention share": _attention_share,
-    "rank one": _rank_one,
+READERS: dict[str, tuple[str, Callable[[Expectation, xarray.Dataset], np.ndarray | None]]] = {
+    "loss": ("training", _loss),
+    "least loss": ("training", _least_loss),
+    "escaped": ("training", _escaped),
+    "probability": ("checkpoints", _probability),
+    "attention share": ("checkpoints", _attention_share),
+    "rank one": ("checkpoints", _rank_one),
 }
-"""How each quantity is read off a cell: one number a seed."""
+"""Of each quantity, the group of a cell's file, and how it is read off: one number a seed."""

@@ -10,9 +10,9 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Any, Literal
 
-from landscape.config.dotted_names import put
+from landscape.config.reading import put
 from landscape.config.scan import ScanConfig
-from landscape.errors import ConfigError, nearest
+from landscape.errors import nearest, refused
 from landscape.scanning.presets.expectation import Expectation
 
 Size = Literal["quick", "paper"]
@@ -78,8 +78,8 @@ def load(name: str) -> Preset:
     """
     known = names()
     if name not in known:
-        hint = nearest(name, known) or f"; there are {', '.join(known)}"
-        raise ConfigError(f"--preset {name} is refused: there is no such preset{hint}")
+        hint = nearest(name, known) or f"there are {', '.join(known)}"
+        raise refused(f"--preset {name}", why="there is no such preset", hint=hint)
     text = (files(__package__) / f"{name}.toml").read_text("utf-8")
     tables = tomllib.loads(text, parse_float=Decimal)
     return Preset(

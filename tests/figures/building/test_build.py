@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from figures.building import source_hash
-from figures.building.build import build, is_fresh, macros
+from figures.building import build as building
+from figures.building.build import build, is_fresh, macros, source_hash
 from figures.building.catalogue import entry
 from figures.paper import valley as script
 from figures.records.inputs import Inputs
-from tests.planted.figure_runs import planted_record, planted_scan, valley
+from tests.planted.scans import planted_record, planted_scan, valley
 
 VALLEY = entry("valley")
 
@@ -85,11 +85,11 @@ def test_a_source_counts_if_the_script_uses_it(
     texts = {"script": "from figures import style", "style": "X = 1", "other": "Y = 1"}
     for name, text in texts.items():
         (folder / f"{name}.py").write_text(text, "utf-8")
-    monkeypatch.setattr(source_hash, "ROOT", tmp_path)
+    monkeypatch.setattr(building, "ROOT", tmp_path)
 
     def now() -> str:
-        source_hash.source_hash.cache_clear()
-        return source_hash.source_hash("figures.script")
+        source_hash.cache_clear()
+        return source_hash("figures.script")
 
     try:
         before = now()
@@ -98,7 +98,7 @@ def test_a_source_counts_if_the_script_uses_it(
         (folder / "style.py").write_text("X = 2", "utf-8")
         assert now() != before
     finally:
-        source_hash.source_hash.cache_clear()
+        source_hash.cache_clear()
 
 
 def test_a_figure_that_fails_leaves_nothing_that_looks_fresh(

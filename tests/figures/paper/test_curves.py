@@ -28,7 +28,7 @@ from figures.records.inputs import Inputs
 from figures.style import styled
 from landscape.scanning.figure_data import config_of
 from landscape.scanning.presets import load
-from tests.planted.figure_runs import H_B, H_U, RUNS, STEPS, chances, losses, planted_scan, shares
+from tests.planted.scans import H_B, H_U, RUNS, STEPS, chances, losses, planted_scan, shares
 
 
 @pytest.fixture(scope="module")

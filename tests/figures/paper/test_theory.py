@@ -11,11 +11,18 @@ import xarray as xr
 from matplotlib.figure import Figure
 from scipy.optimize import minimize_scalar
 
-from figures.paper import attention_flow, basins, energy_lines, escape, spectra, surface
-from figures.paper import valley as valley_script
+from figures.paper import (
+    attention_flow,
+    basins,
+    energy_lines,
+    escape,
+    spectra,
+    surface,
+    valley as valley_script,
+)
 from figures.records.inputs import Inputs
 from figures.style import styled
-from tests.planted.figure_runs import H_U, planted_record, valley
+from tests.planted.scans import H_U, planted_record, valley
 
 TURN = -1 / math.sqrt(2)
 

@@ -14,7 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.quiver import Quiver
 
-from figures.plots.flow import LEVELS, FlowRecord, draw, save_flow
+from figures.output import picture, write
+from figures.plots.flow import LEVELS, FlowRecord, draw
 from figures.style import BIGRAM, UNIGRAM, styled
 
 TURN = -1 / math.sqrt(2)
@@ -230,9 +231,11 @@ def test_nothing_hangs_over_the_edge_or_over_another(record: FlowRecord) -> None
 
 def test_the_same_flow_is_the_same_file(tmp_path: Path) -> None:
     for suffix in (".png", ".svg"):
-        one, two = (save_flow(record_of(), tmp_path / f"{n}{suffix}") for n in ("one", "two"))
+        one, two = (
+            write(picture(draw, record_of()), tmp_path / f"{n}{suffix}") for n in ("one", "two")
+        )
         assert one.read_bytes() == two.read_bytes()
-    other = save_flow(record_of(end="unigram"), tmp_path / "other.png")
+    other = write(picture(draw, record_of(end="unigram")), tmp_path / "other.png")
     assert other.read_bytes() != (tmp_path / "one.png").read_bytes()
     with pytest.raises(ValueError, match="does not say in which format"):
-        save_flow(record_of(), tmp_path / "flow.jpg")
+        write(picture(draw, record_of()), tmp_path / "flow.jpg")

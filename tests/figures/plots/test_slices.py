@@ -16,6 +16,7 @@ from figures.records.slices import SliceRecord, finer, load, oblique, quadratic
 from figures.style import BIGRAM, UNIGRAM, luminance, styled
 from landscape.config.scan import ScanConfig
 from landscape.scanning.scan import scan
+from landscape.store.reading import StoredScan
 from landscape.store.scan_store import ScanStore
 
 AXIS = np.linspace(-1, 1, 11)
@@ -265,7 +266,7 @@ def test_the_scan_s_slices_are_read_with_theory_s_eigenvalues(tmp_path: Path) ->
         "measure": {"points": ["unigram", "bigram"], "slice": {"resolution": 51}},
         "axes": {"source.p": [0.2, 0.5], "source.q": [0.3, 0.7]},
     }
-    store = ScanStore(scan(ScanConfig(**settings), out=tmp_path / "scan").path)
+    store = scan(ScanConfig(**settings), out=tmp_path / "scan").store
     records = load(store)
     titles = [record.title for record in records]
     assert [title.split(":")[0] for title in titles] == [
@@ -293,13 +294,13 @@ def test_titles_name_the_settings_in_which_the_scan_s_cells_differ(tmp_path: Pat
         "measure": {"points": ["unigram"], "slice": {"resolution": 3}},
         "axes": {"source.p": [0.5], "model.width": [2, 3], "model.hidden": [4]},
     }
-    store = ScanStore(scan(ScanConfig(**settings), out=tmp_path / "scan").path)
+    store = scan(ScanConfig(**settings), out=tmp_path / "scan").store
     (record,) = load(store)
     assert record.title == "unigram, local minimum: $(p, q) = (0.5, 0.8)$\nwidth = 2"
 
 
 def test_a_scan_without_slices_says_so(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"source": {"p": 0.5, "q": 0.8}}
-    store = ScanStore(tmp_path / "scan").open_or_create(ScanConfig(**settings), {})
+    store = StoredScan.of(ScanStore(tmp_path / "scan").open_or_create(ScanConfig(**settings), {}))
     with pytest.raises(ValueError, match=r"no finished cell has a slice .*set measure\.slice"):
         load(store)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from figures.plots.spectrum import draw_spectrum, save_spectrum
+from figures.output import picture, write
+from figures.plots.spectrum import draw_spectrum
 from figures.style import styled
 
 MEASURED = np.array([0.25, -0.4, 3e-17, -0.4, 1e-17])
@@ -80,7 +81,7 @@ def test_the_record_of_the_command_line_is_drawn_and_twice_the_same(tmp_path: Pa
     for suffix in (".png", ".pdf", ".svg"):
         paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
         for path in paths:
-            assert save_spectrum(*lists, zero_bound=BOUND, title="t", path=path) == path
+            assert write(picture(draw_spectrum, *lists, zero_bound=BOUND, title="t"), path) == path
         assert paths[0].read_bytes() == paths[1].read_bytes()
 
 

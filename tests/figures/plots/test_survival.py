@@ -19,7 +19,7 @@ from figures.style import TEXT_WIDTH, luminance
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ConfigError
 from landscape.training.survival import survival_curve
-from tests.planted.escapes import planted_runs, scan_of
+from tests.planted.scans import planted_runs, scan_of_runs
 
 TIMES = np.arange(0, 101, 10)
 STUCK = survival_curve(TIMES, [70, None, None, None], lost=[None, 40, None, None])
@@ -194,7 +194,7 @@ def test_a_diverged_run_of_the_folder_is_lost_in_the_record(tmp_path: Path) -> N
         # The first run had escaped at 50 and the second had not, where the cell is above the line.
         return {0: 60, 1: 30} if cell.model.tying == "tied" else {}
 
-    config = scan_of(source={"p": "0.5", "q": "0.8"}, axes={"model.tying": ["tied", "untied"]})
+    config = scan_of_runs(source={"p": "0.5", "q": "0.8"}, axes={"model.tying": ["tied", "untied"]})
     record = load(planted_runs(tmp_path, escapes, config=config, ruined=ruined))
     tied, untied = (group.curve for group in record.groups)
     assert (tied.above[-1], tied.escaped[-1], tied.lost[-1]) == (2, 1, 1)
@@ -206,7 +206,7 @@ WIDTHS = {"model.width": [2, 3]}
 
 
 def test_a_setting_gives_a_curve_for_each_of_its_values(tmp_path: Path) -> None:
-    config = scan_of(source={"p": "0.5", "q": "0.8"}, axes=WIDTHS)
+    config = scan_of_runs(source={"p": "0.5", "q": "0.8"}, axes=WIDTHS)
     store = planted_runs(
         tmp_path, lambda cell: [None] * 4 if cell.model.width == 2 else [20] * 4, config=config
     )
@@ -221,7 +221,7 @@ def test_a_setting_gives_a_curve_for_each_of_its_values(tmp_path: Path) -> None:
 
 def test_the_values_of_a_setting_come_in_the_order_of_the_scan(tmp_path: Path) -> None:
     # 0.8 + 0.5 lies above the line and 0.2 + 0.5 below it: what comes first is the scan's to say.
-    config = scan_of(source={"q": "0.5"}, axes={"source.p": ["0.8", "0.2"]})
+    config = scan_of_runs(source={"q": "0.5"}, axes={"source.p": ["0.8", "0.2"]})
     record = load(planted_runs(tmp_path, escapes, config=config), by="source.p")
     assert [group.label for group in record.groups] == ["p = 0.8", "p = 0.2"]
     sides = load(planted_runs(tmp_path, escapes, config=config))
@@ -230,7 +230,7 @@ def test_the_values_of_a_setting_come_in_the_order_of_the_scan(tmp_path: Path) -
 
 def test_a_side_of_the_line_has_one_style_whatever_else_is_drawn(tmp_path: Path) -> None:
     both = load(planted_runs(tmp_path / "both", escapes))
-    config = scan_of(source={"p": "0.5", "q": "0.8"}, axes={})
+    config = scan_of_runs(source={"p": "0.5", "q": "0.8"}, axes={})
     alone = load(planted_runs(tmp_path / "alone", escapes, config=config))
     assert [group.style for group in both.groups] == [0, 1, 0, 1]
     assert [group.style for group in alone.groups] == [1]
@@ -239,11 +239,11 @@ def test_a_side_of_the_line_has_one_style_whatever_else_is_drawn(tmp_path: Path)
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
-    on_the_line = scan_of(source={"p": "0.2", "q": "0.8"}, axes={})
+    on_the_line = scan_of_runs(source={"p": "0.2", "q": "0.8"}, axes={})
     store = planted_runs(tmp_path / "line", escapes, config=on_the_line)
     with pytest.raises(ValueError, match=r"of 1 cells 1 are at p\+q = 1, .* and 0 have no"):
         load(store)
-    wide = scan_of(source={"p": "0.5", "q": "0.8"}, axes={"model.width": list(range(1, 9))})
+    wide = scan_of_runs(source={"p": "0.5", "q": "0.8"}, axes={"model.width": list(range(1, 9))})
     store = planted_runs(tmp_path / "wide", escapes, config=wide)
     with pytest.raises(ValueError, match=r"by = 'model\.width' gives 8 curves, and no more than 6"):
         load(store, by="model.width")
@@ -254,7 +254,7 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
 def test_the_command_draws_it_and_says_which_picture_it_could_not_draw(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = scan_of(source={"p": "0.5", "q": "0.8"}, axes=WIDTHS)
+    config = scan_of_runs(source={"p": "0.5", "q": "0.8"}, axes=WIDTHS)
     planted_runs(tmp_path, escapes, config=config)
     assert main([str(tmp_path), "--by", "model.width"]) == 0
     output = capsys.readouterr()

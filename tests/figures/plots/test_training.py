@@ -7,7 +7,8 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from figures.plots.training import draw_training, save_training
+from figures.output import write
+from figures.plots.training import draw_training
 
 H_U, H_B = 0.66628, 0.61901
 LOSS = np.array([[0.67, 0.66, 0.63, 0.62], [0.68, 0.667, 0.667, 0.666], [0.67, 0.62, 0.62, np.nan]])
@@ -66,15 +67,7 @@ def test_a_run_without_a_finite_loss_is_marked_where_it_was_lost() -> None:
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
 def test_the_same_runs_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     def bytes_of(loss: np.ndarray, name: str) -> bytes:
-        path = save_training(
-            loss,
-            unigram_loss=H_U,
-            bigram_loss=H_B,
-            escape_steps=ESCAPES,
-            title="t",
-            path=tmp_path / f"{name}{suffix}",
-        )
-        return path.read_bytes()
+        return write(drawn(loss, ESCAPES), tmp_path / f"{name}{suffix}").read_bytes()
 
     assert bytes_of(LOSS, "a") == bytes_of(LOSS, "b")
     assert bytes_of(LOSS, "a") != bytes_of(LOSS + 0.001, "c")

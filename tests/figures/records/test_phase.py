@@ -7,8 +7,8 @@ import pytest
 
 from figures.records.phase import PhaseRecord, load
 from landscape.config.scan import ConfigError
-from landscape.store.scan_store import ScanStore
-from tests.planted.scans import GRID, Key, key_of, lowest, planted, scan_of, stuck
+from landscape.store.reading import open_scan
+from tests.planted.scans import GRID, Key, key_of, lowest, plant, planted, scan_of, stuck
 
 GONE: Key = ("tied", "0.8", "0.2")
 SEEN: Key = ("untied", "0.2", "0.8")
@@ -25,7 +25,7 @@ def test_every_number_of_the_record_is_that_of_its_cell(tmp_path: Path) -> None:
     assert record.tying == ("tied", "untied")
     assert (record.p.tolist(), record.q.tolist()) == ([0.2, 0.5, 0.8], [0.2, 0.5, 0.8])
     assert (record.name, record.seeds, record.steps) == ("planted", 4, 100)
-    for cell in store.config().cells():
+    for cell in store.cells:
         place = at(record, key_of(cell))
         # At p+q = 1 the block is 0 but for c, and the planted noise of 1e-17 is what is left.
         assert abs(record.curvature[place] - lowest(key_of(cell))) < 1e-16
@@ -51,7 +51,7 @@ def test_a_cell_whose_file_is_damaged_is_missing_and_stays_where_it_is(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = planted(tmp_path)
-    cell = next(c for c in store.config().cells() if key_of(c) == GONE)
+    cell = next(c for c in store.cells if key_of(c) == GONE)
     path = tmp_path / "cells" / f"{cell.id}.nc"
     path.write_bytes(b"not netCDF")
     record = load(store)
@@ -87,7 +87,7 @@ def test_the_line_is_decided_on_the_decimals(tmp_path: Path) -> None:
     # In floats 0.7 + 0.2 + 0.1 is not 1, and 0.1 + 0.9 - 1e-17 is.
     axes = {"source.p": ["0.1", "0.3"], "source.q": ["0.7", "0.9", "0.90000000000000001"]}
     config = scan_of(axes=axes)
-    record = load(ScanStore(tmp_path).open_or_create(config, {}))
+    record = load(plant(tmp_path, config, lambda cell: None))
     assert record.degenerate.tolist() == [[False, True], [True, False], [False, False]]
 
 
@@ -116,25 +116,25 @@ def test_a_plane_with_two_cells_at_one_point_is_refused_by_the_name_of_the_axis(
 @pytest.mark.parametrize(
     ("select", "message"),
     [
-        ({"model.lenght": "2"}, r"select names model\.lenght, but .* are: model\.length"),
+        ({"model.lenght": "2"}, r"select names model\.lenght, .* did you mean model\.length\?"),
         ({"model.length": "4"}, r"model\.length = 4 is not in the scan; choose from 2, 3"),
     ],
 )
 def test_a_selection_that_is_not_there_is_refused(
     tmp_path: Path, select: dict[str, str], message: str
 ) -> None:
-    store = ScanStore(tmp_path).open_or_create(scan_of(axes=WIDER), {})
+    store = plant(tmp_path, scan_of(axes=WIDER), lambda cell: None)
     with pytest.raises(ValueError, match=message):
         load(store, select=select)
 
 
 def test_a_scan_without_the_unigram_point_is_refused(tmp_path: Path) -> None:
     config = scan_of(measure={"points": ["bigram"]})
-    store = ScanStore(tmp_path).open_or_create(config, {})
+    store = plant(tmp_path, config, lambda cell: None)
     with pytest.raises(ValueError, match=r"measure\.points = \['bigram'\] lacks 'unigram'"):
         load(store)
 
 
 def test_a_folder_without_a_scan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
-        load(ScanStore(tmp_path))
+        load(open_scan(tmp_path))

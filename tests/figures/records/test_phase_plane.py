@@ -8,7 +8,9 @@ import pytest
 
 from figures.records.phase_plane import curvature_field, lowest_curvature, region_names, transverse
 from tests.planted.scans import lowest
-from theory.spectra import single_layer_representation, unigram_spectrum
+from theory.spectra.states import states_spectrum
+from theory.spectra.universal_law import lag_covariances
+from theory.transformer.representation import single_layer_representation
 
 POINTS = [(0.5, 0.8), (0.2, 0.3), (0.9, 0.9), (0.1, 0.1), (0.3, 0.95), (0.4, 0.6)]
 TYINGS = ["tied", "untied"]
@@ -80,7 +82,8 @@ def test_width_and_length_do_not_matter_without_weights(tying: str) -> None:
     weights |= {"positions": np.zeros((N, d)), "hidden_in": np.zeros((r, d))}
     z, J = single_layer_representation(weights | {"hidden_out": np.zeros((d, r))})
     for p, q in POINTS:
-        wide = unigram_spectrum(z, J, p=p, q=q, tying=tying, parameters=300)  # type: ignore[arg-type]  # a str out of a list
+        C = lag_covariances(p=p, q=q, length=N)
+        wide = states_spectrum(z, J, C, tying=tying, parameters=300, head="logit")  # type: ignore[arg-type]  # a str out of a list
         narrow = lowest_curvature(p, q, tying)  # type: ignore[arg-type]  # a str out of a list
         assert abs(wide.eigenvalues[0] - narrow) < 1e-15  # a few eps
 

@@ -13,29 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscape.cli import main
+from tests.landscape.cli.running import record, run
 
 CHAIN = ["--p", ".5", "--q", ".8"]
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main(list(arguments))
-    printed = capsys.readouterr()
-    code = left.value.code
-    assert isinstance(code, int)
-    return code, printed.out, printed.err
-
-
-def record(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    code, out, _ = run(capsys, *arguments, "--json")
-    assert code == 0
-
-    def refuse(text: str) -> float:
-        raise AssertionError(f"{text} is not JSON")
-
-    found: dict[str, Any] = json.loads(out, parse_constant=refuse)
-    return found
 
 
 @pytest.mark.parametrize("tying", ["tied", "untied"])
@@ -140,7 +120,7 @@ def test_a_wrong_word_or_count_is_refuted_though_the_eigenvalues_agree(
     import dataclasses
 
     from landscape.comparison import spectra
-    from theory.spectra import unigram_spectrum as true
+    from theory.spectra.states import states_spectrum as true
 
     def wrong(*arrays: Any, **chain: Any) -> Any:
         found = true(*arrays, **chain)
@@ -148,7 +128,7 @@ def test_a_wrong_word_or_count_is_refuted_though_the_eigenvalues_agree(
             return dataclasses.replace(found, classification="saddle")
         return dataclasses.replace(found, inertia=found.inertia[::-1])
 
-    monkeypatch.setattr(spectra, "unigram_spectrum", wrong)
+    monkeypatch.setattr(spectra, "states_spectrum", wrong)
     code, out, _ = run(capsys, "spectrum", *CHAIN, "--at", "unigram", "--json")
     checks = {check["id"]: check["verdict"] for check in json.loads(out)["checks"]}
     assert code == 1 and checks["spectrum"] == "verified"
@@ -307,12 +287,12 @@ def test_a_refuted_prediction_exits_with_1(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from landscape.comparison import spectra
-    from theory.spectra import unigram_spectrum as true
+    from theory.spectra.states import states_spectrum as true
 
-    def doubled(z: Any, J: Any, **chain: Any) -> Any:
-        return true(z, 2 * J, **chain)
+    def doubled(z: Any, J: Any, *chain: Any, **given: Any) -> Any:
+        return true(z, 2 * J, *chain, **given)
 
-    monkeypatch.setattr(spectra, "unigram_spectrum", doubled)
+    monkeypatch.setattr(spectra, "states_spectrum", doubled)
     code, out, _ = run(capsys, "spectrum", *CHAIN, "--at", "unigram", "--json")
     assert code == 1 and json.loads(out)["verdict"] == "refuted"
 
@@ -324,58 +304,6 @@ def test_inconclusive_warns_and_is_an_error_only_when_strict(
     code, _, err = run(capsys, "spectrum", *near)
     assert code == 0 and "Inconclusive" in err
     assert run(capsys, "spectrum", *near, "--strict")[0] == 1
-
-
-BAD: dict[str, tuple[list[str], str]] = {
-    "p=0": (["spectrum", "--p", "0", "--q", ".5", "--at", "unigram"], "--p 0 is.*between 0"),
-    "p=1.2": (["spectrum", "--p", "1.2", "--q", ".5", "--at", "unigram"], "1.2.*between 0 and 1"),
-    "nan": (["train", "--p", "nan", "--q", ".5"], "(?i)nan.*between 0 and 1"),
-    "text": (["train", "--p", "half", "--q", ".5"], "half.*between 0 and 1"),
-    "length": (["train", *CHAIN, "--length", "40"], "2\\^40.*SampledLoss"),
-    "width": (["train", *CHAIN, "--width", "0"], "--width 0 is refused.*at least 1"),
-    "model": (["train", *CHAIN, "--model", "single-lager"], "did you mean single-layer"),
-    "tying": (["train", *CHAIN, "--tying", "ties"], "'tied', 'untied'"),
-    "lr": (["train", *CHAIN, "--lr", "-1"], "--lr -1.0 is refused"),
-    "device": (["train", *CHAIN, "--steps", "0", "--device", "abacus"], "device='abacus'.*cpu"),
-    "w sign": (["spectrum", *CHAIN, "--at", "bigram", "--w", "1"], "w=1.0.*w < -1/sqrt"),
-    "refine": (["spectrum", *CHAIN, "--at", "bigram", "--refine"], "trained"),
-    "command": (["scam"], "Did you mean scan"),
-    "key": (["scan", "--set", "model.widht=3"], "did you mean model.width"),
-    "config": (["scan", "/nowhere/a.toml"], "/nowhere/a.toml cannot be read"),
-    "status": (["status", "/nowhere"], "not the folder of a scan"),
-    "plot": (["train", *CHAIN, "--plot", "curve.xyz"], "--plot.*curve.xyz.*.png, .pdf or .svg"),
-    "plot folder": (["train", *CHAIN, "--plot", "no/such/a.png"], "'no/such' does not exist"),
-    "large": (
-        ["spectrum", *CHAIN, "--at", "unigram", "--width", "200"],
-        "too large for a dense Hessian.* GB.*smaller width",
-    ),
-    "huge": (["train", *CHAIN, "--width", "100000"], "width=100000.*parameters"),
-    "seed": (["train", *CHAIN, "--seed", str(10**22)], "--seed 1.*2\\^31"),
-    "meta": (["train", *CHAIN, "--device", "meta"], "device='meta'"),
-    "diverged": (
-        ["spectrum", *CHAIN, "--at", "trained", "--steps", "9", "--lr", "1e99", "--length", "2"],
-        "learning rate",
-    ),
-    "trained weights": (
-        ["spectrum", *CHAIN, "--at", "trained", "--random-weights", "1"],
-        "--at unigram or --at bigram",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD, ids=list(BAD))
-def test_bad_input_is_explained_with_code_2(
-    capsys: pytest.CaptureFixture[str], case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import re
-
-    monkeypatch.chdir(tmp_path)
-    arguments, message = BAD[case]
-    code, out, err = run(capsys, *arguments)
-    assert code == 2 and out == ""
-    assert re.search(message, err.replace("\n", " ")), err
-    assert "Traceback" not in err
-    assert list(tmp_path.iterdir()) == []  # nothing written
 
 
 def test_an_unwritable_folder_is_refused(

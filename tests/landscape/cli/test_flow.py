@@ -14,7 +14,6 @@ import pytest
 import torch
 from jaxtyping import config
 
-from landscape.cli import main
 from landscape.comparison import reduced_model
 from landscape.comparison.reduced_model import ReducedFlow, allowed_drift, reduced_flow
 from landscape.models import ReducedModel
@@ -22,6 +21,7 @@ from landscape.numerics import integration
 from landscape.numerics.integration import Logarithmic, follow, settled
 from landscape.objectives.exact import ExactLoss
 from landscape.sources import BinaryMarkov
+from tests.landscape.cli import running
 from theory.reduced.basins import basin
 
 TURN = -1 / math.sqrt(2)
@@ -315,11 +315,7 @@ def test_what_the_integrator_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main(["flow", *arguments.split()])
-    printed = capsys.readouterr()
-    assert isinstance(left.value.code, int)
-    return left.value.code, printed.out, printed.err
+    return running.run(capsys, "flow", *arguments.split())
 
 
 def test_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
@@ -356,31 +352,6 @@ def test_what_is_null(capsys: pytest.CaptureFixture[str]) -> None:
     assert found == {"basin"} and "Undecided: the flow has not settled by time 2; give a" in err
     found, err = nulls("--p .5 --q .50000000001 --e .7 --w -.3")
     assert found == {"basin"} and "cannot be told apart in float64" in err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ("--p 1.2 --q .8 --e 1 --w 1", "Error: --p 1.2 is refused: it must be a number strictly"),
-        ("--p .2 --q nan --e 1 --w 1", "Error: --q nan is refused"),
-        ("--p .2 --q 0 --e 1 --w 1", "Error: --q 0 is refused"),
-        ("--p .2 --q x --e 1 --w 1", "Error: --q x is refused"),
-        ("--p .2 --q .3 --e 1", "Missing option '--w'"),
-        ("--q .3 --e 1 --w 1", "Missing option '--p'"),
-        ("--p .2 --q .3 --e nan --w 1", "'--e': nan is refused: give a finite number"),
-        ("--p .2 --q .3 --e 1 --w -inf", "'--w': -inf is refused: give a finite number"),
-        ("--p .2 --q .3 --e 1 --w 1 --b inf", "'--b': inf is refused: give a finite number"),
-        ("--p .2 --q .3 --e 1 --w 1 --time 0", "'--time': 0.0 is refused: give a positive number"),
-        ("--p .2 --q .3 --e 1e200 --w 1", "is too far out"),
-        ("--p .2 --q .3 --e 1 --w 1 --plot a.jpg", "names no format; end it in .png"),
-    ],
-)
-def test_bad_input_is_refused_by_name(
-    capsys: pytest.CaptureFixture[str], arguments: str, words: str
-) -> None:
-    code, out, err = run(capsys, arguments)
-    assert code == 2 and out == "" and "Traceback" not in err
-    assert words in " ".join(err.split())
 
 
 def test_a_contradiction_of_theory_is_exit_code_1(

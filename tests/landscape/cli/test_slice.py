@@ -13,32 +13,20 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from landscape.cli import main
 from landscape.objectives.exact import ExactLoss
 from landscape.slices import plane as slices
+from tests.landscape.cli import running
 
 SMALL = ["slice", "--p", ".5", "--q", ".8", "--width", "2", "--length", "3", "--resolution", "5"]
 H_U = -(5 / 13) * math.log(5 / 13) - (8 / 13) * math.log(8 / 13)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main([*SMALL, *arguments])
-    printed = capsys.readouterr()
-    code = left.value.code
-    assert isinstance(code, int)
-    return code, printed.out, printed.err
+    return running.run(capsys, *SMALL, *arguments)
 
 
-def record(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, Any]:
-    left, out, err = run(capsys, *arguments, "--json")
-    assert left == code, err
-
-    def refuse(text: str) -> float:
-        raise AssertionError(f"{text} is not JSON")
-
-    found: dict[str, Any] = json.loads(out, parse_constant=refuse)
-    return found
+def record(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    return running.record(capsys, *SMALL, *arguments)
 
 
 def test_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,38 +174,6 @@ def test_losses_that_are_not_finite_are_reported_and_drawn(
     assert [row[-1] for row in found["loss"]] == [None] * 5
     assert "Not finite: 5 of 25 losses" in err
     assert (tmp_path / "s.svg").stat().st_size > 0
-
-
-BAD = {
-    "plane": (["--at", "unigram", "--plane", "eigne"], "'eigne' is refused.*eigen, random"),
-    "file": (["--at", "unigram", "--plane", "no.safetensors"], "there is no such file"),
-    "trained": (["--at", "trained", "--plane", "reduced-ew"], "not on the ansatz"),
-    "points": (["--at", "bigram", "--plane", "points"], "give --at unigram"),
-    "weights": (
-        ["--at", "unigram", "--plane", "reduced-ew", "--random-weights", "1"],
-        "leads away from the ansatz",
-    ),
-    "which": (["--at", "unigram", "--eigenvectors", "first"], "which='first' names no eigenv"),
-    "index": (["--at", "unigram", "--eigenvectors", "99"], "which=99 names no eigenvector"),
-    "not eigen": (["--at", "unigram", "--plane", "random", "--eigenvectors", "0"], "--plane eigen"),
-    "even": (["--at", "unigram", "--resolution", "4"], "resolution=4 is out of range.*odd"),
-    "radius": (["--at", "unigram", "--radius", "0"], r"radius=0\.0 is out of range"),
-    "flat": (["--at", "unigram", "--plane", "filter"], "need nonzero weights"),
-}
-
-
-@pytest.mark.parametrize("case", BAD, ids=list(BAD))
-def test_bad_input_is_explained_with_code_2(
-    capsys: pytest.CaptureFixture[str], case: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    import re
-
-    monkeypatch.chdir(tmp_path)
-    arguments, message = BAD[case]
-    code, out, err = run(capsys, *arguments)
-    assert code == 2 and out == ""
-    assert re.search(message, err.replace("\n", " ")), err
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_pictures_and_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

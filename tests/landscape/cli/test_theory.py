@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 import sympy as sp
 
-import landscape.cli
 import theory.proving.theorem
 import theory.statements.records
 import theory.statements.registry
-from landscape.cli import main
+from tests.landscape.cli import running
 from tests.theory.export.latex_reading import faults
 from theory.proving.steps import Identity, Lemma, Outcome, Sign, Step
 from theory.proving.theorem import Control, Theorem, prove
@@ -28,18 +27,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
-def _known(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = dict.fromkeys([*landscape.cli.COMMANDS, "theory"])
-    monkeypatch.setattr(landscape.cli, "COMMANDS", tuple(names))
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main(["theory", *arguments])
-    printed = capsys.readouterr()
-    assert isinstance(left.value.code, int)
-    return left.value.code, printed.out, printed.err
+    return running.run(capsys, "theory", *arguments)
 
 
 SQUARE = Identity("the square of a sum", (p + q) ** 2, p**2 + 2 * p * q + q**2)
@@ -85,7 +78,6 @@ def test_listing_proves_nothing_and_loads_nothing_that_measures() -> None:
 import sys, landscape.cli, theory.proving.theorem
 def refuse(*_): raise AssertionError("proved")
 theory.proving.theorem.prove = refuse
-landscape.cli.COMMANDS = (*landscape.cli.COMMANDS, "theory")
 try:
     landscape.cli.main(["theory"])
 except SystemExit as left:
@@ -199,22 +191,3 @@ def test_the_article_of_all_has_each_theorem(
     assert code == 0 and asked == [[]] and f"[{{{found.title}}}]" in out
     run(capsys, "planted", "--latex")
     assert asked[1:] == [["planted"]]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["entropis"], "did you mean 'entropies'? choose one of entropies"),
-        (["entropis", "--latex"], "did you mean 'entropies'?"),
-        (["entropis", "--json"], "did you mean 'entropies'?"),
-        (["../entropies"], "'../entropies' is not in the registry"),
-        (["entropies", "--latex", "--json"], "give one of them"),
-        (["--latx"], "No such option"),
-    ],
-)
-def test_bad_input_is_exit_code_2_and_prints_nothing(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
-) -> None:
-    code, out, err = run(capsys, *arguments)
-    assert code == 2 and out == "" and words in " ".join(err.split())
-    assert "Traceback" not in err

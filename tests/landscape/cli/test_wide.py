@@ -4,40 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from landscape.cli import main
 from landscape.cli.options import cell_of
 from landscape.config.build import model_of
 from landscape.models import GPT
+from tests.landscape.cli.running import record, run
 
 TERNARY = ["--states", "3", "--switch", ".8", "--model", "gpt", "--width", "2", "--length", "3"]
 CHAIN = ["--p", ".5", "--q", ".8", "--width", "2", "--length", "3"]
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main(list(arguments))
-    printed = capsys.readouterr()
-    code = left.value.code
-    assert isinstance(code, int)
-    return code, printed.out, printed.err
-
-
-def record(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    code, out, err = run(capsys, *arguments, "--json")
-    assert code == 0, err
-
-    def refuse(text: str) -> float:
-        raise AssertionError(f"{text} is not JSON")
-
-    found: dict[str, Any] = json.loads(out, parse_constant=refuse)
-    return found
 
 
 def entropy(law: list[float]) -> float:
@@ -155,125 +134,6 @@ def test_what_is_not_given_is_left_to_the_configuration() -> None:
 def test_set_overrides_an_option() -> None:
     assert options(width=3, set_=["model.width=5", "source.p=.25"]).model.width == 5
     assert str(options(set_=["source.p=.25"]).source.p) == "0.25"
-
-
-BAD: dict[str, tuple[list[str], str]] = {
-    "no source": (
-        ["train"],
-        "Missing option '--p' and '--q' (or --states and --switch, or a source by --set "
-        "source.kind=...)",
-    ),
-    "no q": (["train", "--p", ".5"], "--q is missing: it must be a number strictly between"),
-    "no p": (
-        ["spectrum", "--q", ".5", "--at", "unigram"],
-        "Error: --p is missing: it must be a number strictly between 0 and 1",
-    ),
-    "no states": (
-        ["train", "--switch", ".5", "--model", "gpt"],
-        "--states is missing: it must be a number of symbols",
-    ),
-    "states alone": (
-        ["train", "--states", "3", "--model", "gpt"],
-        "--states goes with --switch, or with --set source.kind=...",
-    ),
-    "states of the binary chain": (
-        ["train", *CHAIN, "--states", "3"],
-        "--states goes with --switch, or with --set source.kind=...",
-    ),
-    "both": (
-        ["train", "--p", ".5", "--switch", ".5", "--states", "3"],
-        "--p and --q are of the binary chain; give them or --switch",
-    ),
-    "single layer": (
-        ["train", "--states", "3", "--switch", ".5"],
-        "--model single-layer is refused for a source of 3 symbols: it is for 2; take --model gpt",
-    ),
-    "switch": (
-        ["train", "--states", "3", "--switch", "1.5", "--model", "gpt"],
-        "--switch 1.5 is refused: it must be a number strictly between 0 and 1",
-    ),
-    "layers": (
-        ["train", *CHAIN, "--layers", "2"],
-        "--layers 2 is refused: a model of kind 'single-layer' does not read it; set --model gpt "
-        "or leave it out",
-    ),
-    "heads": (
-        ["train", *CHAIN, "--model", "gpt", "--heads", "3"],
-        "--heads 3 is refused: it must divide --width 2",
-    ),
-    "relative": (
-        ["train", *CHAIN, "--model", "gpt", "--set", "model.attention=false", "--set",
-         "model.positions=relative"],
-        "model.positions = 'relative' is refused: with model.attention = false nothing reads it",
-    ),
-    "length": (
-        ["train", *TERNARY, "--length", "11"],
-        "--length 11 is refused: --data exact enumerates 3^11 contexts",
-    ),
-    "by its name": (
-        ["train", *CHAIN, "--set", "source.p=1.5"],
-        "Error: source.p = 1.5 is refused: it must be a number strictly between 0 and 1",
-    ),
-    "setting": (
-        ["train", *CHAIN, "--set", "model.widht=3"],
-        "--set model.widht is refused: there is no such setting; did you mean model.width?",
-    ),
-    "no value": (
-        ["train", *CHAIN, "--set", "model.width"],
-        "--set model.width is refused: write name=value, for example model.width=8",
-    ),
-    "table": (["train", *CHAIN, "--set", "model=3"], "[model] is a table; name a setting in it"),
-    "name": (
-        ["train", *CHAIN, "--set", "name=mine"],
-        "--set name is for a scan; a single measurement has no name",
-    ),
-    "kernel": (
-        ["train", "--set", "source.kind=markov", "--set", "source.kernel=none.npy"],
-        "source.kernel is refused: kernel file 'none.npy' cannot be read: No such file",
-    ),
-    "reducible": (
-        ["train", "--set", "source.kind=markov", "--set", "source.kernel=[[1, 0], [0, 1]]"],
-        "the source is refused: kernel is reducible: state 1 cannot be reached from state 0",
-    ),
-    "started unigram": (
-        ["spectrum", "--set", "source.kind=markov", "--set", "source.kernel=[[.5, .5], [.2, .8]]",
-         "--set", "source.start=[.9, .1]", "--at", "unigram", "--length", "3"],
-        "unigram",
-    ),
-    "w": (
-        ["spectrum", *CHAIN, "--model", "gpt", "--at", "unigram", "--w", "-2"],
-        "--w=-2.0 belongs to the rank-one ansatz; leave it out",
-    ),
-    "bigram": (
-        ["spectrum", *CHAIN, "--model", "gpt", "--at", "bigram", "--w", "-2"],
-        "w=-2.0, sign=1 are coordinates of the rank-one ansatz, which GPT has no closed form for",
-    ),
-    "reduced plane": (
-        ["slice", *CHAIN, "--model", "gpt", "--at", "unigram", "--plane", "reduced-ew"],
-        "the rank-one ansatz",
-    ),
-    "checkpoints": (
-        ["train", *CHAIN, "--set", "train.checkpoints=1"],
-        "train.checkpoints = 1 is refused: it must be a whole number of at least 2, or left out",
-    ),
-    "basin": (
-        ["train", *CHAIN, "--model", "gpt", "--init", "basin"],
-        "--init basin is refused: the rank-one ansatz is for relu without LayerNorm",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_explained_with_code_2(
-    capsys: pytest.CaptureFixture[str], case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    words, message = BAD[case]
-    code, out, err = run(capsys, *words)
-    assert (code, out) == (2, ""), err
-    assert message in re.sub(r"\s+", " ", err)
-    assert "Traceback" not in err
-    assert list(tmp_path.iterdir()) == []
 
 
 # --- checkpoints --------------------------------------------------------------------------------

@@ -38,10 +38,13 @@ from landscape.sources import BinaryMarkov
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
 from tests.check_values import agrees, value
 from tests.twins.single_layer import naive_hessian_product, naive_loss, path_probability, sequences
-from theory.spectra import bigram_spectrum
-from theory.spectra import reduced_bigram_spectrum as reduced_bigram
-from theory.spectra import reduced_unigram_spectrum as reduced_unigram
-from theory.spectra import single_layer_representation as representation
+from theory.spectra.bigram import bigram_spectrum
+from theory.spectra.reduced import (
+    reduced_bigram_spectrum as reduced_bigram,
+    reduced_unigram_spectrum as reduced_unigram,
+)
+from theory.spectra.states import states_spectrum
+from theory.transformer.representation import single_layer_representation as representation
 
 # width, hidden, length; the first is the issue's own
 SHAPES = [(4, None, 6), (1, 4, 1), (2, 8, 3), (3, 5, 4), (5, 7, 2)]
@@ -243,8 +246,7 @@ def test_the_check_value_of_the_untied_unigram_point() -> None:
 # --- controls: each closed form, mutated, is refuted -------------------------------------------
 
 lag_covariances = theory.spectra.universal_law.lag_covariances
-unigram_block = theory.spectra.universal_law.unigram_block
-unigram_spectrum = theory.spectra.universal_law.unigram_spectrum
+universal_block = theory.spectra.universal_law.universal_block
 count_law = theory.spectra.bigram.count_law
 
 
@@ -253,7 +255,7 @@ def covariances(change: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.
 
 
 def block_without_mean(*given: Any, **options: Any) -> np.ndarray:
-    H = unigram_block(*given, **options)
+    H = universal_block(*given, **options)
     H[0, 1:] = H[1:, 0] = 0
     return H
 
@@ -263,8 +265,8 @@ def weights_changed(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Calla
 
 
 LAGS, BLOCK = (
-    "theory.spectra.universal_law.lag_covariances",
-    "theory.spectra.universal_law.unigram_block",
+    "landscape.comparison.spectra.lag_covariances",
+    "theory.spectra.states.universal_block",
 )
 REPRESENTATION = "landscape.comparison.spectra.single_layer_representation"
 UNIGRAM: dict[str, tuple[str, Callable[..., Any]]] = {
@@ -272,11 +274,11 @@ UNIGRAM: dict[str, tuple[str, Callable[..., Any]]] = {
     "lambda^(k+1) for lambda^k": (LAGS, covariances(lambda c: np.r_[c[:1], c[1:] ** 2 / c[:-1]])),
     "-lambda^k": (LAGS, covariances(lambda c: np.r_[c[:1], -c[1:]])),
     "J for J + J^T": (LAGS, covariances(lambda c: np.r_[c[:1], c[1:] / 2])),
-    "lag one alone": (LAGS, covariances(lambda c: np.where(np.arange(len(c)) < 2, c, 0))),
+    "lag one alone": (LAGS, covariances(lambda c: np.r_[c[:2], 0 * c[2:]])),
     "2c for c": (LAGS, covariances(lambda c: np.r_[2 * c[:1], c[1:]])),
     "1-p for p": (LAGS, lambda **given: lag_covariances(**{**given, "p": 1 - given["p"]})),
     "no zbar": (BLOCK, block_without_mean),
-    "1.01 z": (BLOCK, lambda z, J, c, tying: unigram_block(1.01 * z, J, c, tying=tying)),
+    "1.01 z": (BLOCK, lambda z, J, c, tying: universal_block(1.01 * z, J, c, tying=tying)),
     "no attention in J and z": (
         REPRESENTATION,
         weights_changed(lambda given: {"value": 0 * given["value"]}),
@@ -354,10 +356,10 @@ def test_the_formula_of_the_other_tying_is_refuted(
     given = chain_point("unigram", tying)
     other = {"tied": "untied", "untied": "tied"}[tying]
 
-    def of_the_other(z: np.ndarray, J: np.ndarray, **options: Any) -> Any:
-        return unigram_spectrum(z, J, **{**options, "tying": other})
+    def of_the_other(*given: np.ndarray, **options: Any) -> Any:
+        return states_spectrum(*given, **{**options, "tying": other})
 
-    monkeypatch.setattr(landscape.comparison.spectra, "unigram_spectrum", of_the_other)
+    monkeypatch.setattr(landscape.comparison.spectra, "states_spectrum", of_the_other)
     report = compare(*given)
     assert verdicts(report)["spectrum"] == verdicts(report)["inertia"] == "refuted"
 
@@ -555,6 +557,32 @@ def test_of_a_trained_point_nothing_is_predicted() -> None:
     assert word == "no clear negative curvature, not a critical point"
     assert predict(model, trained, source) is None
     assert compare(model, point, spectrum, source).classification == "global minimum"
+
+
+def named(kind: str, tying: str, **at: Any) -> dict[str, tuple[str, ...]]:
+    return {check.id: check.theorems for check in compare(*chain_point(kind, tying, **at)).checks}
+
+
+def test_checks_name_the_theorems_that_they_follow_from() -> None:
+    unigram = {
+        "loss": ("entropies",),
+        "gradient": ("critical-points",),
+        "spectrum": ("universal-law",),
+        "inertia": ("universal-law", "tied-condition"),
+        "classification": ("tied-condition",),
+    }
+    assert named("unigram", "tied") == unigram
+    assert named("bigram", "untied", w=0.4) == {
+        "loss": ("entropies", "global-minimum"),
+        "gradient": ("critical-points",),
+        "spectrum": ("full-bigram",),
+        "inertia": ("full-bigram",),
+        "classification": ("global-minimum",),
+        "coordinates": ("critical-points",),
+    }
+    # controls: of another tying, and where the hypothesis p + q != 1 fails
+    assert named("unigram", "untied")["classification"] == ("untied-unigram",)
+    assert named("unigram", "tied", p="0.3", q="0.7")["classification"] == ()
 
 
 def check(verdict: Verdict) -> Check:

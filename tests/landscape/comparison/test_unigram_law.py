@@ -48,10 +48,17 @@ from landscape.sources import (
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
 from tests.planted.readers import Reader, Tempered
 from tests.twins.gpt import Recipe, gpt_logits
-from tests.twins.sources import Twin, first_order, lagged, paths, random_rows, remembering
-from tests.twins.sources import table as table_of
-from theory.chain.kernel import Chain, chain
-from theory.spectra import universal_block
+from tests.twins.sources import (
+    Twin,
+    first_order,
+    lagged,
+    paths,
+    random_rows,
+    remembering,
+    table as table_of,
+)
+from theory.chain.kernel import Chain, chain_of
+from theory.spectra.universal_law import universal_block
 
 ERROR = 1e-12  # times max(1, ||H||), the issue's; D eps ||H|| is 1e-13 at D = 450
 
@@ -265,7 +272,7 @@ def test_the_block_is_the_finite_difference_hessian_of_the_twin(number: int) -> 
 
 def covariances(change: Callable[[Chain], np.ndarray]) -> Callable[..., Chain]:
     def mutated(*given: Any, **options: Any) -> Chain:
-        found = chain(*given, **options)
+        found = chain_of(*given, **options)
         return dataclasses.replace(found, covariance=change(found))
 
     return mutated
@@ -307,7 +314,7 @@ def test_another_covariance_is_refuted(
 ) -> None:
     case, spectrum = controlled(tying, memory)
     monkeypatch.setattr(
-        landscape.comparison.unigram_law, "chain", covariances(COVARIANCE[mutation])
+        landscape.comparison.unigram_law, "chain_of", covariances(COVARIANCE[mutation])
     )
     report = case.report(spectrum)
     # of a first-order chain the covariances are the powers of its kernel
@@ -356,7 +363,7 @@ def test_both_transposed_are_the_same_only_where_readout_and_embedding_are_one(
 
     monkeypatch.setattr(landscape.comparison.unigram_law, "representation", mutated)
     flipped = covariances(COVARIANCE["C_k transposed"])
-    monkeypatch.setattr(landscape.comparison.unigram_law, "chain", flipped)
+    monkeypatch.setattr(landscape.comparison.unigram_law, "chain_of", flipped)
     expected = "verified" if tying == "tied" else "refuted"
     assert verdicts(case.report(spectrum))["spectrum"] == expected
 
@@ -368,7 +375,7 @@ def test_a_reversible_chain_cannot_tell_c_from_its_transpose(
     model = GPT(states=3, width=2, length=3, hidden=3, layer_norm=False, tying=tying)
     case = at_unigram(model, ExactLoss(SwitchingMarkov(3, "0.8"), 3), 0.6, 1)
     flipped = covariances(COVARIANCE["C_k transposed"])
-    monkeypatch.setattr(landscape.comparison.unigram_law, "chain", flipped)
+    monkeypatch.setattr(landscape.comparison.unigram_law, "chain_of", flipped)
     assert case.report().verdict == "verified"
 
 

@@ -22,18 +22,16 @@ from landscape import (
     SwitchingMarkov,
     verify,
 )
-from landscape.cli import main
 from landscape.cli.commands.verify import command
-from landscape.cli.typed import in_options, naming_options
-from landscape.comparison.checks import Check, Claim, judge
+from landscape.comparison.checks import Check
 from landscape.comparison.reduced_model import ReducedFlow, closed, reduced_flow
 from landscape.comparison.theorems.flow_claims import STARTS
 from landscape.comparison.theorems.plane import grid_values, verify_plane
-from landscape.comparison.theorems.subject import Subject
-from landscape.comparison.theorems.verification import CLAIMS, Verification
+from landscape.comparison.theorems.subject import CLAIMS, Subject
+from landscape.comparison.theorems.verification import Verification, measured, of_theorem
 from landscape.models.initial import gaussian
 from theory.certificates.unigram import certify_unigram
-from theory.certificates.unigram import check as check_certificate
+from theory.checker.check import check as check_certificate
 from theory.exact import Number
 from theory.statements.records import proof_record
 from theory.statements.registry import THEOREM_IDS, theorem
@@ -53,7 +51,7 @@ def by_id(found: Verification) -> dict[str, Check]:
 
 
 def test_every_theorem_of_the_registry_is_measured() -> None:
-    assert set(CLAIMS) == set(THEOREM_IDS)
+    assert measured() == set(THEOREM_IDS)
 
 
 @pytest.mark.parametrize(
@@ -167,19 +165,21 @@ def test_a_theorem_without_an_accepted_proof_proves_nothing(
 
 
 def test_claims_agree_by_equality_or_within_their_tolerance() -> None:
-    entropies = theorem("entropies")
-    for claim, verdict in (
-        (Claim("x", "", 1.0, 1.5, 0.5), "proved"),
-        (Claim("x", "", 1.0, 1.6, 0.5), "refuted"),
-        (Claim("x", "", 1.0, float("nan"), 0.5), "refuted"),
-        (Claim("x", "", "saddle", "saddle"), "proved"),
-        (Claim("x", "", "saddle", "local minimum"), "refuted"),
-        (Claim("x", "", "saddle", "local minimum", undecided="too small"), "inconclusive"),
-        (Claim("x", "", [0, 1], [0, 2]), "refuted"),
-        (Claim("x", "", 1.0, 1.0, 0.5, exact=False), "verified"),
+    entropies, agreed = theorem("entropies"), Check.of("x", "", 1.0, 1.0, 0.5)
+    for check, verdict in (
+        (Check.of("x", "", 1.0, 1.5, 0.5), "proved"),
+        (Check.of("x", "", 1.0, 1.6, 0.5), "refuted"),
+        (Check.of("x", "", 1.0, float("nan"), 0.5), "refuted"),
+        (Check.of("x", "", "saddle", "saddle"), "proved"),
+        (Check.of("x", "", "saddle", "local minimum"), "refuted"),
+        (Check.of("x", "", "saddle", "local minimum", undecided="too small"), "inconclusive"),
+        (Check.of("x", "", [0, 1], [0, 2]), "refuted"),
+        (agreed.beyond("measured inputs"), "verified"),
+        (Check.of("x", "", 1.0, 1.6, 0.5).beyond("measured inputs"), "refuted"),
     ):
-        assert judge(entropies, claim, "digest").verdict == verdict
-    assert judge(entropies, Claim("x", "", 1.0, 1.0, 0.5), None).verdict == "inconclusive"
+        found = of_theorem(check, entropies, "digest")
+        assert (found.id, found.verdict, found.theorems) == ("entropies/x", verdict, ("entropies",))
+    assert of_theorem(agreed, entropies, None).verdict == "inconclusive"
 
 
 def test_the_grid_counts_every_point() -> None:
@@ -219,10 +219,11 @@ def test_a_refutation_leaves_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_inconclusive_check_warns_and_is_an_error_only_when_strict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def claims(subject: Subject) -> Iterator[Claim]:
-        yield Claim("x", "x", 1.0, 1.0, 0.0, undecided="made up")
+    def claims(subject: Subject) -> Iterator[Check]:
+        yield Check.of("x", "x", 1.0, 1.0, 0.0, undecided="made up")
 
-    monkeypatch.setattr(f"{CLAIMS_OF}.flow_claims.basin_claims", claims)
+    assert "basins" in measured()
+    monkeypatch.setitem(CLAIMS, "basins", claims)
     result = run("--p", ".5", "--q", ".8", "--model", "reduced")
     assert result.return_value == 0 and "Inconclusive" in result.stderr
     assert run("--p", ".5", "--q", ".8", "--model", "reduced", "--strict").return_value == 1
@@ -237,7 +238,7 @@ def test_an_inconclusive_check_warns_and_is_an_error_only_when_strict(
         (["--p", ".5", "--q", "nan"], "--q nan is refused: it must be a number strictly between"),
         (["--p", ".5", "--q", ".8", "--width", "0"], "--width 0 is refused: it must be a whole"),
         (["--p", ".5", "--q", ".8", "--length", "0"], "--length 0 is refused: it must be a whole"),
-        (["--grid", "--length", "17"], "16: take a shorter length"),
+        (["--grid", "--length", "17"], "16; take a shorter length"),
         (["--p", ".5", "--q", ".8", "--w", "1", "--random-weights", "1"], "give one of them"),
         (["--p", ".5", "--q", ".8", "--model", "gpt", "--w", "1"], "rank-one ansatz"),
     ],
@@ -245,41 +246,6 @@ def test_an_inconclusive_check_warns_and_is_an_error_only_when_strict(
 def test_bad_input_is_refused_before_anything_is_computed(arguments: list[str], words: str) -> None:
     result = run(*arguments)
     assert result.exception is not None and words in str(result.exception)
-
-
-def test_a_command_that_cannot_sample_is_not_told_to(capsys: pytest.CaptureFixture[str]) -> None:
-    """What the user typed is named, with the value, the range and the remedy, and nothing else."""
-    size = "--length 17 is refused: the exact loss enumerates 2^17 contexts"
-    remedies = {"verify": "take a shorter length\n"}
-    remedies["spectrum"], remedies["slice"] = remedies["verify"], remedies["verify"]
-    remedies["train"] = "take a shorter length, or --data sampled (SampledLoss)\n"
-    for name, remedy in remedies.items():
-        at = ["--at", "unigram"] if name in ("spectrum", "slice") else []
-        with pytest.raises(SystemExit) as left:
-            main([name, "--p", ".5", "--q", ".8", "--length", "17", *at])
-        err = capsys.readouterr().err
-        assert left.value.code == 2 and err.endswith(remedy) and "Traceback" not in err
-        told = size.replace("the exact loss", "--data exact") if name == "train" else size
-        assert err.startswith(f"Error: {told}") and "between 1 and 16" in err
-        for setting in ("source.", "model.", "train.", "measure."):
-            assert setting not in err
-
-
-def test_only_whole_names_of_options_are_put_in() -> None:
-    options = {"source.p": "--p", "model.width": "--width", "train.data": "--data"}
-    kept = "source.pi = 3, resource.p = 4 and --set model.widht are refused"
-    assert in_options(kept, options) == kept
-    both = in_options(
-        "model.width = 3 does not go with train.data = 'exact'; drop source.p", options
-    )
-    assert both == "--width 3 does not go with --data exact; drop --p"
-    assert in_options("source.p = '' is refused", options) == "--p '' is refused"
-    assert in_options("source.p = 2", {}) == "source.p = 2"  # the control: no options, no change
-
-
-def test_outside_a_command_a_refusal_keeps_its_words() -> None:
-    with pytest.raises(ValueError, match=r"^source.p = 2$"), naming_options():
-        raise ValueError("source.p = 2")
 
 
 def test_on_the_degenerate_line_the_spectrum_of_the_bigram_is_not_applicable() -> None:

@@ -17,7 +17,6 @@ from landscape.config.build import (
     training_objective_of,
 )
 from landscape.config.scan import CellConfig, ScanConfig
-from landscape.errors import ConfigError
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.initial import standard
@@ -25,7 +24,7 @@ from landscape.objectives.exact import ExactLoss
 from landscape.objectives.sampled import SampledLoss
 from landscape.scanning.scan import scan
 from landscape.sources import BinaryMarkov
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import open_scan
 from landscape.training.loop import train
 
 
@@ -163,35 +162,6 @@ def test_the_training_objective_is_that_of_the_data() -> None:
     assert other.seed == loss.seed
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"data": "sampled", "batch": 0}, "train.batch = 0 is refused: it must be a whole number"),
-        ({"data": "sampled", "evaluate_every": 0}, "train.evaluate_every = 0 is refused"),
-        ({"optimizer": "sgd", "momentum": 1}, "train.momentum = 1 is refused: it must be a number"),
-        (
-            {"optimizer": "adam"},
-            "train.optimizer = 'adam' is refused: it must be one of 'adamw', 'sgd'",
-        ),
-    ],
-)
-def test_impossible_sampled_settings_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError) as refused:
-        cell(train=settings)
-    assert message in str(refused.value)
-
-
-def test_long_contexts_can_be_trained_on_samples_but_not_measured() -> None:
-    train = {"data": "sampled", "batch": 2, "steps": 3, "seeds": 2}
-    with pytest.raises(ConfigError, match=r"measure\.points = .* set measure\.points = \[\] to"):
-        cell(model={"length": 17}, train=train)
-    assert cell(model={"length": 16}, train=train).measure.points
-    long = cell(model={"length": 17}, train=train, measure={"points": []})
-    assert long.model.length == 17
-    with pytest.raises(ConfigError, match=r"enumerates 2\^17 contexts .* train.data = 'sampled'"):
-        cell(model={"length": 17}, measure={"points": []})
-
-
 @pytest.mark.parametrize("length", [5, 20])
 def test_a_scan_trains_sampled_runs_as_train_does(length: int, tmp_path: Path) -> None:
     tables: dict[str, Any] = {
@@ -213,7 +183,7 @@ def test_a_scan_trains_sampled_runs_as_train_does(length: int, tmp_path: Path) -
             optimizer="sgd",
             initial=initial_of(one, model_of(one)),
         )
-        data = ScanStore(tmp_path / "scan").read_cell(one.id)["training"].to_dataset()
+        data = open_scan(tmp_path / "scan").tree(one)["training"].to_dataset()
         assert data["step"].values.tolist() == [0, 10, 12]
         # float32 runs; the loss is of order 1
         assert abs(data["loss"].values[1] - alone.loss[0]).max() < 1e-6

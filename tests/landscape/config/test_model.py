@@ -1,4 +1,4 @@
-"""The table `model`: every kind builds its network, or is refused in the right words."""
+"""The table `model`: every kind builds its network, each setting of which has its own id."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 import torch
 
-from landscape.config.build import descent_of, initial_of, model_of
+from landscape.config.build import initial_of, model_of, recipe_of
 from landscape.config.cell import CellConfig
-from landscape.config.dotted_names import SETTINGS
-from landscape.config.model import GPT as GPT_SETTINGS
-from landscape.config.scan import ConfigError, ScanConfig
+from landscape.config.model import MODELS
+from landscape.config.reading import SETTINGS
+from landscape.config.scan import ScanConfig
 from landscape.models import GPT, ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz, basin
 from landscape.models.initial import low_rank, standard
+from landscape.training.recipe import Recipe
 
+GPT_SETTINGS = MODELS["gpt"].own
 CHAIN = {"p": "0.5", "q": "0.8"}
 TERNARY = {"kind": "switching", "states": 3, "p": "0.9"}
 PLAIN = {"kind": "gpt", "layer_norm": False, "activation": "relu"}  # what holds the ansatz
@@ -30,12 +32,6 @@ def scan(**tables: Any) -> ScanConfig:
 def cell(**tables: Any) -> CellConfig:
     (only,) = scan(**tables).cells()
     return only
-
-
-def refusal(**tables: Any) -> str:
-    with pytest.raises(ConfigError) as caught:
-        scan(**tables)
-    return str(caught.value)
 
 
 # --- what is built ------------------------------------------------------------------------------
@@ -126,137 +122,6 @@ def test_the_basin_is_at_half_sqrt_d_and_minus_d(width: int) -> None:
     assert (given.e, given.w, given.b) == (model.e, -1.0, 0.5)
 
 
-# --- what is refused ----------------------------------------------------------------------------
-
-NOT_READ = "a model of kind 'single-layer' does not read it; set model.kind = 'gpt' or leave it out"
-SYMBOLS = (
-    "is refused for a source of 3 symbols: it is for 2; take model.kind = 'gpt' with model.init = "
-    "'standard', or a source of 2 symbols"
-)
-SMOOTH = (
-    "is refused: the rank-one ansatz is for relu without LayerNorm; set model.layer_norm = false, "
-    "model.activation = 'relu' and model.feedforward = true, or take 'standard' or 'low-rank'"
-)
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "layers": ({"model": {"layers": 2}}, f"model.layers = 2 is refused: {NOT_READ}"),
-    "layer_norm": (
-        {"model": {"layer_norm": False}},
-        f"model.layer_norm = false is refused: {NOT_READ}",
-    ),
-    "window of reduced": (
-        {"model": {"kind": "reduced", "window": 2}},
-        "model.window = 2 is refused: a model of kind 'reduced' does not read it",
-    ),
-    "heads": (
-        {"model": {"kind": "gpt", "heads": 3}},
-        "model.heads = 3 is refused: it must divide model.width = 4",
-    ),
-    "window without attention": (
-        {"model": {"kind": "gpt", "attention": False, "window": 2}},
-        "model.window = 2 is refused: with model.attention = false nothing reads it; leave it out",
-    ),
-    "relative without attention": (
-        {"model": {"kind": "gpt", "attention": False, "positions": "relative"}},
-        "model.positions = 'relative' is refused: with model.attention = false nothing reads it",
-    ),
-    "window 0": (
-        {"model": {"kind": "gpt", "window": 0}},
-        "model.window = 0 is refused: it must be a whole number of at least 1: how many"
-        " symbols a query sees, itself included",
-    ),
-    "layer_norm 1": (
-        {"model": {"kind": "gpt", "layer_norm": 1}},
-        "model.layer_norm = 1 is refused: it must be true or false",
-    ),
-    "layers 0": (
-        {"model": {"kind": "gpt", "layers": 0}},
-        "model.layers = 0 is refused: it must be a whole number of at least 1",
-    ),
-    "layers true": (
-        {"model": {"kind": "gpt", "layers": True}},
-        "model.layers = true is refused: it must be a whole number of at least 1",
-    ),
-    "activation": (
-        {"model": {"kind": "gpt", "activation": "gelo"}},
-        "model.activation = 'gelo' is refused: it must be one of 'gelu', 'relu'; did you mean "
-        "gelu?",
-    ),
-    "positions": (
-        {"model": {"kind": "gpt", "positions": "absolute"}},
-        "model.positions = 'absolute' is refused: it must be one of 'learned', 'relative', 'none'",
-    ),
-    "kind": (
-        {"model": {"kind": "gpt2"}},
-        "model.kind = 'gpt2' is refused: it must be one of 'single-layer', 'gpt', 'reduced', or "
-        "MODULE:ATTRIBUTE for a model of your own; did you mean gpt?",
-    ),
-    "half a name": ({"model": {"kind": "mine:"}}, "model.kind = 'mine:' is refused"),
-    "init": (
-        {"model": {"init": "low-rang"}},
-        "model.init = 'low-rang' is refused: it must be one of 'standard', 'low-rank', 'ansatz', "
-        "'basin', or 'own' for a model of your own; did you mean low-rank?",
-    ),
-    "own": (
-        {"model": {"init": "own"}},
-        "model.init = 'own' is refused for model.kind = 'single-layer': it is for a model of your "
-        "own; take 'standard' or 'low-rank'",
-    ),
-    "ansatz of a model of one's own": (
-        {"model": {"kind": "mine:Model", "init": "basin"}},
-        "model.init = 'basin' is refused for model.kind = 'mine:Model': it is for the models of "
-        "the package; take 'standard' or 'low-rank'",
-    ),
-    "coordinates": (
-        {"model": {"init": "low-rank", "e": 0.5}},
-        "model.e = 0.5 is refused: with model.init = 'low-rank' nothing reads it; set model.init "
-        "= 'ansatz' or leave it out",
-    ),
-    "basin with LayerNorm": (
-        {"model": {**PLAIN, "layer_norm": True, "init": "basin"}},
-        f"model.init = 'basin' {SMOOTH}",
-    ),
-    "basin with GELU": (
-        {"model": {**PLAIN, "activation": "gelu", "init": "basin"}},
-        f"model.init = 'basin' {SMOOTH}",
-    ),
-    "ansatz without feed-forward": (
-        {"model": {**PLAIN, "feedforward": False, "init": "ansatz"}},
-        f"model.init = 'ansatz' {SMOOTH}",
-    ),
-    "basin of 3 symbols": (
-        {"source": TERNARY, "model": {**PLAIN, "init": "basin"}},
-        f"model.init = 'basin' {SYMBOLS}",
-    ),
-    "single layer of 3 symbols": (
-        {"source": TERNARY},
-        f"model.kind = 'single-layer' {SYMBOLS}",
-    ),
-    "reduced of 3 symbols": (
-        {"source": TERNARY, "model": {"kind": "reduced"}},
-        f"model.kind = 'reduced' {SYMBOLS}",
-    ),
-    "checkpoints": (
-        {"train": {"checkpoints": 1}},
-        "train.checkpoints = 1 is refused: it must be a whole number of at least 2, or left out",
-    ),
-    "schedule": (
-        {"train": {"schedule": "cosine"}},
-        "train.schedule = 'cosine' is refused: it must be one of 'one-cycle', 'constant'",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_setting_that_cannot_be_is_refused_in_plain_words(name: str) -> None:
-    tables, words = REFUSED[name]
-    assert words in refusal(**tables)
-
-
-def test_single_layer_on_long_lists_of_symbols_is_named_before_its_points() -> None:
-    both = {"source": {**TERNARY, "start": [0.5, 0.25, 0.25]}}
-    assert "model.kind = 'single-layer' is refused for a source of 3 symbols" in refusal(**both)
-
-
 # --- ids ----------------------------------------------------------------------------------------
 
 OLD = (
@@ -303,10 +168,9 @@ def test_every_setting_of_a_gpt_enters_its_id() -> None:
 
 
 def test_what_is_looked_at_and_how_fast_it_goes_reach_the_training() -> None:
-    found = descent_of(cell(train={"checkpoints": 3, "schedule": "constant"}))
-    assert (found["checkpoints"], found["schedule"]) == (3, "constant")
-    plain = descent_of(cell())
-    assert (plain["checkpoints"], plain["schedule"]) == (None, "one-cycle")
+    found = recipe_of(cell(train={"checkpoints": 3, "schedule": "constant"}))
+    assert (found.checkpoints, found.schedule) == (3, "constant")
+    assert recipe_of(cell()) == Recipe()
 
 
 # --- axes ---------------------------------------------------------------------------------------
@@ -330,13 +194,6 @@ def test_an_axis_runs_over_the_settings_of_a_gpt() -> None:
         (layers, norm) for layers in (1, 2, 4) for norm in (True, False)
     ]
     assert [c.coordinates["model.layers"] for c in cells[::2]] == [1, 2, 4]
-
-
-def test_a_setting_that_one_model_of_an_axis_does_not_read_is_refused() -> None:
-    axes = {"model.kind": ["gpt", "single-layer"]}
-    assert "model.layers = 2 is refused: a model of kind 'single-layer'" in refusal(
-        model={"layers": 2}, axes=axes
-    )
 
 
 def test_an_axis_runs_over_initialisations_each_with_its_own_coordinates() -> None:

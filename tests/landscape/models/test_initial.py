@@ -12,14 +12,14 @@ import torch
 from scipy.stats import binom
 from torch import Tensor
 
-from landscape.config.build import descent_of, initial_of, model_of, objective_of
+from landscape.config.build import initial_of, model_of, objective_of, recipe_of
 from landscape.config.scan import ConfigError, ScanConfig
 from landscape.models import GPT, ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz, basin
 from landscape.models.initial import gaussian, low_rank, standard
-from landscape.models.protocols import call
+from landscape.models.parameters import call
 from landscape.scanning.scan import scan
-from landscape.training.loop import train
+from landscape.training.loop import train_together
 from tests.twins.gpt import Recipe, gpt_logits, strings
 from tests.twins.single_layer import naive_logits
 
@@ -299,8 +299,8 @@ def test_from_the_basin_exact_training_reaches_the_bigram(kind: str) -> None:
         }
         (cell,) = ScanConfig(**tables).cells()
         model = model_of(cell)
-        ends[init] = train(
-            model, objective_of(cell), seeds=[0, 1], **descent_of(cell),
+        (ends[init],) = train_together(
+            model, [objective_of(cell)], recipe_of(cell), seeds=[0, 1],
             initial=initial_of(cell, model),
         )  # fmt: skip
     bigram, unigram = binary_levels(0.5, 0.8)

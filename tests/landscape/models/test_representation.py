@@ -23,7 +23,7 @@ from landscape.models.representation import KINK, MISREAD, misread, representati
 from tests.laws.variants import VARIANTS, Variant, name_of
 from tests.planted.readers import Matrix, Reader, Scaled, Shifted, Tempered
 from tests.twins.gpt import Recipe, gpt_logits
-from theory.spectra import single_layer_representation
+from theory.transformer.representation import single_layer_representation
 
 Params = dict[str, Tensor]
 

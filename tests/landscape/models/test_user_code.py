@@ -19,10 +19,10 @@ from landscape.config.build import initial_of, model_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ConfigError, ScanConfig
 from landscape.models.initial import low_rank, standard
-from landscape.models.protocols import parameters_of
+from landscape.models.parameters import parameters_of
 from landscape.models.user_code import build
 from landscape.scanning.scan import scan
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import open_scan
 
 PROGRAM = '''
 import pathlib
@@ -199,9 +199,9 @@ def test_a_model_of_one_s_own_is_scanned_from_the_shell(mine: str, tmp_path: Pat
     assert found.returncode == 0, found.stderr
     record = json.loads(found.stdout)
     assert (record["cells"], record["done"], record["absent"]) == (1, 1, [])
-    store = ScanStore(tmp_path / "out")
-    (only,) = store.config().cells()
-    points = store.scalars(only.id)["points"]
+    store = open_scan(tmp_path / "out")
+    (only,) = store.cells
+    points = store.scalars(only)["points"]
     assert abs(points["unigram"]["loss"] - math.log(3)) < 1e-15
     assert points["unigram"]["gradient_norm"] < 1e-15
     # p = .9 is above (S-1)/S, and dz/du close to 1: no curvature is negative
@@ -227,12 +227,12 @@ def test_a_point_that_cannot_be_built_is_absent_with_its_reason_and_the_cell_is_
         "landscape.models.Readable"
     )
     assert "No unigram point" in err and absent["reason"] in err
-    store = ScanStore(tmp_path / "out")
-    (only,) = store.config().cells()
-    points = store.scalars(only.id)["points"]
+    store = open_scan(tmp_path / "out")
+    (only,) = store.cells
+    points = store.scalars(only)["points"]
     assert points["unigram"]["verdict"] == "not-applicable" and points["unigram"]["loss"] is None
     assert len(points["trained"]["runs"]) == 2
-    loss = store.read_cell(only.id)["training"].to_dataset()["loss"].values
+    loss = store.tree(only)["training"].to_dataset()["loss"].values
     assert (loss[:, -1] < loss[:, 0]).all()
 
 
@@ -283,9 +283,10 @@ def test_no_code_is_run_unless_it_is_allowed(
     before = {path.name for path in Path().iterdir()}
     code, out, err = run(capsys, *words)
     assert (code, out) == (2, "")
+    named = f"model.kind = '{mine}:Bare'" if words[0] == "scan" else f"--model {mine}:Bare"
     assert (
-        f"model.kind = '{mine}:Bare' is refused: it runs code of your own; add --allow-code (in "
-        "Python allow_code=True) if you trust it"
+        f"{named} is refused: it runs code of your own; add --allow-code (in Python "
+        "allow_code=True) if you trust it"
     ) in err
     assert {path.name for path in Path().iterdir()} == before
     assert mine not in sys.modules
@@ -307,38 +308,38 @@ def test_code_on_an_axis_is_refused_too(mine: str) -> None:
 WRONG = {
     "no module": (
         "nowhere_at_all:Model",
-        "model.kind = 'nowhere_at_all:Model' cannot be loaded: ModuleNotFoundError: No module "
+        "is refused: it cannot be loaded: ModuleNotFoundError: No module "
         "named 'nowhere_at_all'; give MODULE:ATTRIBUTE with a module in the current folder or "
         "installed",
     ),
     "no attribute": ("{}:Bear", "has no attribute 'Bear'; give MODULE:ATTRIBUTE"),
     "not callable": (
         "{}:text",
-        "model.kind = '{}:text' is of type str; give a class of torch.nn.Module or a function that "
+        "is refused: it is of type str; give a class of torch.nn.Module or a function that "
         "returns one",
     ),
-    "an instance": ("{}:instance", "model.kind = '{}:instance' is of type Bare; give a class of"),
-    "no Module": ("{}:number", "{}:number returned a int; return a torch.nn.Module"),
-    "an error": ("{}:broken", "{}:broken cannot be built with states: KeyError: 'the reason'"),
+    "an instance": ("{}:instance", "is refused: it is of type Bare; give a class of"),
+    "no Module": ("{}:number", "is refused: it returned a int; return a torch.nn.Module"),
+    "an error": ("{}:broken", "is refused: it cannot be built with states: KeyError: 'the reason'"),
     "an argument nobody has": (
         "{}:demanding",
-        "{}:demanding cannot be built with no arguments: TypeError: demanding() missing 1 required "
-        "positional argument: 'colour'; its arguments may be width, length, hidden, tying, states,",
+        "is refused: it cannot be built with no arguments: TypeError: demanding() missing 1 "
+        "required positional argument: 'colour'; its arguments may be width, length, hidden, tying",
     ),
-    "ahead": ("{}:Ahead", "{}:Ahead looks ahead: its logits change with a later symbol"),
+    "ahead": ("{}:Ahead", "is refused: it looks ahead: its logits change with a later symbol"),
     "shape": (
         "{}:Single",
-        "{}:Single returned Tensor of shape (2, 3) for tokens of shape (2, 3); return logits of "
-        "shape (2, 3, 3), one for each symbol",
+        "is refused: it returned Tensor of shape (2, 3) for tokens of shape (2, 3); return logits "
+        "of shape (2, 3, 3), one for each symbol",
     ),
-    "dropout": ("{}:Drops", "{}:Drops answers the same tokens otherwise the second time"),
+    "dropout": ("{}:Drops", "is refused: it answers the same tokens otherwise the second time"),
     "a buffer that counts": ("{}:Counts", "it draws (dropout) or edits a buffer; make it a func"),
-    "BatchNorm": ("{}:Normalised", "{}:Normalised cannot be computed for several runs at once"),
+    "BatchNorm": ("{}:Normalised", "is refused: it cannot be computed for several runs at once"),
     "a branch": ("{}:Branches", "calling .item() on a Tensor"),
-    "no parameters": ("{}:Empty", "{}:Empty has no parameters"),
+    "no parameters": ("{}:Empty", "is refused: it has no parameters"),
     "forward": (
         "{}:Failing",
-        "{}:Failing cannot be evaluated on tokens of shape [2, 3]: RuntimeError: no such thing",
+        "is refused: it cannot be evaluated on tokens of shape [2, 3]: RuntimeError: no such thing",
     ),
 }
 
@@ -353,7 +354,8 @@ def test_code_that_makes_no_model_is_explained_with_code_2(
     for words in (["scan", config, "--out", "out"], [*alone, "--steps", "1"]):
         code, out, err = run(capsys, *words, "--allow-code")
         assert (code, out) == (2, ""), err
-        assert message in err.replace("\n", " ")
+        named = f"--model {kind}" if words[0] == "train" else f"model.kind = {kind!r}"
+        assert message in err.replace("\n", " ") and f"Error: {named} is refused: " in err
         assert "Traceback" not in err
     assert not Path("out").exists()
 
@@ -384,7 +386,7 @@ def test_a_module_that_cannot_be_imported_says_why(
         capsys, "scan", configured(f"{mine}:Bare"), "--allow-code", "--out", "out", "--no-report"
     )
     assert (code, out) == (2, "") and "Traceback" not in err
-    assert f"model.kind = '{mine}:Bare' cannot be loaded: {reason}" in err
+    assert f"model.kind = '{mine}:Bare' is refused: it cannot be loaded: {reason}" in err
 
 
 def test_a_setting_that_was_written_and_is_not_taken_is_refused(
@@ -400,7 +402,7 @@ def test_a_setting_that_was_written_and_is_not_taken_is_refused(
     ) in err
     alone = ["train", "--p", ".5", "--q", ".8", "--steps", "1", "--model", kind, "--allow-code"]
     code, _, err = run(capsys, *alone, "--tying", "tied")
-    assert code == 2 and "model.tying is refused" in err
+    assert code == 2 and "--tying is refused" in err
     assert run(capsys, *alone, "--width", "3")[0] == 0
 
 

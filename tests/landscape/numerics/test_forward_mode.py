@@ -38,11 +38,11 @@ def two_at_once() -> tuple[Tensor, Tensor]:
     first_inside, second_inside, never = Event(), Event(), Event()
 
     def first() -> Tensor:
-        return hessian_products(Cubic(first_inside, second_inside), nn.Module(), params, unit)
+        return hessian_products(nn.Module(), Cubic(first_inside, second_inside), params, unit)
 
     def second() -> Tensor:
         assert first_inside.wait(timeout=10)
-        return hessian_products(Cubic(second_inside, never), nn.Module(), params, unit)
+        return hessian_products(nn.Module(), Cubic(second_inside, never), params, unit)
 
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(first), pool.submit(second)]

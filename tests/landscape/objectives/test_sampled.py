@@ -13,7 +13,7 @@ from torch.func import grad, vmap
 
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
-from landscape.models.protocols import call
+from landscape.models.parameters import call
 from landscape.models.sequence_table import sequence_logits
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.population import population_loss
@@ -37,24 +37,6 @@ def numpy_of(params: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
 def naive_sampled(weights: Mapping[str, np.ndarray], tokens: np.ndarray, p: float, q: float) -> Any:
     """Mean over sequences and positions of the cross-entropy to r, query by query in numpy."""
     return bce(naive_logits(weights, tokens), np.where(tokens == 1, 1 - q, p)).mean()
-
-
-@pytest.mark.parametrize("tying", ["tied", "untied"])
-@pytest.mark.parametrize("sizes", [SHORT, LONG, {"length": 24, "batch": 2}], ids=str)
-def test_the_loss_is_the_mean_over_its_tokens_of_the_cross_entropy_to_the_kernel(
-    tying: str, sizes: dict[str, Any]
-) -> None:
-    model = SingleLayer(width=3, length=sizes["length"], tying=tying)
-    params = gaussian(model, 0.8, 1)
-    loss = SampledLoss(CHAIN, **sizes, seed=5)
-    tokens = loss.tokens.numpy()
-    assert tokens.shape == (sizes["batch"], sizes["length"])
-    # both sum terms of order 1; the order of summation differs
-    value = loss(model, params).item()
-    assert abs(value - naive_sampled(numpy_of(params), tokens, 0.5, 0.8)) < 1e-14
-    assert abs(value - naive_sampled(numpy_of(params), tokens[:, :-1], 0.5, 0.8)) > 1e-4
-    drawn = bce(naive_logits(numpy_of(params), tokens)[:, :-1], tokens[:, 1:]).mean()
-    assert abs(value - drawn) > 1e-4
 
 
 @pytest.mark.parametrize("kind", ["tied", "untied", "reduced"])
@@ -126,7 +108,7 @@ def test_the_gradient_is_the_complex_step_of_the_sum_over_tokens(sizes: dict[str
     assert np.abs(flatten(numpy_of(other), layout) - expected).max() > 1e-4
 
     direction = torch.ones(1, len(theta), dtype=torch.float64)
-    product = hessian_products(loss, model, params, direction)[0].numpy()
+    product = hessian_products(model, loss, params, direction)[0].numpy()
     names = {name: value.shape for name, value in params.items()}
     step = 1e-5  # second order: truncation 1e-10 of third derivatives, round-off 1e-15/1e-5
     sides = [naive_gradient(theta + sign * step) for sign in (1, -1)]
@@ -262,20 +244,6 @@ def test_known_laws_as_targets_have_less_variance_than_drawn_symbols() -> None:
     # the ratio of two variances of 300 draws has an error of about 12%
     assert np.var(known) < 0.7 * np.var(drawn)
     assert abs(np.mean(known) - np.mean(drawn)) < 4 * np.std(drawn) / math.sqrt(300)
-
-
-def test_the_standard_error_is_the_spread_between_sequences() -> None:
-    model = SingleLayer(width=3, length=9)
-    params = gaussian(model, 0.6, 0)
-    loss = SampledLoss(CHAIN, 9, batch=12, seed=0)
-    logits = naive_logits(numpy_of(params), loss.tokens.numpy())
-    law = np.where(loss.tokens.numpy() == 1, 0.2, 0.5)
-    means = bce(logits, law).mean(axis=1)
-    error = loss.standard_error(model, params).item()
-    assert abs(error - means.std(ddof=1) / math.sqrt(12)) < 1e-15
-    assert abs(error - means.std() / math.sqrt(12)) > 1e-6
-    with pytest.raises(ValueError, match=r"batch=1 has no standard error.*at least 2"):
-        SampledLoss(CHAIN, 9, batch=1, seed=0).standard_error(model, params)
 
 
 @pytest.mark.parametrize("reference", ["unigram", "bigram"])
@@ -417,8 +385,9 @@ def test_impossible_samples_are_refused(sizes: dict[str, Any], message: str) -> 
         SampledLoss(CHAIN, **sizes, seed=0)
 
 
-def test_sequences_longer_than_the_model_are_refused() -> None:
+def test_what_one_sequence_or_a_short_model_cannot_tell_is_refused() -> None:
     model = SingleLayer(width=2, length=5)
-    loss = SampledLoss(CHAIN, **LONG, seed=0)
     with pytest.raises(ValueError, match=r"tokens have length 7, .* build it with length=7"):
-        loss(model, gaussian(model, 0.5, 0))
+        SampledLoss(CHAIN, **LONG, seed=0)(model, gaussian(model, 0.5, 0))
+    with pytest.raises(ValueError, match=r"batch=1 has no standard error.*at least 2"):
+        SampledLoss(CHAIN, 5, batch=1, seed=0).standard_error(model, gaussian(model, 0.5, 0))

@@ -14,7 +14,7 @@ import pytest
 
 from landscape.cli.commands.report import write
 from landscape.scanning.scan import scan
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import open_scan
 from tests.landscape.report.chromium import Page, opened
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ LARGEST = 8_000_000
 def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the built-in demonstration, all fifty cells and all theorems."""
     folder = scan(None, out=tmp_path_factory.mktemp("report") / "demo").path
-    record = write(ScanStore(folder))
+    record = write(open_scan(folder))
     assert record["done"] == record["cells"] == 50
     assert record["proved"] == record["theorems"]
     return Path(record["report"])

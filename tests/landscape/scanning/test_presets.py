@@ -17,11 +17,12 @@ from landscape.cli import main
 from landscape.config.build import model_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ConfigError, ScanConfig
-from landscape.models.protocols import Params
+from landscape.models.parameters import Params
 from landscape.scanning.presets import load, names
 from landscape.scanning.presets.expectation import READERS, Expectation, Finding, compare_with
 from landscape.scanning.presets.preset import SIZES, Size
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import StoredScan
+from tests.planted.scans import plant
 
 FOLDER = Path(landscape.scanning.presets.__file__).parent
 every_preset = pytest.mark.parametrize("name", names())
@@ -203,10 +204,9 @@ def test_an_unchanged_preset_is_compared_in_words_and_in_json(
 ) -> None:
     """Every cell is there already: nothing is trained."""
     config = load("no-attention").config("quick")
-    store = ScanStore(tmp_path / "scan").open_or_create(config, {})
-    for cell in config.cells():
-        tree = planted(cell, end=0.6663, checkpoints=False)  # right for tied weights alone
-        store.write_cell(cell, tree, scalars_of(cell), {})
+    # right for tied weights alone
+    content = {c.id: planted(c, end=0.6663, checkpoints=False) for c in config.cells()}
+    plant(tmp_path / "scan", config, lambda cell: (content[cell.id], scalars_of(cell)))
     words = ["scan", "--preset", "no-attention", "--out", str(tmp_path / "scan"), "--no-report"]
     code, out, err = run(capsys, *words, "--json")
     assert code == 0, err
@@ -237,7 +237,9 @@ def small(**changes: Any) -> ScanConfig:
     return ScanConfig(**{**tables, **changes})
 
 
-def planted(cell: CellConfig, *, end: float = 0.62, checkpoints: bool = True) -> xr.DataTree:
+def planted(
+    cell: CellConfig, *, end: float = 0.62, checkpoints: bool = True
+) -> dict[str, xr.Dataset]:
     """A finished cell whose numbers were chosen: no network, no training."""
     seeds, steps = cell.train.seeds, cell.train.steps
     times = np.array([0, steps // 3, 2 * steps // 3, steps])
@@ -274,7 +276,7 @@ def planted(cell: CellConfig, *, end: float = 0.62, checkpoints: bool = True) ->
                 "matrix": ["blocks.0.hidden_in", "blocks.0.query"],
             },
         )  # fmt: skip
-    return xr.DataTree.from_dict(groups)
+    return groups
 
 
 def scalars_of(cell: CellConfig) -> dict[str, Any]:
@@ -291,14 +293,14 @@ def scalars_of(cell: CellConfig) -> dict[str, Any]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ScanStore:
+def store(tmp_path: Path) -> StoredScan:
     """The first cell has everything, the second no checkpoints, and the others are not there."""
-    config = small()
-    store = ScanStore(tmp_path / "scan").open_or_create(config, {})
-    first, second, *_ = config.cells()
-    store.write_cell(first, planted(first), {}, {})
-    store.write_cell(second, planted(second, checkpoints=False), {}, {})
-    return store
+    first, second, *_ = small().cells()
+    by_id: dict[str, Any] = {
+        first.id: (planted(first), {}),
+        second.id: (planted(second, checkpoints=False), {}),
+    }
+    return plant(tmp_path / "scan", small(), lambda cell: by_id.get(cell.id))
 
 
 FIRST = {"source.q": 0.3, "model.tying": "tied"}
@@ -306,12 +308,12 @@ SECOND = {"source.q": 0.3, "model.tying": "untied"}
 THIRD = {"source.q": 0.8, "model.tying": "tied"}
 
 
-def found(store: ScanStore, quantity: Any, select: dict[str, Any], **more: Any) -> Finding:
+def found(store: StoredScan, quantity: Any, select: dict[str, Any], **more: Any) -> Finding:
     expectation = Expectation(what="it", quantity=quantity, select=select, **more)
-    return compare_with(expectation, store, small())
+    return compare_with(expectation, store)
 
 
-def test_each_quantity_is_the_number_that_was_planted(store: ScanStore) -> None:
+def test_each_quantity_is_the_number_that_was_planted(store: StoredScan) -> None:
     values: list[tuple[Any, dict[str, Any], float, float]] = [
         ("loss", {}, 0.62, 0.0),
         ("loss", {"at": 0}, 0.7, 0.0),
@@ -350,12 +352,12 @@ def test_each_quantity_is_the_number_that_was_planted(store: ScanStore) -> None:
     ],
 )
 def test_a_number_is_as_expected_exactly_within_its_bounds(
-    store: ScanStore, bounds: dict[str, float], verdict: str
+    store: StoredScan, bounds: dict[str, float], verdict: str
 ) -> None:
     assert found(store, "loss", FIRST, **bounds).verdict == verdict
 
 
-def test_what_is_not_there_is_missing_and_not_a_difference(store: ScanStore) -> None:
+def test_what_is_not_there_is_missing_and_not_a_difference(store: StoredScan) -> None:
     within = {"low": 0.0, "high": 1.0}
     assert found(store, "loss", SECOND, **within).verdict == "as expected"
     for quantity in ("probability", "attention share", "rank one"):
@@ -366,24 +368,26 @@ def test_what_is_not_there_is_missing_and_not_a_difference(store: ScanStore) -> 
 
 
 @pytest.mark.parametrize(
-    ("select", "count"),
-    [({"source.q": 0.3}, 2), ({}, 4), ({**FIRST, "source.q": 0.4}, 0), ({"model.width": 2}, 0)],
+    ("select", "message"),
+    [
+        ({"source.q": 0.3}, "{'source.q': 0.3} selects 2 cells of scan; select one by values"),
+        ({"model.width": 2}, "selects 4 cells of scan; select one by values of the axes source.q,"),
+        ({}, "selects 4 cells of scan"),
+        ({**FIRST, "source.q": 0.4}, "source.q = 0.4 is not in the scan; choose from 0.3, 0.8"),
+        ({"model.tieing": "tied"}, "there is no such setting; did you mean model.tying?"),
+    ],
 )
-def test_an_expectation_that_selects_another_number_of_cells_is_refused(
-    store: ScanStore, select: dict[str, Any], count: int
+def test_an_expectation_that_does_not_select_one_cell_is_refused(
+    store: StoredScan, select: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=f"expect 'it': .*{re.escape(message)}"):
         found(store, "loss", select)
-    assert str(caught.value) == (
-        f"expect 'it' selects {count} cells of scan; select one by values of the axes source.q, "
-        "model.tying"
-    )
 
 
 def test_a_run_that_diverged_is_no_success(tmp_path: Path) -> None:
-    config = small()
-    store = ScanStore(tmp_path / "scan").open_or_create(config, {})
-    store.write_cell(config.cells()[0], planted(config.cells()[0], end=float("nan")), {}, {})
+    first = small().cells()[0]
+    content = planted(first, end=float("nan")), dict[str, Any]()
+    store = plant(tmp_path / "scan", small(), lambda cell: content if cell == first else None)
     finding = found(store, "loss", FIRST, low=0.0, high=1.0)
     assert finding.verdict == "differs"
 
@@ -395,15 +399,14 @@ def test_the_comparison_of_a_real_scan_reads_what_it_stored(tmp_path: Path) -> N
     result = scan(config, out=tmp_path / "scan")
     (only,) = config.cells()
     ends = result.scalars[only.id]["final_loss"]
-    stored = ScanStore(result.path)
-    finding = compare_with(Expectation(what="it", quantity="loss"), stored, config)
+    finding = compare_with(Expectation(what="it", quantity="loss"), result.store)
     assert finding.value is not None
     assert abs(finding.value - np.mean(ends)) < 1e-15
     for quantity in READERS:
         table: dict[str, Any] = {"what": "it", "quantity": quantity}
         if quantity == "rank one":
             table["matrix"] = "blocks.0.hidden_in"
-        read = compare_with(Expectation(**table), stored, config)
+        read = compare_with(Expectation(**table), result.store)
         assert read.verdict == "recorded" and read.seeds == 2, quantity
 
 

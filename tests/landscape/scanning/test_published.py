@@ -11,18 +11,18 @@ import pytest
 from landscape.scanning.presets import load, names
 from landscape.scanning.presets.expectation import Expectation, Finding, compare_with
 from landscape.scanning.scan import scan
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import StoredScan
 
 pytestmark = pytest.mark.slow
 
 
 @lru_cache
-def run_of(name: str) -> ScanStore:
-    return ScanStore(scan(load(name).config("quick"), out=Path(mkdtemp()) / name).path)
+def run_of(name: str) -> StoredScan:
+    return scan(load(name).config("quick"), out=Path(mkdtemp()) / name).store
 
 
 def finding(name: str, expectation: Expectation) -> Finding:
-    return compare_with(expectation, run_of(name), load(name).config("quick"))
+    return compare_with(expectation, run_of(name))
 
 
 @pytest.mark.parametrize("name", names())

@@ -18,11 +18,9 @@ import torch
 from safetensors.numpy import load_file
 
 from landscape.config.scan import ConfigError, ScanConfig
-from landscape.scanning import measurement
-from landscape.scanning import scan as scanning
+from landscape.scanning import measurement, scan as scanning
 from landscape.scanning.scan import ScanResult, Silence, batches, scan
 from landscape.slices.plane import loss_slice
-from landscape.store.scan_store import ScanStore
 
 SMALL: dict[str, Any] = {
     "model": {"width": 2, "length": 3},
@@ -51,7 +49,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> ScanResult:
 
 def test_every_cell_is_measured_and_no_prediction_is_refuted(finished: ScanResult) -> None:
     assert len(finished.scalars) == 12 and not finished.failed
-    assert finished.refuted() == [] and finished.inconclusive() == []
+    assert finished.problems("refuted", "inconclusive") == []
     for scalars in finished.scalars.values():
         for kind in ("unigram", "bigram"):
             assert scalars["points"][kind]["verdict"] == "verified"
@@ -65,20 +63,20 @@ def test_a_wrong_prediction_is_reported_as_refuted(
 ) -> None:
     """The control of the test above: a theory of another chain does not pass."""
     from landscape.comparison import spectra as compare
-    from theory.spectra import unigram_spectrum as true
+    from theory.spectra.universal_law import lag_covariances as true
 
-    def elsewhere(z: Any, J: Any, *, p: Any, q: Any, tying: Any, parameters: int) -> Any:
-        return true(z, J, p=p / 2, q=q, tying=tying, parameters=parameters)
+    def elsewhere(*, p: Any, q: Any, length: int) -> Any:
+        return true(p=p / 2, q=q, length=length)
 
-    monkeypatch.setattr(compare, "unigram_spectrum", elsewhere)
+    monkeypatch.setattr(compare, "lag_covariances", elsewhere)
     result = scan(configured(source={"p": 0.5, "q": 0.8}, **SMALL), out=tmp_path / "scan")
-    assert [kind for _, kind in result.refuted()] == ["unigram"]
+    assert [found.point for found in result.problems("refuted")] == ["unigram"]
 
 
 def test_the_tree_holds_what_the_design_promises(finished: ScanResult) -> None:
-    store = ScanStore(finished.path)
+    store = finished.store
     cell = finished.config.cells()[0]
-    tree = store.read_cell(cell.id)
+    tree = store.tree(cell)
     groups = {path.lstrip("/") for path in tree.groups}
     for group in ("training", "points", "spectrum", "slices", "theory"):
         assert group in groups
@@ -92,9 +90,9 @@ def test_the_tree_holds_what_the_design_promises(finished: ScanResult) -> None:
 
 
 def test_each_cell_holds_its_survival_curve(finished: ScanResult) -> None:
-    store = ScanStore(finished.path)
+    store = finished.store
     for cell in finished.config.cells():
-        tree, scalars = store.read_cell(cell.id), finished.scalars[cell.id]
+        tree, scalars = store.tree(cell), finished.scalars[cell.id]
         if "degenerate" in scalars["outcome"]:
             assert "/survival" not in tree.groups  # there is nothing to escape from
             continue
@@ -116,7 +114,7 @@ def test_stored_weights_reproduce_the_stored_loss(finished: ScanResult) -> None:
     from tests.twins.single_layer import naive_loss
 
     cell = finished.config.cells()[0]
-    weights = ScanStore(finished.path).weights(cell.id)
+    weights = finished.store.weights(cell)
     names = [name for name, _ in model_of(cell).named_parameters()]
     p, q = map(float, cell.source.chain)
     for run in range(2):
@@ -210,10 +208,10 @@ def same_floats(one: ScanResult, other: ScanResult) -> bool:
     """Whether all weights and trained spectra agree to the last bit, cell by cell in order."""
 
     def stored(result: ScanResult) -> list[np.ndarray]:
-        store, cells = ScanStore(result.path), result.config.cells()
-        trees = [store.read_cell(cell.id)["/spectrum/trained"] for cell in cells]
+        store, cells = result.store, result.store.cells
+        trees = [store.tree(cell)["/spectrum/trained"] for cell in cells]
         spectra = [tree["eigenvalue"].to_numpy() for tree in trees]
-        return [*spectra, *(w for cell in cells for w in store.weights(cell.id).values())]
+        return [*spectra, *(w for cell in cells for w in store.weights(cell).values())]
 
     pairs = zip(stored(one), stored(other), strict=True)
     return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
@@ -269,12 +267,13 @@ def test_a_slice_that_fails_its_own_checks_is_reported(
 
     config = configured(source={"p": 0.5, "q": 0.8}, **SMALL)
     sound = scan(config, out=tmp_path / "sound")
-    assert sound.slice_faults() == [] and sound.not_finite() == []
+    assert sound.problems("slice fault", "not finite") == []
     monkeypatch.setattr(measurement, "loss_slice", planted)
     result = scan(config, out=tmp_path / "planted")
-    assert [count for *_, count in result.not_finite()] == [3, 3] and not result.failed
-    kinds, words = zip(*[(kind, text) for _, kind, text in result.slice_faults()], strict=True)
-    assert kinds == ("unigram", "bigram") and "middle is 1.0e-06 nat away" in words[0]
+    assert [found.detail for found in result.problems("not finite")] == [3, 3] and not result.failed
+    faults = result.problems("slice fault")
+    assert [fault.point for fault in faults] == ["unigram", "bigram"]
+    assert "middle is 1.0e-06 nat away" in faults[0].words
 
 
 def test_threads_and_random_state_are_given_back(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_the_curvature_check_catches_a_direction_that_was_renormalised(
     monkeypatch.setattr(
         slices,
         "hessian_products",  # the check's own channel, which keeps the true loss
-        lambda _, model, params, rows: hessian_products(objective, model, params, rows),
+        lambda model, _, params, rows: hessian_products(model, objective, params, rows),
     )
     honest = loss_slice(model, objective, params, row, resolution=3)
     assert honest.curvature_error < CURVATURE_ERROR
@@ -169,7 +169,7 @@ def test_a_moved_centre_is_caught_by_its_loss_and_curvature(
     monkeypatch.setattr(
         slices,
         "hessian_products",
-        lambda _, model, params, rows: hessian_products(objective, model, params, rows),
+        lambda model, _, params, rows: hessian_products(model, objective, params, rows),
     )
     moved = loss_slice(model, Elsewhere(objective.source, N), params, rows, resolution=3)
     assert abs(moved.center_loss - naive_at(params, rows.numpy(), np.zeros(2))) > 1e-3
@@ -179,7 +179,7 @@ def test_a_moved_centre_is_caught_by_its_loss_and_curvature(
 def test_second_differences_of_the_grid_are_the_hessian_in_the_plane() -> None:
     model, objective, params = at_random()
     rows = skewed(Coordinates.of(params).size)
-    H = (rows @ dense_hessian(objective, model, params) @ rows.T).numpy()
+    H = (rows @ dense_hessian(model, objective, params) @ rows.T).numpy()
     found = loss_slice(model, objective, params, rows, resolution=3, radius=1e-3)
     L, h2 = found.loss, 1e-6
     along = (L[2, 1] - 2 * L[1, 1] + L[0, 1]) / h2, (L[1, 2] - 2 * L[1, 1] + L[1, 0]) / h2

@@ -11,8 +11,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from landscape.sources import BinaryMarkov, probability
 from tests.check_values import agrees

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from landscape.sources import Markov, OrderKMarkov
-from landscape.sources.stationary import closed_classes, context_matrix, irreducible_law
+from landscape.sources.kernels import closed_classes, context_matrix, irreducible_law
 from tests.twins.sources import CYCLIC, LAW, SPARSE, TERNARY, random_rows
 
 EPS = float(np.finfo(np.float64).eps)

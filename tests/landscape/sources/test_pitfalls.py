@@ -11,14 +11,12 @@ from itertools import accumulate
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.stats import chi2
 from torch import Tensor
 
 from landscape.sources import BinaryMarkov, FiniteMemory, InContext, LagMarkov, Markov, OrderKMarkov
-from landscape.sources.sampling import compose, thresholds
-from landscape.sources.sampling import symbols as drawn_symbols
+from landscape.sources.sampling import compose, symbols as drawn_symbols, thresholds
 from tests.twins.sources import (
     CYCLIC,
     FINITE,

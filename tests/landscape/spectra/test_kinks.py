@@ -25,8 +25,7 @@ from landscape.spectra.kinks import (
     preactivations,
 )
 from landscape.spectra.spectrum import hessian_spectrum
-from tests.check_values import agrees
-from tests.check_values import value as check_value
+from tests.check_values import agrees, value as check_value
 from tests.twins.single_layer import naive_loss, sequences
 
 P, Q, W = 0.5, 0.8, -2.0
@@ -71,7 +70,7 @@ ONE_SIDED_ERROR = 1e-5
 
 def test_one_sided_curvatures_at_the_kink_are_those_of_the_enumerated_loss() -> None:
     model, objective, params = kinked()
-    (found,) = one_sided_curvatures(objective, model, params)
+    (found,) = one_sided_curvatures(model, objective, params)
     axes = Coordinates.of(params)
     forward, backward = axes.params(found.direction), axes.params(-found.direction)
     assert abs(found.direction.norm().item() - 1) < 1e-15 * 4
@@ -83,7 +82,7 @@ def test_one_sided_curvatures_at_the_kink_are_those_of_the_enumerated_loss() -> 
 
 def test_one_sided_curvatures_at_the_kink_are_the_closed_forms() -> None:
     model, objective, params = kinked()
-    (found,) = one_sided_curvatures(objective, model, params)
+    (found,) = one_sided_curvatures(model, objective, params)
     # along +-alpha the logit is e^2 (1 + 4w|w| [fires])(x - 1/2) on positions p_n = 0: the token
     # 1 has pre-activation 2|w| e > 0 on one side only. 1 + 4w|w| = -15 there and 1 on the other.
     scale = 2 * C * (P + Q - 1)
@@ -98,7 +97,7 @@ def test_one_sided_curvatures_at_the_kink_are_the_closed_forms() -> None:
 
 def test_the_direction_opens_the_unit() -> None:
     model, objective, params = kinked()
-    (found,) = one_sided_curvatures(objective, model, params)
+    (found,) = one_sided_curvatures(model, objective, params)
     axes = Coordinates.of(params)
     step = axes.params(1e-3 * found.direction)
     weights = {name: (params[name] + step[name]).numpy() for name in params}
@@ -215,18 +214,18 @@ def test_at_a_smooth_point_the_curvature_along_a_ray_is_that_of_the_hessian(seed
     for k in (0, -1):
         v = spectrum.eigenvectors[:, k]
         for direction in (v, -v):
-            along = curvature_along_ray(objective, model, params, direction, step=2.0**-12)
+            along = curvature_along_ray(model, objective, params, direction, step=2.0**-12)
             # h^4 = 4e-15 times a sixth derivative of order 1e2 and round-off of 15 eps
             assert abs(along - spectrum.eigenvalues[k].item()) < 1e-11
-        doubled = curvature_along_ray(objective, model, params, 2 * v, step=2.0**-12)
+        doubled = curvature_along_ray(model, objective, params, 2 * v, step=2.0**-12)
         assert abs(doubled - 4 * spectrum.eigenvalues[k].item()) < 1e-9
-    assert one_sided_curvatures(objective, model, params) == []
+    assert one_sided_curvatures(model, objective, params) == []
 
 
 def test_units_with_several_directions_are_each_reported_once() -> None:
     model, objective, params = kinked()
     params["hidden_in"][8:] = torch.tensor([1.0, 1.0, 0.0, 0.0], dtype=torch.float64)
-    found = one_sided_curvatures(objective, model, params)
+    found = one_sided_curvatures(model, objective, params)
     assert len(found) == 2
     assert abs(float(found[0].direction @ found[1].direction)) < 1 - 1e-9
     axes = Coordinates.of(params)
@@ -240,4 +239,4 @@ def test_a_model_without_relu_has_no_preactivations() -> None:
     model = ReducedModel()
     params = {name: value.detach() for name, value in model.named_parameters()}
     assert preactivations(model, params, 3) is None
-    assert one_sided_curvatures(ExactLoss(BinaryMarkov(P, Q), 3), model, params) == []
+    assert one_sided_curvatures(model, ExactLoss(BinaryMarkov(P, Q), 3), params) == []

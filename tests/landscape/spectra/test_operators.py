@@ -61,7 +61,7 @@ def test_the_gradient_is_that_of_imaginary_steps(
     shape: tuple[str, int, int, int, float],
 ) -> None:
     given = case(*shape)
-    slope, value = gradient(given.objective, given.model, given.params)
+    slope, value = gradient(given.model, given.objective, given.params)
     naive = naive_gradient(given.weights, P, Q, given.model.length, given.layout)
     # imaginary steps neither subtract nor truncate: 2^(N+1) terms of a few roundings each
     assert np.abs(slope.numpy() - naive).max() < 1e-14
@@ -78,7 +78,7 @@ def test_hessian_products_are_differences_of_gradients(
     given = case(*shape)
     axes = Coordinates.of(given.params)
     rows = torch.from_numpy(np.random.default_rng(1).normal(size=(count, axes.size)))
-    products = hessian_products(given.objective, given.model, given.params, rows)
+    products = hessian_products(given.model, given.objective, given.params, rows)
     for v, product in zip(rows, products, strict=True):
         direction = {name: value.numpy() for name, value in axes.params(v).items()}
         naive = naive_hessian_product(
@@ -94,7 +94,7 @@ def test_the_dense_hessian_is_symmetric_and_that_of_numpy(
     shape: tuple[str, int, int, int, float],
 ) -> None:
     given = case(*shape)
-    H = dense_hessian(given.objective, given.model, given.params)
+    H = dense_hessian(given.model, given.objective, given.params)
     axes = Coordinates.of(given.params)
     assert torch.equal(H, H.T)
     for index in range(0, axes.size, 5):
@@ -119,19 +119,19 @@ class Steady:
 
 def test_a_linear_loss_has_no_curvature() -> None:
     params = {name: torch.ones(3, dtype=torch.float64) for name in "xy"}
-    slope, value = gradient(Steady(), torch.nn.Module(), params)
+    slope, value = gradient(torch.nn.Module(), Steady(), params)
     assert slope.tolist() == [3.0] * 3 + [0.0] * 3 and value == 9
     for count in (1, 6):
         rows = torch.eye(6, dtype=torch.float64)[:count]
-        assert not hessian_products(Steady(), torch.nn.Module(), params, rows).any()
+        assert not hessian_products(torch.nn.Module(), Steady(), params, rows).any()
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, None])
 def test_the_products_do_not_depend_on_how_many_are_formed_at_once(chunk: int | None) -> None:
     given = case(*CASES[0])
     rows = torch.eye(Coordinates.of(given.params).size, dtype=torch.float64)
-    whole = dense_hessian(given.objective, given.model, given.params)
-    products = hessian_products(given.objective, given.model, given.params, rows, chunk=chunk)
+    whole = dense_hessian(given.model, given.objective, given.params)
+    products = hessian_products(given.model, given.objective, given.params, rows, chunk=chunk)
     # batched kernels may sum in another order: a few eps of entries below 1
     assert (products - whole).abs().max() < 1e-14
 
@@ -161,10 +161,10 @@ def test_the_hessian_of_the_reduced_model_is_the_second_derivative_of_its_formul
     rho, curvature = pi * (s - r), pi * s * (1 - s)
     expected = curvature[0] * np.outer(g0, g0) + curvature[1] * np.outer(g1, g1)
     bending = rho[0] * bend0 + rho[1] * bend1
-    H = dense_hessian(objective, model, params).numpy()
+    H = dense_hessian(model, objective, params).numpy()
     assert np.abs(H - expected - bending).max() < 1e-14
     assert np.abs(H - expected).max() > 1e-2  # control: Gauss-Newton alone, off the bigram set
-    slope, _ = gradient(objective, model, params)
+    slope, _ = gradient(model, objective, params)
     assert np.abs(slope.numpy() - rho[0] * g0 - rho[1] * g1).max() < 1e-14
 
 
@@ -190,8 +190,8 @@ def test_curvature_is_float64_whatever_the_training_dtype() -> None:
     params = {name: value.detach() for name, value in model.named_parameters()}
     objective = ExactLoss(BinaryMarkov(P, Q), 3)
     doubled = in_float64(params)
-    slope, _ = gradient(objective, model, params)
-    assert slope.dtype == dense_hessian(objective, model, params).dtype == torch.float64
+    slope, _ = gradient(model, objective, params)
+    assert slope.dtype == dense_hessian(model, objective, params).dtype == torch.float64
     weights = {name: value.numpy() for name, value in doubled.items()}
     layout = {name: tuple(value.shape) for name, value in params.items()}
     naive = naive_gradient(weights, P, Q, 3, layout)
@@ -205,8 +205,8 @@ def test_measuring_leaves_the_model_and_the_point_alone() -> None:
     before = {name: value.detach().clone() for name, value in given.model.named_parameters()}
     point = {name: value.clone() for name, value in given.params.items()}
     state = torch.get_rng_state()
-    gradient(given.objective, given.model, given.params)
-    dense_hessian(given.objective, given.model, given.params)
+    gradient(given.model, given.objective, given.params)
+    dense_hessian(given.model, given.objective, given.params)
     assert torch.equal(torch.get_rng_state(), state)
     assert not given.model.training
     for name, value in given.model.named_parameters():

@@ -20,13 +20,13 @@ import pytest
 import torch
 import xarray as xr
 from h5netcdf.utils import CompatibilityError
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from landscape.config.canonical import jsonable
 from landscape.config.scan import CellConfig, ConfigError, ScanConfig
 from landscape.store import scan_store
 from landscape.store.atomic import is_temporary, sweep, temporary
+from landscape.store.reading import StoredScan
 from landscape.store.scan_store import ScanStore, Status
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -87,12 +87,17 @@ def test_a_cell_comes_back_as_it_was_written(folder: ScanStore, config: ScanConf
     }
     folder.write_cell(cell, tree, scalars, weights)
 
-    back = folder.read_cell(cell.id)
+    back = StoredScan.of(folder).tree(cell)
     for path in ("/training", "/points/unigram"):
         xr.testing.assert_equal(back[path].to_dataset(), tree[path].to_dataset())
     assert back["points/unigram/stuck"].dtype == bool
-    assert folder.scalars(cell.id) == {"loss": None, "radius": None, "inertia": [1, 0, 2], "n": 3}
-    loaded = folder.weights(cell.id)
+    assert StoredScan.of(folder).scalars(cell) == {
+        "loss": None,
+        "radius": None,
+        "inertia": [1, 0, 2],
+        "n": 3,
+    }
+    loaded = StoredScan.of(folder).weights(cell)
     np.testing.assert_array_equal(loaded["embedding"], [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]])
     assert [str(loaded[name].dtype) for name in weights] == ["float64", "float32"]
     assert loaded["bias"].shape == ()
@@ -113,14 +118,14 @@ def test_attributes_that_netcdf_refuses_are_written_in_its_terms(
         with pytest.raises(error, match=words):
             plain.to_netcdf(tmp_path / "control.nc", engine="h5netcdf")
     folder.write_cell(cell, tree, {}, {})
-    attributes = folder.read_cell(cell.id).attrs
+    attributes = StoredScan.of(folder).tree(cell).attrs
     assert attributes["tied"] == 1
     assert "note" not in attributes
     assert json.loads(attributes["table"]) == {"d": 4}
     assert json.loads(attributes["names"]) == ["e", "b"]
     assert {"created_at", "version", "schema", "seed", "id"} <= set(attributes)
     assert attributes["id"] == cell.id
-    assert folder.read_cell(cell.id)["training/loss"].attrs == {"unit": "nats", "exact": 1}
+    assert StoredScan.of(folder).tree(cell)["training/loss"].attrs == {"unit": "nats", "exact": 1}
     # Writing does not touch what it was given.
     assert tree.attrs == {"tied": True, "note": None, "table": {"d": 4}, "names": ["e", "b"]}
 
@@ -147,7 +152,7 @@ def test_the_record_states_the_hash_and_size_of_the_other_files(
 def test_a_file_read_is_closed_and_can_be_removed(folder: ScanStore, config: ScanConfig) -> None:
     cell = config.cells()[0]
     write(folder, cell)
-    tree = folder.read_cell(cell.id)
+    tree = StoredScan.of(folder).tree(cell)
     (folder.path / "cells" / f"{cell.id}.nc").unlink()
     xr.testing.assert_equal(tree["training"].to_dataset(), a_tree()["training"].to_dataset())
     open_files = Path("/proc/self/fd")
@@ -172,8 +177,8 @@ def test_every_record_is_strict_json(value: object) -> None:
 
 
 def test_the_folder_says_what_it_holds(folder: ScanStore, config: ScanConfig) -> None:
-    description = folder.description()
-    assert description["hash"] == config.hash == folder.config().hash
+    description = folder.description
+    assert description["hash"] == config.hash == folder.config.hash
     assert description["axes"] == {"source.p": ["0.1", "0.5"]}
     assert description["versions"]["torch"] == "2.13.0"
     assert folder.status() == Status(done=0, pending=2, quarantined=0)
@@ -220,7 +225,7 @@ def test_an_empty_folder_and_one_left_by_a_killed_start_are_used(
     (tmp_path / ".lock").touch()
     with temporary(tmp_path / "scan.json") as name:
         name.write_text("{")
-        assert ScanStore(tmp_path).open_or_create(config, VERSIONS).config().hash == config.hash
+        assert ScanStore(tmp_path).open_or_create(config, VERSIONS).config.hash == config.hash
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": "something else"}'])
@@ -276,11 +281,12 @@ def test_a_folder_that_is_read_only_is_refused(
 
 def test_a_cell_that_is_not_finished_cannot_be_read(folder: ScanStore, config: ScanConfig) -> None:
     cell = config.cells()[0]
-    for read in (folder.read_cell, folder.scalars, folder.weights):
+    stored = StoredScan.of(folder)
+    for read in (stored.tree, stored.scalars, stored.weights, stored.arrays, stored.groups):
         with pytest.raises(
             ConfigError, match=f"the cell {cell.id} is not finished in .* run the scan"
         ):
-            read(cell.id)
+            read(cell)
 
 
 # --- damage --------------------------------------------------------------------------------------
@@ -342,7 +348,7 @@ def test_a_damaged_cell_is_set_aside_with_the_reason_and_run_again(
 
     write(folder, first, 2.0)
     assert folder.pending(config.cells()) == ()
-    assert folder.scalars(first.id) == {"loss": 2.0}
+    assert StoredScan.of(folder).scalars(first) == {"loss": 2.0}
 
 
 def test_a_second_quarantine_keeps_the_first(folder: ScanStore, config: ScanConfig) -> None:
@@ -458,7 +464,7 @@ write(config.cells()[1], 1.0)
     assert folder.pending(config.cells()) == (second,)
     write(folder, second, 3.0)  # not held up by the lock of the dead
     assert folder.pending(config.cells()) == ()
-    assert folder.scalars(second.id) == {"loss": 3.0}
+    assert StoredScan.of(folder).scalars(second) == {"loss": 3.0}
 
 
 def test_temporaries_of_the_dead_are_swept_and_those_of_the_living_are_not(
@@ -502,11 +508,11 @@ for cell in config.cells()[:: 1 if sys.argv[4] == "1" else -1]:
     assert folder.status() == Status(done=18, pending=0, quarantined=0)
     for cell in config.cells():
         # One writer's files throughout, never a mixture.
-        value = folder.scalars(cell.id)["loss"]
+        value = StoredScan.of(folder).scalars(cell)["loss"]
         assert value in (1.0, 2.0)
-        loss = folder.read_cell(cell.id)["training"].to_dataset()["loss"]
+        loss = StoredScan.of(folder).tree(cell)["training"].to_dataset()["loss"]
         assert loss.values.tolist() == [value] * 5
-        assert folder.weights(cell.id)["w"].tolist() == [value] * 3
+        assert StoredScan.of(folder).weights(cell)["w"].tolist() == [value] * 3
     assert {name for name in names(folder) if is_temporary(Path(name))} == set()
 
 
@@ -536,8 +542,8 @@ write(config.cells()[0], 2.0)
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
     cell = config.cells()[0]
     assert folder.check(cell) is None
-    assert folder.scalars(cell.id) == {"loss": 1.0}
-    assert folder.weights(cell.id)["w"].tolist() == [1.0] * 3
+    assert StoredScan.of(folder).scalars(cell) == {"loss": 1.0}
+    assert StoredScan.of(folder).weights(cell)["w"].tolist() == [1.0] * 3
 
 
 def test_the_first_writer_of_a_cell_is_kept_whole(folder: ScanStore, config: ScanConfig) -> None:

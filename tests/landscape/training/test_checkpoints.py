@@ -24,6 +24,7 @@ from landscape.training import context_means as means_module
 from landscape.training.checkpoints import Checkpoints, checkpoint_times
 from landscape.training.context_means import context_means, rank_one_energy, weighted_contexts
 from landscape.training.loop import Trajectory, train, train_together
+from landscape.training.recipe import Recipe
 from tests.twins.single_layer import (
     Weights,
     naive_divergence,
@@ -483,9 +484,8 @@ def furthest(first: Checkpoints, second: Checkpoints, run: int) -> float:
 def test_a_run_in_a_batch_has_the_checkpoints_of_the_run_trained_alone() -> None:
     model = SingleLayer(width=3, length=4)
     chains = [(0.5, 0.8), (0.2, 0.3)]
-    together = train_together(
-        model, [exact(*chain, 4) for chain in chains], steps=20, seeds=[3, 1], checkpoints=4
-    )
+    losses = [exact(*chain, 4) for chain in chains]
+    together = train_together(model, losses, Recipe(steps=20, checkpoints=4), seeds=[3, 1])
     for k, (p, q) in enumerate(chains):
         for run, seed in enumerate((3, 1)):
             alone = train(model, exact(p, q, 4), steps=20, seeds=[seed], checkpoints=4)

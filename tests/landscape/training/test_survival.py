@@ -12,9 +12,9 @@ from landscape.config.scan import ConfigError
 from landscape.numerics.binomial import clopper_pearson
 from landscape.scanning.scan import scan
 from landscape.scanning.survival import pooled_curve, read_runs, survival_by
-from landscape.store.scan_store import ScanStore
+from landscape.store.reading import open_scan
 from landscape.training.survival import SurvivalCurve, lost_steps, survival_curve
-from tests.planted.escapes import planted_runs, scan_of
+from tests.planted.scans import planted_runs, scan_of_runs
 
 # A binomial tail is a sum of at most 41 terms of round-off 1e-16 each.
 ROUNDING = 1e-12
@@ -263,7 +263,7 @@ def test_a_scan_gives_one_curve_for_each_value_of_a_setting(tmp_path: Path) -> N
 
 
 def test_cells_that_were_not_seen_at_the_same_steps_are_not_pooled(tmp_path: Path) -> None:
-    config = scan_of(source={"p": "0.5", "q": "0.8"}, axes={"train.steps": [50, 100]})
+    config = scan_of_runs(source={"p": "0.5", "q": "0.8"}, axes={"train.steps": [50, 100]})
     store = planted_runs(tmp_path, lambda cell: [None] * 4, config=config)
     with pytest.raises(ValueError, match=r"end at \[50, 100\]\): select one value of train\.steps"):
         survival_by(store, "model.width")
@@ -275,10 +275,10 @@ def test_cells_that_were_not_seen_at_the_same_steps_are_not_pooled(tmp_path: Pat
 
 def test_runs_that_no_seed_enters_are_one_run(tmp_path: Path) -> None:
     model = {"width": 2, "length": 3, "init": "ansatz"}
-    config = scan_of(source={"p": "0.5", "q": "0.8"}, model=model, axes={})
+    config = scan_of_runs(source={"p": "0.5", "q": "0.8"}, model=model, axes={})
     store = planted_runs(tmp_path / "ansatz", lambda cell: [None] * 4, config=config)
     assert survival_by(store, "model.init")["ansatz"].independent == 1
-    standard = scan_of(source={"p": "0.5", "q": "0.8"}, axes={})
+    standard = scan_of_runs(source={"p": "0.5", "q": "0.8"}, axes={})
     store = planted_runs(tmp_path / "standard", lambda cell: [None] * 4, config=standard)
     assert survival_by(store, "model.init")["standard"].independent == 4
 
@@ -287,7 +287,7 @@ def test_a_damaged_cell_is_left_out_and_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = planted_runs(tmp_path, lambda cell: [10] * 4)
-    cell = store.config().cells()[0]
+    cell = store.cells[0]
     (tmp_path / "cells" / f"{cell.id}.nc").write_bytes(b"not netCDF")
     assert read_runs(store, cell) is None
     assert f"cell {cell.id[:8]} cannot be read" in caplog.text
@@ -295,14 +295,14 @@ def test_a_damaged_cell_is_left_out_and_named(
 
 
 def test_trained_runs_give_the_curve_of_their_escape_steps(tmp_path: Path) -> None:
-    config = scan_of(
+    config = scan_of_runs(
         source={"p": 0.2, "q": 0.3}, train={"steps": 150, "seeds": 3, "lr": 1e-2}, axes={}
     )
     result = scan(config, out=tmp_path)
     (scalars,) = result.scalars.values()
     steps = scalars["escape_step"]
     assert None not in steps
-    curve = survival_by(ScanStore(tmp_path), "source.p")[config.source.p]
+    curve = survival_by(open_scan(tmp_path), "source.p")[config.source.p]
     assert isinstance(curve, SurvivalCurve)
     by_hand = [sum(step > t for step in steps) / 3 for t in curve.step.tolist()]
     assert curve.share.tolist() == by_hand

@@ -19,6 +19,7 @@ from landscape.points.unigram import unigram_point
 from landscape.sources import BinaryMarkov
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
 from landscape.training.loop import train_together
+from landscape.training.recipe import Recipe
 from tests.check_values import entry, value
 
 pytestmark = pytest.mark.slow
@@ -94,7 +95,7 @@ def test_survival_after_2000_steps_is_the_published_one() -> None:
     key = "survivors_exact_50_80_steps_2000"
     loss = ExactLoss(BinaryMarkov(0.5, 0.8), 8)
     model = SingleLayer(width=4, length=8)
-    (trajectory,) = train_together(model, [loss], steps=2000, seeds=range(12))
+    (trajectory,) = train_together(model, [loss], Recipe(steps=2000), seeds=range(12))
     published, of = int(value(key)), int(entry(key)["of"])
     table = [[trajectory.outcomes.count("unigram"), 12], [published, of]]
     counts = [[first, of_first - first] for first, of_first in table]

@@ -7,7 +7,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from theory.certificates.unigram import certify_bigram_root, check
+from theory.certificates.bigram_root import certify_bigram_root
+from theory.checker.check import check
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tests.twins.certified_points import BOX, no_weights, random_weights
-from theory.certificates.unigram import Certificate, certify_plane, certify_unigram, check
+from theory.certificates.plane import certify_plane
+from theory.certificates.unigram import Certificate, certify_unigram
+from theory.checker.check import check
 
 
 def at_a_kink(weights: dict[str, np.ndarray]) -> Certificate:

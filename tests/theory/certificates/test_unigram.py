@@ -18,9 +18,9 @@ from tests.twins.certified_points import (
 )
 from tests.twins.weights import shapes, single_layer_hessian
 from theory.certificates import signs as unigram_signs
-from theory.certificates.bands import area
-from theory.certificates.unigram import certify_plane, certify_unigram, check
-from theory.checker.unigram import strip
+from theory.certificates.plane import area, certify_plane
+from theory.certificates.unigram import certify_unigram
+from theory.checker.check import check, strip
 from theory.spectra.universal_law import Tying
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from theory.chain.binary import unigram_entropy
-from theory.spectra import Chain, chain, lag_covariances, law_entropy
-from theory.symbols import p as p_symbol
-from theory.symbols import q as q_symbol
+from theory.chain.kernel import Chain, chain_of, law_entropy
+from theory.spectra.universal_law import lag_covariances
+from theory.symbols import p as p_symbol, q as q_symbol
 
 ROUNDED = 4e-16  # entries below 1, rounded once from 50 digits
 
@@ -59,7 +59,7 @@ def covariances_by_paths(kernel: list[list[Fraction]], length: int) -> np.ndarra
 @pytest.mark.parametrize(("states", "order"), [(2, 1), (3, 1), (4, 1), (2, 2), (3, 2), (2, 3)])
 def test_lag_covariances_are_those_of_all_paths(states: int, order: int) -> None:
     kernel = rows(states**order, states, seed=states + 10 * order)
-    found = chain(kernel, length=3)
+    found = chain_of(kernel, length=3)
     # sums of up to 243 products of 6 numbers, each rounded
     assert np.abs(found.covariance - covariances_by_paths(kernel, 3)).max() < 1e-15
     assert not found.degenerate
@@ -72,13 +72,13 @@ def test_lag_covariances_are_those_of_all_paths(states: int, order: int) -> None
 
 def test_of_a_first_order_chain_they_are_the_powers_of_its_kernel() -> None:
     kernel = rows(3, 3, seed=0)
-    found = chain(kernel, length=4)
+    found = chain_of(kernel, length=4)
     P, pi = np.array(kernel, dtype=float), found.stationary
     for k in range(5):
         power = np.diag(pi) @ np.linalg.matrix_power(P, k) - np.outer(pi, pi)
         assert np.abs(found.covariance[k] - power).max() < ROUNDED
     # of an order-2 chain they are not: its bigram kernel does not say where it goes in two steps
-    second = chain(rows(9, 3, seed=1), length=2)
+    second = chain_of(rows(9, 3, seed=1), length=2)
     B = second.covariance[1] / second.stationary[:, None] + second.stationary
     power = np.diag(second.stationary) @ B @ B - np.outer(second.stationary, second.stationary)
     assert np.abs(second.covariance[2] - power).max() > 1e-3
@@ -87,9 +87,8 @@ def test_of_a_first_order_chain_they_are_the_powers_of_its_kernel() -> None:
 @pytest.mark.parametrize(("p", "q"), [(0.5, 0.8), (0.1, 0.1), (Decimal("0.99"), 0.9)])
 def test_of_the_binary_chain_they_are_the_closed_form(p: Decimal | float, q: float) -> None:
     a, b = Fraction(str(p)), Fraction(str(q))
-    found = chain([[1 - a, a], [b, 1 - b]], length=6)
-    signs = np.array([[1, -1], [-1, 1]])
-    closed = lag_covariances(p=p, q=q, length=6)[:, None, None] * signs
+    found = chain_of([[1 - a, a], [b, 1 - b]], length=6)
+    closed = lag_covariances(p=p, q=q, length=6)
     assert np.abs(found.covariance - closed).max() < ROUNDED
     exact = unigram_entropy().subs({p_symbol: p, q_symbol: q})
     assert abs(found.unigram_loss - float(exact)) < ROUNDED
@@ -99,10 +98,10 @@ def test_of_the_binary_chain_they_are_the_closed_form(p: Decimal | float, q: flo
 @pytest.mark.parametrize("lag", [2, 3])
 def test_interleaved_chains_are_correlated_at_multiples_of_the_lag_only(lag: int) -> None:
     kernel = rows(3, 3, seed=2)
-    apart, alone = chain(kernel, length=7, lag=lag), chain(kernel, length=7 // lag)
+    apart, alone = chain_of(kernel, length=7, lag=lag), chain_of(kernel, length=7 // lag)
     # the same source as a chain of order k, whose contexts carry the interleaved symbols
     contexts = [kernel[c // 3 ** (lag - 1)] for c in range(3**lag)]
-    as_order = chain(contexts, length=7)
+    as_order = chain_of(contexts, length=7)
     assert np.abs(apart.covariance - as_order.covariance).max() < ROUNDED
     assert np.array_equal(apart.covariance[::lag], alone.covariance)
     assert not apart.covariance[[k for k in range(8) if k % lag]].any()
@@ -121,22 +120,25 @@ def test_independence_is_decided_on_the_numbers_as_written(
     kernel: list[list[str | float | Fraction]], degenerate: bool
 ) -> None:
     exact = [[Decimal(x) if isinstance(x, str) else x for x in row] for row in kernel]
-    found = chain(exact, length=2)
+    found = chain_of(exact, length=2)
     assert found.degenerate is degenerate
     # exactly 0, and not by rounding; a covariance of 1e-17 is a covariance
     assert bool(found.covariance[1:].any()) is not degenerate
 
 
 def test_a_row_counts_by_its_proportions() -> None:
-    counts, shares = chain([[1, 1], [4, 1]], length=3), chain([[0.5, 0.5], [0.8, 0.2]], length=3)
+    counts, shares = (
+        chain_of([[1, 1], [4, 1]], length=3),
+        chain_of([[0.5, 0.5], [0.8, 0.2]], length=3),
+    )
     assert np.array_equal(counts.covariance, shares.covariance)
     assert counts.unigram_loss == shares.unigram_loss
     # the control: other proportions are another chain
-    assert not np.array_equal(chain([[1, 1], [3, 1]], length=3).covariance, shares.covariance)
+    assert not np.array_equal(chain_of([[1, 1], [3, 1]], length=3).covariance, shares.covariance)
 
 
 def test_periodic_and_partly_transient_chains_have_their_one_law() -> None:
-    cycle: Chain = chain([[0, 1, 0], [0, 0, 1], [0.5, 0.5, 0]], length=1)
+    cycle: Chain = chain_of([[0, 1, 0], [0, 0, 1], [0.5, 0.5, 0]], length=1)
     assert np.abs(cycle.stationary - [0.2, 0.4, 0.4]).max() < ROUNDED
     assert law_entropy([1.0, 0.0]) == 0.0
     assert abs(law_entropy([0.2, 0.4, 0.4]) - cycle.unigram_loss) < ROUNDED
@@ -159,4 +161,4 @@ def test_periodic_and_partly_transient_chains_have_their_one_law() -> None:
 )
 def test_bad_kernels_are_refused(kernel: Sequence[Sequence[float]], lag: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        chain(kernel, length=2, lag=lag)
+        chain_of(kernel, length=2, lag=lag)

@@ -6,15 +6,13 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.twins.weights import logits
 from theory.checker import intervals
-from theory.checker.dual_numbers import dual_representation
 from theory.checker.format import exact_weights
 from theory.checker.intervals import Interval
-from theory.checker.lag_matrices import over_band
+from theory.checker.lag_matrices import dual_representation, over_band
 from theory.transformer.representation import WEIGHTS
 
 BITS = 40
@@ -80,7 +78,7 @@ def test_rounded_inward_it_does_not(name: str, monkeypatch: pytest.MonkeyPatch) 
     outward = intervals.down, intervals.up
     monkeypatch.setattr(intervals, "down", outward[1])
     monkeypatch.setattr(intervals, "up", outward[0])
-    for bounds in ("exp_bounds", "log_bounds", "_sqrt_bounds"):
+    for bounds in ("exp_bounds", "log_bounds", "sqrt_bounds"):
         monkeypatch.setattr(intervals, bounds, inward(getattr(intervals, bounds)))
     assert not all_contained()
 

@@ -8,6 +8,7 @@ import mpmath
 import pytest
 import sympy as sp
 
+from tests.check_values import agrees
 from theory.reduced import critical_points
 from theory.reduced.critical_points import (
     bigram_hessian,
@@ -15,11 +16,14 @@ from theory.reduced.critical_points import (
     classify,
     factored_gradient,
     gradient,
+    kink_logits,
+    one_sided_curvature,
+    one_sided_curvatures,
     unigram_hessian,
     unigram_set,
 )
 from theory.symbols import b, e, p, q, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 BRANCHES = (1, -1)
 
@@ -273,3 +277,62 @@ def test_the_float_nearest_to_the_degenerate_w_is_not_degenerate() -> None:
 def test_a_w_that_is_no_real_number_is_refused(w_value: float) -> None:
     with pytest.raises(ValueError, match="is not a real number: give a finite number"):
         classify(0.5, 0.8, w_value)
+
+
+def curvature(p: str, q: str, w: float, side: int) -> mpmath.mpf:
+    """(L(h) - L(0)) 2/h^2 of the paper's forward pass, width 1, one hidden unit, positions 0."""
+    with mpmath.workdps(60):
+        up, down, height = mpmath.mpf(p), mpmath.mpf(q), mpmath.mpf(w)
+        pi = (down / (up + down), up / (up + down))
+
+        def loss(e: mpmath.mpf) -> mpmath.mpf:
+            total = mpmath.mpf(0)
+            for x, target in ((0, up), (1, 1 - down)):
+                y = x * e
+                z = y + 2 * height * max(2 * abs(height) * y, mpmath.mpf(0))
+                f = e * z + mpmath.log(up / down)
+                total += pi[x] * (mpmath.log1p(mpmath.exp(f)) - target * f)
+            return total
+
+        h = side * mpmath.mpf(10) ** -15
+        return (loss(h) - loss(mpmath.mpf(0))) * 2 / h**2
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "w"), [("0.5", "0.8", -2.0), ("0.2", "0.3", 0.7), ("0.9", "0.9", -0.3)]
+)
+def test_the_curvatures_are_those_of_the_forward_pass(p: str, q: str, w: float) -> None:
+    minus, plus = one_sided_curvatures(float(p), float(q), w)
+    assert minus == pytest.approx(float(curvature(p, q, w, -1)), rel=1e-12)
+    assert plus == pytest.approx(float(curvature(p, q, w, 1)), rel=1e-12)
+    assert plus != pytest.approx(float(curvature(p, q, w, -1)), rel=1e-3)
+
+
+@pytest.mark.parametrize("w", [0.7, -0.3, 0.0])
+def test_the_logits_of_a_side_are_those_of_its_relu(w: float) -> None:
+    sign = -1 if w < 0 else 1
+    for e_sign in (1, -1):
+        values = {"e": 0.9 * e_sign, "w": w, "tau": sign, "b": 0.3}
+        found = [f.subs({x: values[x.name] for x in f.free_symbols}) for f in kink_logits(e_sign)]
+        on = 1 + 4 * w * abs(w) * (e_sign > 0)
+        # five roundings of numbers of order 1
+        assert found == pytest.approx([0.3, 0.81 * on + 0.3], abs=1e-15)
+    minus, plus = one_sided_curvatures(0.5, 0.8, w)
+    c = 0.4 / 1.69
+    assert (minus, plus) == pytest.approx((0.6 * c, 0.6 * c * (1 + 4 * w * abs(w))), rel=1e-14)
+    assert (minus == plus) == (w == 0)
+
+
+def test_without_a_sign_the_side_is_that_of_positive_e() -> None:
+    assert kink_logits() == kink_logits(1) != kink_logits(-1)
+    assert one_sided_curvature() == one_sided_curvature(1) != one_sided_curvature(-1)
+
+
+def test_the_values_of_the_kink_at_50_80() -> None:
+    minus, plus = one_sided_curvatures(0.5, 0.8, -2.0)
+    for name, value in (
+        ("kink_curvature_firing", plus),
+        ("kink_curvature_silent", minus),
+        ("kink_reduced_curvature", (plus + minus) / 2),
+    ):
+        assert agrees(name, value), (name, value)

@@ -16,7 +16,7 @@ from tests.check_values import agrees
 from theory.numeric import function
 from theory.reduced import basins, flow
 from theory.reduced.basins import basin, energy_at, energy_over_saddle, separatrix
-from theory.reduced.energy import energy, rate, saddle, saddle_energy, separatrix_squared
+from theory.reduced.flow import energy, rate, saddle, saddle_energy, separatrix_squared
 from theory.reduced.loss import best_logit
 from theory.symbols import b, e, p, q, s, tau, w
 

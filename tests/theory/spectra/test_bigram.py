@@ -13,11 +13,10 @@ from tests.check_values import agrees
 from tests.twins.ansatz_points import bigram_weights
 from tests.twins.weights import population_loss, probability, shapes, single_layer_hessian
 from theory.chain.binary import entropy_rate
-from theory.spectra import ansatz_bigram, bigram_spectrum
-from theory.spectra.bigram import count_law, second_moment
+from theory.spectra.bigram import bigram_spectrum, count_law, second_moment
+from theory.spectra.reduced import ansatz_bigram
 from theory.spectra.universal_law import Tying
-from theory.symbols import p as p_symbol
-from theory.symbols import q as q_symbol
+from theory.symbols import p as p_symbol, q as q_symbol
 
 CHAINS = [
     (0.2, 0.3, 0.5),

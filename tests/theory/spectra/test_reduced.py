@@ -7,7 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from theory.spectra import ansatz_bigram, reduced_bigram_spectrum, reduced_unigram_spectrum
+from theory.spectra.reduced import ansatz_bigram, reduced_bigram_spectrum, reduced_unigram_spectrum
 
 POINTS = [(0.2, 0.3, 0.5), (0.2, 0.3, 0.0), (0.05, 0.6, -0.6), (0.5, 0.8, -1.2), (0.9, 0.9, -2.0)]
 

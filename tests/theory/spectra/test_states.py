@@ -17,17 +17,16 @@ import numpy as np
 import pytest
 
 from tests.twins.weights import hessian, unflatten
-from theory.spectra import (
-    chain,
+from theory.chain.kernel import chain_of
+from theory.spectra.predicted_spectrum import PredictedSpectrum
+from theory.spectra.states import (
+    CLAIMED,
     contrasts,
     first_lag_criterion,
     gauge_nullity,
     states_spectrum,
-    universal_block,
 )
-from theory.spectra.predicted_spectrum import PredictedSpectrum
-from theory.spectra.states import CLAIMED
-from theory.spectra.universal_law import Tying
+from theory.spectra.universal_law import Tying, universal_block
 
 STEP_ERROR = 2e-11  # see brute_force.hessian; slopes reach 10
 
@@ -180,7 +179,7 @@ def test_the_whole_hessian_is_the_block_and_zeros(name: str) -> None:
         return float(np.abs(measured - embedded(block, len(measured))).max())
 
     assert distance(z, J, C) < STEP_ERROR
-    exact = chain(network.kernel.tolist(), length=network.length).covariance
+    exact = chain_of(network.kernel.tolist(), length=network.length).covariance
     assert distance(z, J, exact) < STEP_ERROR
     assert np.abs(C - exact).max() < 1e-14
     # controls: what is nearly right is refused
@@ -240,7 +239,7 @@ def test_the_gauge_is_the_null_space_of_a_generic_block(tying: Tying) -> None:
     S, d, N = 4, 3, 5
     z, J = rng.normal(size=(N, d)), rng.normal(size=(N, N, d, d))
     J[np.triu_indices(N, 1)] = 0
-    C = chain(kernel(S).tolist(), length=N).covariance
+    C = chain_of(kernel(S).tolist(), length=N).covariance
     block = universal_block(z, J, C, tying=tying)
     values = np.sort(np.abs(np.linalg.eigvalsh(block)))
     zeros = gauge_nullity(d, tying=tying)
@@ -289,7 +288,7 @@ def test_the_symmetries_of_layer_norm_are_exact_zeros(tying: Tying, gain: str) -
 @pytest.mark.parametrize("size", [1e-12, 1.0, 1e6])
 def test_what_vanishes_is_judged_by_the_size_of_what_does_not(size: float) -> None:
     """The second direction is silent and redundant but for a share of the first."""
-    C = chain(kernel(2).tolist(), length=2).covariance
+    C = chain_of(kernel(2).tolist(), length=2).covariance
     unit, both = np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [1.0]])
 
     def free(moves: float, varies: float) -> int:
@@ -307,7 +306,7 @@ def test_what_vanishes_is_judged_by_the_size_of_what_does_not(size: float) -> No
 
 
 def test_what_is_claimed_to_vanish_may_be_as_far_from_0_as_the_bound() -> None:
-    C = chain(kernel(2).tolist(), length=2).covariance
+    C = chain_of(kernel(2).tolist(), length=2).covariance
     unit, both = np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [1.0]])
 
     def free(moves: float, varies: float, C: np.ndarray, size: float = 1.0) -> int:
@@ -336,14 +335,14 @@ def test_one_logit_and_two_logits_differ_by_a_factor_of_two() -> None:
     rng = np.random.default_rng(1)
     z, J = rng.normal(size=(3, 2)), rng.normal(size=(3, 3, 2, 2))
     J[np.triu_indices(3, 1)] = 0
-    C = chain([[0.5, 0.5], [0.8, 0.2]], length=3).covariance
+    C = chain_of([[0.5, 0.5], [0.8, 0.2]], length=3).covariance
     heads = [
         states_spectrum(z, J, C, tying="tied", parameters=50, head=head).eigenvalues
         for head in ("softmax", "logit")
     ]
     assert np.abs(heads[0] - 2 * heads[1]).max() < 1e-14
     with pytest.raises(ValueError, match="a model of one logit has 2 symbols, and the covari"):
-        three = chain(kernel(3).tolist(), length=3).covariance
+        three = chain_of(kernel(3).tolist(), length=3).covariance
         states_spectrum(z, J, three, tying="tied", parameters=50, head="logit")
 
 
@@ -358,7 +357,7 @@ def switching(states: int, p: Fraction) -> list[list[Fraction]]:
 def without_weights(kernel: list[list[Fraction]] | list[list[float]]) -> PredictedSpectrum:
     """The tied point with J = I and z = 0, width 2 and length 3."""
     J = np.einsum("ni,jk->nijk", np.eye(3), np.eye(2))
-    found = chain(kernel, length=3)
+    found = chain_of(kernel, length=3)
     return states_spectrum(
         np.zeros((3, 2)),
         J,
@@ -379,11 +378,11 @@ def test_the_switching_chain_turns_at_p_of_one_less_than_one_over_s(states: int)
         )
         assert without_weights(below).classification == "saddle"
         assert without_weights(above).classification == "local minimum"
-        assert first_lag_criterion(chain(below, length=1).covariance[1]) == "saddle"
-        assert first_lag_criterion(chain(above, length=1).covariance[1]) == "local minimum"
+        assert first_lag_criterion(chain_of(below, length=1).covariance[1]) == "saddle"
+        assert first_lag_criterion(chain_of(above, length=1).covariance[1]) == "local minimum"
     at = switching(states, threshold)
     assert without_weights(at).classification == "degenerate"
-    assert first_lag_criterion(chain(at, length=1).covariance[1]) == "undecided"
+    assert first_lag_criterion(chain_of(at, length=1).covariance[1]) == "undecided"
     # the eigenvalues in closed form: -2 C_1 = 2 (pS/(S-1) - 1)/S on each contrast, and 1/S
     p = threshold + Fraction(1, 10)
     expected = np.sort(
@@ -397,7 +396,7 @@ def test_the_criterion_is_the_sign_of_the_symmetric_part_and_not_of_the_spectrum
     seed: int,
 ) -> None:
     rows = kernel(3, seed=seed).tolist()
-    found = chain(rows, length=1)
+    found = chain_of(rows, length=1)
     C = found.covariance[1]
     rayleigh = [float(v @ C @ v) for v in _circle()]
     expected = "saddle" if max(rayleigh) > 0 else "local minimum"
@@ -416,14 +415,14 @@ def test_a_rotating_chain_has_no_real_eigenvalue_to_decide_by() -> None:
     """Non-reversible: the eigenvalues of P say nothing, the symmetric part does."""
     turn = np.roll(np.eye(3), 1, axis=1)
     rows = (0.7 * turn + 0.1).tolist()  # eigenvalues .7 exp(+-2 pi i/3), real part -.35
-    assert first_lag_criterion(chain(rows, length=1).covariance[1]) == "local minimum"
+    assert first_lag_criterion(chain_of(rows, length=1).covariance[1]) == "local minimum"
     kept = (0.7 * np.eye(3) + 0.1).tolist()
-    assert first_lag_criterion(chain(kept, length=1).covariance[1]) == "saddle"
+    assert first_lag_criterion(chain_of(kept, length=1).covariance[1]) == "saddle"
 
 
 def test_a_lag_beyond_the_context_leaves_the_point_undecided() -> None:
     """C_1 = 0 of a lag-2 chain: with one symbol of context there is nothing to learn."""
-    found = chain(switching(3, Fraction(9, 10)), length=1, lag=2)
+    found = chain_of(switching(3, Fraction(9, 10)), length=1, lag=2)
     spectrum = states_spectrum(
         np.zeros((1, 2)), np.eye(2)[None, None], found.covariance, tying="tied", parameters=20
     )
@@ -441,7 +440,7 @@ def test_bad_input_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> 
     # the shape annotations would speak first
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     z, J = np.zeros((2, 1)), np.zeros((2, 2, 1, 1))
-    C = chain(kernel(3).tolist(), length=2).covariance
+    C = chain_of(kernel(3).tolist(), length=2).covariance
     with pytest.raises(ValueError, match=r"covariance has a row or column that sums to 1\.0e-01"):
         states_spectrum(z, J, C + 0.1 / 3, tying="tied", parameters=20)
     # one row, or one column, of one lag

@@ -12,16 +12,13 @@ from tests.check_values import agrees
 from tests.twins.ansatz_points import unigram_weights
 from tests.twins.weights import flatten, population_loss, shapes, single_layer_hessian, unflatten
 from theory.chain.binary import autocovariance
-from theory.spectra import (
-    lag_covariances,
-    reduced_unigram_spectrum,
-    single_layer_representation,
-    unigram_block,
-    unigram_spectrum,
-)
-from theory.spectra.universal_law import Tying
-from theory.symbols import p as p_symbol
-from theory.symbols import q as q_symbol
+from theory.exact import Number, probability
+from theory.spectra.predicted_spectrum import PredictedSpectrum
+from theory.spectra.reduced import reduced_unigram_spectrum
+from theory.spectra.states import states_spectrum
+from theory.spectra.universal_law import Tying, lag_covariances, universal_block
+from theory.symbols import p as p_symbol, q as q_symbol
+from theory.transformer.representation import single_layer_representation
 
 # see brute_force.hessian; representations reach 10, so round-off reaches 1e-11
 STEP_ERROR = 2e-11
@@ -34,6 +31,60 @@ CASES = [
     ("untied", 0.2, 0.3, 3, 2, 2),
     ("untied", 0.3, 0.7, 2, 3, 3),
 ]
+
+
+def unigram_block(z: np.ndarray, J: np.ndarray, C: np.ndarray, *, tying: Tying) -> np.ndarray:
+    """The block of one logit, which tells the symbols apart by whether they are 1."""
+    return universal_block(z, J, C[:, 1:, 1:], tying=tying)
+
+
+def spectrum_at(
+    z: np.ndarray, J: np.ndarray, *, p: Number, q: Number, tying: Tying, parameters: int
+) -> PredictedSpectrum:
+    """The spectrum at the unigram point of one logit on the binary chain."""
+    return states_spectrum(
+        z,
+        J,
+        lag_covariances(p=p, q=q, length=len(z)),
+        tying=tying,
+        parameters=parameters,
+        head="logit",
+        degenerate=probability("p", p) + probability("q", q) == 1,
+    )
+
+
+def by_loops(z: np.ndarray, J: np.ndarray, p: float, q: float, tying: Tying) -> np.ndarray:
+    """The block of *Attention with Markov*, from sums over pairs of positions."""
+    N, d = z.shape
+    c = p * q / (p + q) ** 2
+    T, second = np.zeros((d, d)), np.zeros((d, d))
+    for n in range(N):
+        second += np.outer(z[n], z[n]) / N
+        for i in range(n + 1):
+            T += c * (1 - p - q) ** (n + 1 - i) * J[n, i] / N
+    mean = c * z.sum(axis=0)[None] / N
+    if tying == "tied":
+        return np.block([[np.array([[c]]), mean], [mean.T, c * second - T - T.T]])
+    zero = np.zeros((d, d))
+    rows = [[np.array([[c]]), mean, 0 * mean], [mean.T, c * second, -T], [0 * mean.T, -T.T, zero]]
+    return np.block(rows)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_one_logit_on_the_binary_chain_is_the_papers_block(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    N, d = rng.integers(1, 6, 2)
+    tying: Tying = "untied" if seed % 2 else "tied"
+    z, J = rng.normal(size=(N, d)), rng.normal(size=(N, N, d, d))
+    J[np.triu_indices(N, 1)] = 0
+    p, q = rng.uniform(0.02, 0.98, 2)
+    found = spectrum_at(z, J, p=p, q=q, tying=tying, parameters=100)
+    exact = np.linalg.eigvalsh(by_loops(z, J, p, q, tying))
+    bound = 1e-13 * max(1.0, float(np.abs(exact).max()))  # a few roundings a term
+    assert np.abs(found.eigenvalues - exact).max() < bound
+    assert found.classification == ("saddle" if exact[0] < 0 else "local minimum")
+    other = np.linalg.eigvalsh(by_loops(z, J, p + 1e-6, q, tying))  # the control: another chain
+    assert np.abs(found.eigenvalues - other).max() > bound
 
 
 def embedded(block: np.ndarray, size: int) -> np.ndarray:
@@ -59,7 +110,7 @@ def test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros(
         return float(np.abs(measured - embedded(block, len(measured))).max())
 
     assert distance(unigram_block(z, J, covariance, tying=tying)) < STEP_ERROR
-    spectrum = unigram_spectrum(z, J, p=p, q=q, tying=tying, parameters=len(measured))
+    spectrum = spectrum_at(z, J, p=p, q=q, tying=tying, parameters=len(measured))
     assert np.abs(np.linalg.eigvalsh(measured) - spectrum.full()).max() < STEP_ERROR
 
     # controls: each wrong formula is refuted by the comparison above
@@ -70,7 +121,7 @@ def test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros(
         assert distance(unigram_block(z, J, flipped, tying=tying)) > 1e-3
         earlier = np.concatenate([covariance[:1], covariance[:-1]])
         assert distance(unigram_block(z, J, earlier, tying=tying)) > 1e-3
-        uniform = np.concatenate([covariance[:1], np.full(length, covariance[1])])
+        uniform = np.concatenate([covariance[:1], np.repeat(covariance[1:2], length, axis=0)])
         assert distance(unigram_block(z, J, uniform, tying=tying)) > 1e-4
     if p + q != 1 and tying == "untied":  # tied, J and its transpose enter together
         transposed = unigram_block(z, J.swapaxes(-1, -2), covariance, tying=tying)
@@ -120,7 +171,7 @@ def test_without_weights_the_spectrum_is_the_published_one(
 ) -> None:
     d, N = 4, 6
     J = np.einsum("ni,jk->nijk", np.eye(N), np.eye(d))
-    spectrum = unigram_spectrum(np.zeros((N, d)), J, p=p, q=q, tying="tied", parameters=221)
+    spectrum = spectrum_at(np.zeros((N, d)), J, p=p, q=q, tying="tied", parameters=221)
     values = spectrum.eigenvalues
     bias = p * q / (p + q) ** 2
     rest = np.delete(values, np.abs(values - bias).argmin())
@@ -134,7 +185,7 @@ def test_without_weights_the_spectrum_is_the_published_one(
 def test_untied_the_published_point_is_a_saddle() -> None:
     d, N = 4, 6
     J = np.einsum("ni,jk->nijk", np.eye(N), np.eye(d))
-    spectrum = unigram_spectrum(np.zeros((N, d)), J, p=0.5, q=0.8, tying="untied", parameters=225)
+    spectrum = spectrum_at(np.zeros((N, d)), J, p=0.5, q=0.8, tying="untied", parameters=225)
     values = spectrum.eigenvalues
     assert all(agrees("unigram_untied_50_80", -float(value)) for value in values[:d])
     assert all(agrees("unigram_untied_50_80", float(value)) for value in values[d : 2 * d])
@@ -149,10 +200,10 @@ def test_independent_tokens_are_degenerate(tying: Tying, p: float, q: float) -> 
         np.random.default_rng(0), p=0.5, q=0.5, width=3, hidden=4, length=5, tying=tying
     )
     z, J = single_layer_representation(weights)
-    spectrum = unigram_spectrum(z, J, p=p, q=q, tying=tying, parameters=200)
+    spectrum = spectrum_at(z, J, p=p, q=q, tying=tying, parameters=200)
     # what is left of the block is the covariance of (1, z), of rank 1 + width
     assert (spectrum.inertia, spectrum.classification) == ((0, 196, 4), "degenerate")
-    near = unigram_spectrum(z, J, p=p, q=float(q) + 1e-6, tying=tying, parameters=200)
+    near = spectrum_at(z, J, p=p, q=float(q) + 1e-6, tying=tying, parameters=200)
     assert near.classification != "degenerate"
 
 
@@ -194,7 +245,9 @@ def test_kink_the_full_curvature_differs_from_the_reduced_one_and_between_sides(
 
 
 def test_lag_covariances_are_the_symbolic_ones() -> None:
-    values = lag_covariances(p=0.2, q=0.7, length=5)
+    matrices = lag_covariances(p=0.2, q=0.7, length=5)
+    values = matrices[:, 1, 1]
+    assert (matrices == values[:, None, None] * np.array([[1, -1], [-1, 1]])).all()
     for lag, value in enumerate(values):
         exact = float(autocovariance(lag).subs({p_symbol: 0.2, q_symbol: 0.7}))
         assert abs(value - exact) < 1e-16
@@ -204,7 +257,7 @@ def test_lag_covariances_are_the_symbolic_ones() -> None:
 def test_bad_input_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     # the shape annotations would speak first
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    z, J, covariance = np.zeros((2, 1)), np.zeros((2, 2, 1, 1)), np.ones(3)
+    z, J, covariance = np.zeros((2, 1)), np.zeros((2, 2, 1, 1)), np.ones((3, 2, 2))
     with pytest.raises(ValueError, match=r"J has shape \(2, 2, 2, 2\), but z of shape \(2, 1\)"):
         unigram_block(z, np.zeros((2, 2, 2, 2)), covariance, tying="tied")
     ahead = J.copy()
@@ -212,6 +265,6 @@ def test_bad_input_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ValueError, match=r"J\[n, i\] is not 0 for some i > n"):
         unigram_block(z, ahead, covariance, tying="tied")
     with pytest.raises(ValueError, match=r"p = 1.2 is outside the open interval \(0, 1\)"):
-        unigram_spectrum(z, J, p=1.2, q=0.5, tying="tied", parameters=5)
+        spectrum_at(z, J, p=1.2, q=0.5, tying="tied", parameters=5)
     with pytest.raises(ValueError, match="parameters = 1 is less than the 2 eigenvalues"):
-        unigram_spectrum(z, J, p=0.2, q=0.5, tying="tied", parameters=1)
+        spectrum_at(z, J, p=0.2, q=0.5, tying="tied", parameters=1)

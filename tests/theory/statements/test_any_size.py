@@ -14,7 +14,7 @@ from theory.spectra.universal_law import Tying, universal_block
 from theory.statements.chain.chain_powers import lead, mean_steps, power
 from theory.statements.transformer.full_bigram import THEOREM as FULL_BIGRAM
 from theory.statements.transformer.one_term import Term, logit_steps, term_steps
-from theory.statements.transformer.states_block import entry, shifted, variance
+from theory.statements.transformer.s_states import entry, shifted, variance
 from theory.symbols import p, q
 
 CHAIN = {p: sp.Rational(3, 10), q: sp.Rational(9, 10)}
@@ -158,7 +158,7 @@ def test_the_block_of_s_states_is_split_entry_by_entry() -> None:
 
 def test_the_contexts_of_any_length_are_independent() -> None:
     """The rank at N = 7, which the machine does not go through, by its determinant in numbers."""
-    from theory.statements.shared.gradient_span import basis, chosen
+    from theory.statements.shared.logit_gradient import basis, chosen
 
     rows = basis(chosen(7, 1), 7, 1)
     values = {s: sp.Rational(k + 2, 7) for k, s in enumerate(sorted(rows.free_symbols, key=str))}

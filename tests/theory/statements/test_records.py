@@ -230,7 +230,7 @@ def test_every_edit_of_the_sources_is_other_code(
     keys.add(code_key())
     (sources / "statements" / "one_more.py").touch()
     keys.add(code_key())
-    (sources / "reduced" / "loss.py").rename(sources / "lost.py")
+    (sources / "reduced" / "loss.py").rename(sources / "reduced" / "lost.py")
     keys.add(code_key())
     monkeypatch.setattr(records, "version", lambda name: "0")
     keys.add(code_key())

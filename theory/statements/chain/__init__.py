@@ -1,1 +1,1 @@
-"""Theorems on the chain."""
+"""Theorems on the chain, and its powers by induction."""

@@ -26,11 +26,7 @@ def power_steps() -> tuple[Step, ...]:
     """P^k and the autocovariance, at any lag k >= 0."""
     pi0, pi1 = stationary_law()
     return (
-        Identity(
-            "P^k = 1 pi + lambda^k (I - 1 pi) holds at k = 0",
-            power(sp.S.One),
-            sp.eye(2),
-        ),
+        Identity("P^k = 1 pi + lambda^k (I - 1 pi) holds at k = 0", power(sp.S.One), sp.eye(2)),
         Identity(
             "and at k + 1 where it does at k, Lambda = lambda^k: so for every k",
             power() * kernel(),
@@ -72,9 +68,7 @@ def mean_steps() -> tuple[Step, ...]:
             sp.S.One,
         ),
         Identity(
-            "and at n + 1 where it is at n: so for every n",
-            total(lead) + lead,
-            total(lead * step),
+            "and at n + 1 where it is at n: so for every n", total(lead) + lead, total(lead * step)
         ),
         Identity(
             "so E[xbar_n | x_n = x] = pi1 + kappa_n (x - pi1) and Cov(x_n, xbar_n) = c kappa_n, "

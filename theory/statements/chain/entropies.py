@@ -14,7 +14,7 @@ from theory.chain.binary import (
 )
 from theory.proving.domain import ABOVE, BELOW
 from theory.proving.steps import Identity, Lemma, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, Control, Theorem
+from theory.proving.theorem import ANY_CHAIN, Control, Scope, Theorem
 
 __all__ = ["THEOREM"]
 
@@ -61,9 +61,7 @@ def control() -> Control:
     return Control(
         "H_u - H_b is the mutual information at distance two",
         Identity(
-            "H_u - H_b = I(x_n; x_{n+2})",
-            unigram_entropy() - entropy_rate(),
-            mutual_information(2),
+            "H_u - H_b = I(x_n; x_{n+2})", unigram_entropy() - entropy_rate(), mutual_information(2)
         ),
     )
 
@@ -89,4 +87,5 @@ THEOREM = Theorem(
         "tests/theory/chain/test_binary.py::test_entropies_are_those_of_enumerated_sequences",
         "tests/theory/chain/test_binary.py::test_entropies_are_the_published_ones",
     ),
+    scope=Scope(checks=(("unigram", "loss"), ("bigram", "loss"))),
 )

@@ -7,8 +7,7 @@ import sympy as sp
 from theory.proving.domain import DEEP, EVERYWHERE, SHALLOW, Domain, t, y
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Theorem
-from theory.reduced.energy import energy, saddle_energy, separatrix_squared
-from theory.reduced.flow import gap, slope, vector_field
+from theory.reduced.flow import energy, gap, saddle_energy, separatrix_squared, slope, vector_field
 from theory.statements.reduced.conserved_energy import SIDES, rate
 from theory.statements.reduced.gradient_flow import along
 from theory.statements.reduced.separatrix import height_steps
@@ -34,10 +33,7 @@ def conserved() -> tuple[Step, ...]:
     return (
         *(
             Identity(
-                f"{words}, {side}: d Energy/dt = 0",
-                rate(vector_field(sign)),
-                sp.S.Zero,
-                domain,
+                f"{words}, {side}: d Energy/dt = 0", rate(vector_field(sign)), sp.S.Zero, domain
             )
             for sign, words in BRANCHES
             for side, domain in SIDES

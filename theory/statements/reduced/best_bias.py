@@ -10,7 +10,7 @@ from theory.reduced.flow import gap, level
 from theory.reduced.loss import best_bias, population_loss, reduced_loss
 from theory.statements.shared.least_loss import BRANCHES
 from theory.symbols import b, e, p, q, s, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = ["THEOREM"]
 
@@ -57,9 +57,7 @@ def steps() -> tuple[Step, ...]:
         ),
         Sign("which is positive: they have the same sign", 4 * p * q * sp.exp(s), "positive"),
         Sign(
-            "and so has their sum: both are positive, and b* is a real number",
-            2 * root,
-            "positive",
+            "and so has their sum: both are positive, and b* is a real number", 2 * root, "positive"
         ),
         *found,
     )

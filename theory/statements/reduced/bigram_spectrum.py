@@ -7,12 +7,13 @@ import sympy as sp
 from theory.chain.binary import kernel, stationary_law
 from theory.proving.domain import EVERYWHERE, UPWARD, Domain, t, y
 from theory.proving.steps import Identity, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, Control, Theorem
+from theory.proving.theorem import ANY_CHAIN, Control, Scope, Theorem
 from theory.reduced.critical_points import bigram_hessian, bigram_set, logit_gradients, residuals
 from theory.reduced.loss import population_loss, reduced_loss
+from theory.statements.reduced.critical_points import composed
 from theory.statements.shared.least_loss import BRANCHES, HALVES, half
 from theory.symbols import b, e, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = ["THEOREM"]
 
@@ -69,9 +70,8 @@ def spread() -> sp.Expr:
 def hessian_steps(sign: int, words: str) -> tuple[Step, ...]:
     """The Hessian by the chain rule, and what is left of it at the bigram set."""
     at = dict(zip(_logits, reduced_logit(sign), strict=True))
-    slopes = [residual.subs(at) for residual in residuals()]
     total = sp.zeros(3, 3)
-    for state, (slope, g) in enumerate(zip(slopes, logit_gradients(sign), strict=True)):
+    for state, (slope, g) in enumerate(zip(composed(sign), logit_gradients(sign), strict=True)):
         bend = sp.diff(residuals()[state], _logits[state]).subs(at)
         total += bend * g * g.T + slope * sp.hessian(reduced_logit(sign)[state], (e, w, b))
     values = dict(zip(_curvature, curvatures(), strict=True))
@@ -205,4 +205,5 @@ THEOREM = Theorem(
         "tests/theory/reduced/test_critical_points.py::"
         "test_hessians_are_second_differences_of_the_naive_loss",
     ),
+    scope=Scope(checks=(("bigram", "spectrum"), ("bigram", "inertia")), models=("reduced",)),
 )

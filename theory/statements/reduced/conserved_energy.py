@@ -7,8 +7,7 @@ import sympy as sp
 from theory.proving.domain import EVERYWHERE, UPWARD, Domain, y
 from theory.proving.steps import Identity, Lemma, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Theorem
-from theory.reduced.energy import energy
-from theory.reduced.flow import free_vector_field, vector_field
+from theory.reduced.flow import energy, free_vector_field, vector_field
 from theory.statements.shared.least_loss import BRANCHES
 from theory.symbols import e, tau, w
 

@@ -6,7 +6,7 @@ import sympy as sp
 
 from theory.proving.domain import EVERYWHERE
 from theory.proving.steps import Identity, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, Control, Theorem
+from theory.proving.theorem import ANY_CHAIN, Control, Scope, Theorem
 from theory.reduced.critical_points import (
     bigram_set,
     gradient,
@@ -17,14 +17,12 @@ from theory.reduced.critical_points import (
 from theory.reduced.flow import gap
 from theory.statements.shared.least_loss import BRANCHES, bigram_gap, bigram_gap_step
 from theory.symbols import b, e, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = ["THEOREM"]
 
 _logits = sp.symbols("f0 f1", real=True)
 _rho = sp.symbols("rho0 rho1", real=True)
-
-
 _embedding = sp.Symbol("E", positive=True)  # e > 0
 
 
@@ -32,6 +30,17 @@ def composed(sign: int) -> list[sp.Expr]:
     """(rho0, rho1) as functions of (e, w, b)."""
     at = dict(zip(_logits, reduced_logit(sign), strict=True))
     return [residual.subs(at) for residual in residuals()]
+
+
+def chain_rule_step(sign: int, words: str) -> Step:
+    """The gradient of the loss in terms of the two residuals, on one branch of e."""
+    zero, one = logit_gradients(sign)
+    found = composed(sign)
+    return Identity(
+        f"{words}: grad L = rho0 grad f(0) + rho1 grad f(1) with rho_x = dL/df(x)",
+        gradient(sign),
+        found[0] * zero + found[1] * one,
+    )
 
 
 def on_branch(sign: int, words: str) -> tuple[Step, ...]:
@@ -43,11 +52,7 @@ def on_branch(sign: int, words: str) -> tuple[Step, ...]:
     logit = reduced_logit(sign)[state]
     target = bigram_set(sign)
     return (
-        Identity(
-            f"{words}: grad L = rho0 grad f(0) + rho1 grad f(1) with rho_x = dL/df(x)",
-            gradient(sign),
-            found[0] * zero + found[1] * one,
-        ),
+        chain_rule_step(sign, words),
         Identity(
             f"{words}: that is (rho0 + rho1) grad f(0) + rho1 grad s, where ds/db = 0",
             _rho[0] * zero + _rho[1] * one,
@@ -141,5 +146,9 @@ THEOREM = Theorem(
         "tests/theory/reduced/test_critical_points.py::test_gradient_vanishes_on_the_bigram_set",
         "tests/theory/reduced/test_critical_points.py::"
         "test_gradient_where_db_vanishes_is_the_residual_times_the_gradient_of_the_gap",
+    ),
+    scope=Scope(
+        checks=(("unigram", "gradient"), ("bigram", "gradient"), ("bigram", "coordinates")),
+        models=("single-layer", "reduced"),
     ),
 )

@@ -7,9 +7,10 @@ import sympy as sp
 from theory.chain.binary import entropy_rate, kernel, stationary_law
 from theory.proving.domain import ABOVE, SHALLOW
 from theory.proving.steps import Identity, Lemma, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, Control, Theorem
-from theory.reduced.critical_points import bigram_set, gradient, logit_gradients, residuals
+from theory.proving.theorem import ANY_CHAIN, Control, Scope, Theorem
+from theory.reduced.critical_points import bigram_set, residuals
 from theory.reduced.loss import population_loss
+from theory.statements.reduced.critical_points import chain_rule_step
 from theory.statements.shared.least_loss import (
     BRANCHES,
     bigram_gap,
@@ -17,7 +18,7 @@ from theory.statements.shared.least_loss import (
     gap_sign_steps,
 )
 from theory.symbols import b, e, p, q, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = ["THEOREM"]
 
@@ -42,9 +43,6 @@ def reaching(sign: int, words: str) -> tuple[Step, ...]:
     state = 0 if sign > 0 else 1
     words_of_b = "ln(p/(1-p)) + e^2/2" if sign > 0 else "ln((1-q)/q) - e^2/2"
     bias = sp.log(p / (1 - p)) + e**2 / 2 if sign > 0 else sp.log((1 - q) / q) - e**2 / 2
-    at = dict(zip(_logits, logits, strict=True))
-    slopes = [residual.subs(at) for residual in residuals()]
-    zero, one = logit_gradients(sign)
     return (
         Identity(
             f"{words}: f({state}) is the logit of the kernel at b = {words_of_b}",
@@ -57,11 +55,7 @@ def reaching(sign: int, words: str) -> tuple[Step, ...]:
             logits[1] - logits[0],
             e**2 * (1 + 2 * tau * w**2),
         ),
-        Identity(
-            f"{words}: grad L = rho0 grad f(0) + rho1 grad f(1) with rho_x = dL/df(x)",
-            gradient(sign),
-            slopes[0] * zero + slopes[1] * one,
-        ),
+        chain_rule_step(sign, words),
     )
 
 
@@ -86,9 +80,7 @@ def steps() -> tuple[Step, ...]:
         ),
         Identity("the loss there is H_b", population_loss(*kernel_logits), entropy_rate()),
         Identity(
-            "rho0 = rho1 = 0 there, so grad L = 0",
-            sp.Matrix(residuals()).subs(at),
-            sp.zeros(2, 1),
+            "rho0 = rho1 = 0 there, so grad L = 0", sp.Matrix(residuals()).subs(at), sp.zeros(2, 1)
         ),
         Identity(
             "after any past that ends in x the next token has the law r(x) of the kernel, and the "
@@ -149,5 +141,9 @@ THEOREM = Theorem(
         "tests/theory/spectra/test_reduced.py::test_ansatz_predicts_the_kernel",
         "tests/theory/reduced/test_critical_points.py::test_gradient_vanishes_on_the_bigram_set",
         "tests/theory/spectra/test_bigram.py::test_the_ansatz_reaches_the_entropy_rate",
+    ),
+    scope=Scope(
+        checks=(("bigram", "loss"), ("bigram", "classification")),
+        models=("single-layer", "reduced"),
     ),
 )

@@ -7,7 +7,7 @@ import sympy as sp
 from theory.proving.domain import DEEP, SHALLOW, UPWARD, Domain, y
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Theorem
-from theory.reduced.energy import energy, saddle, saddle_energy, separatrix_squared
+from theory.reduced.flow import energy, saddle, saddle_energy, separatrix_squared
 from theory.symbols import e, tau, w
 
 __all__ = ["THEOREM", "height_steps"]
@@ -40,9 +40,7 @@ def height_steps() -> tuple[Step, ...]:
         Identity("y - ln(1+y) vanishes at y = 0", excess.subs(y, 0), sp.S.Zero),
         Sign("and increases with y, so it is positive", sp.diff(excess, y), "positive"),
         Identity(
-            "the first exceeds y^2/2 by it, and so grows without bound",
-            deep - y**2 / 2,
-            excess,
+            "the first exceeds y^2/2 by it, and so grows without bound", deep - y**2 / 2, excess
         ),
         Sign(
             "the second exceeds ln(1+y) - 1/2, and so grows without bound",

@@ -7,7 +7,7 @@ import sympy as sp
 from theory.chain.binary import stationary_law, unigram_entropy
 from theory.proving.domain import ABOVE, BELOW, DEEP, SHALLOW, UPWARD, Domain
 from theory.proving.steps import Identity, Lemma, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Theorem
+from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Scope, Theorem
 from theory.reduced.critical_points import gradient, unigram_hessian, unigram_set
 from theory.reduced.loss import population_loss, reduced_loss
 from theory.statements.shared.least_loss import BRANCHES
@@ -119,5 +119,9 @@ THEOREM = Theorem(
         "tests/theory/reduced/test_critical_points.py::"
         "test_hessians_are_second_differences_of_the_naive_loss",
         "tests/theory/spectra/test_reduced.py::test_reduced_unigram_spectrum_has_the_published_signs",
+    ),
+    scope=Scope(
+        checks=(("unigram", "spectrum"), ("unigram", "inertia"), ("unigram", "classification")),
+        models=("reduced",),
     ),
 )

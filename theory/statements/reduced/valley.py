@@ -19,7 +19,7 @@ from theory.statements.shared.least_loss import (
     unigram_gap_steps,
 )
 from theory.symbols import b, e, tau, w
-from theory.transformer.reduced_logit import attention_logit, reduced_logit
+from theory.transformer.forward import attention_logit, reduced_logit
 
 __all__ = ["THEOREM"]
 
@@ -102,6 +102,6 @@ THEOREM = Theorem(
         "tests/theory/reduced/test_landscape.py::"
         "test_from_any_unigram_point_of_the_transformer_a_path_descends_without_climbing",
         "tests/theory/reduced/test_loss.py::test_loss_at_best_bias_runs_between_the_two_entropies",
-        "tests/theory/transformer/test_reduced_logit.py::test_reduced_logit_is_that_of_a_naive_transformer",
+        "tests/theory/transformer/test_forward.py::test_reduced_logit_is_that_of_a_naive_transformer",
     ),
 )

@@ -19,7 +19,7 @@ from theory.reduced.critical_points import bigram_set, unigram_set
 from theory.reduced.flow import balanced_residuals, curvature, gap, level, slope
 from theory.reduced.loss import population_loss, reduced_loss
 from theory.symbols import b, e, p, q, s, tau, w
-from theory.transformer.reduced_logit import reduced_logit
+from theory.transformer.forward import reduced_logit
 
 __all__ = [
     "BRANCHES",

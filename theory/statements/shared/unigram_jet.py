@@ -70,11 +70,8 @@ def marginal(law: Law, places: tuple[int, ...], values: tuple[int, ...]) -> sp.E
 def lag_covariance(law: Law, lag: int, t: int, s: int) -> sp.Expr:
     """C_k[t, s] = Cov(1{x_i = t}, 1{x_{i+k} = s}) of a law of words longer than k."""
     product = marginal(law, (0,), (t,)) * marginal(law, (0,), (s,))
-    return (
-        (marginal(law, (0,), (t,)) if t == s else sp.S.Zero) - product
-        if lag == 0
-        else (marginal(law, (0, lag), (t, s)) - product)
-    )
+    pair = marginal(law, (0, lag), (t, s)) if lag else int(t == s) * marginal(law, (0,), (t,))
+    return pair - product
 
 
 @dataclass(frozen=True)
@@ -160,12 +157,11 @@ class Unigram:
             sp.expand((sp.Matrix([row]) * z)[0] + b) for row, b in zip(A, self.bias, strict=True)
         ]
 
-    def spread(self, s: int, t: int) -> sp.Expr:
-        """G_st = Cov(c_s, c_t), the curvature of the head at the law pi: C_0."""
-        return self.covariance(0, s, t)
-
     def covariance(self, lag: int, t: int, s: int) -> sp.Expr:
-        """C_k[t, s] of the codes; of one logit the code is x itself."""
+        """C_k[t, s] of the codes; of one logit the code is x itself.
+
+        C_0 = G is the curvature of the head at the law pi.
+        """
         if self.head == "logit":
             return lag_covariance(self.law, lag, 1, 1)
         return lag_covariance(self.law, lag, t, s)
@@ -179,7 +175,7 @@ class Unigram:
         gradient, hessian = sp.zeros(size, 1), sp.zeros(size, size)
         targets = list(range(self.states)) if self.head == "softmax" else [1]
         codes = range(self.codes)
-        G = sp.Matrix([[self.spread(s, t) for t in codes] for s in codes])
+        G = sp.Matrix([[self.covariance(0, s, t) for t in codes] for s in codes])
         for n in range(1, self.length + 1):
             for context in itertools.product(range(self.states), repeat=n):
                 weight = marginal(self.law, tuple(range(n)), context)
@@ -228,7 +224,7 @@ class Unigram:
                     H[row + j, column + k] += block[j, k]
 
         for s, t in itertools.product(range(m), repeat=2):
-            G = self.spread(s, t)
+            G = self.covariance(0, s, t)
             put(s, t, sp.Matrix([[G]]))
             put(s, A + t * d, G * first.T)
             put(A + t * d, s, G * first)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theory.attention.bigram_set import (
+from theory.attention.critical_points import (
     attention_bigram_hessian,
     attention_stiffness,
-    mean_m,
-    mean_m2,
-    same_token_gaps,
-)
-from theory.attention.loss import attention_loss, firing, firing_logit
-from theory.attention.unigram_set import (
     curvature_jump,
     kappa,
+    mean_m,
+    mean_m2,
     neutral_strength,
+    same_token_gaps,
     unigram_curvature,
     unigram_curvature_of,
 )
-from theory.chain.binary import kernel, second_eigenvalue, stationary_law
-from theory.chain.running_mean import count_probabilities, mean_memory, memory
+from theory.attention.loss import attention_loss, firing, firing_logit
+from theory.chain.binary import (
+    count_probabilities,
+    kernel,
+    mean_memory,
+    memory,
+    second_eigenvalue,
+    stationary_law,
+)
 from theory.proving.domain import ABOVE, BELOW, EVERYWHERE, ON, y
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Theorem
@@ -28,8 +32,7 @@ from theory.reduced.critical_points import bigram_hessian
 from theory.reduced.loss import reduced_loss
 from theory.statements.chain.chain_powers import mean_steps
 from theory.symbols import a, b, e, p, q, tau, w, x, xbar
-from theory.transformer.matrices import ansatz, forward, in_coordinates
-from theory.transformer.reduced_logit import attention_logit
+from theory.transformer.forward import ansatz, attention_logit, forward, in_coordinates
 
 __all__ = ["THEOREM"]
 

@@ -15,7 +15,7 @@ from theory.statements.shared.least_loss import (
     unigram_gap_steps,
 )
 from theory.symbols import b, length, p, q, tau, w
-from theory.transformer.reduced_logit import along_alpha, alpha, relu, sign_symbol
+from theory.transformer.forward import along_alpha, alpha, relu, sign_symbol
 
 __all__ = ["THEOREM"]
 

@@ -9,10 +9,12 @@ import sympy as sp
 
 from theory.chain.binary import entropy_rate, kernel, stationary_law
 from theory.proving.steps import Identity, Lemma, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Theorem
+from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Scope, Theorem
 from theory.reduced.critical_points import bigram_set
 from theory.spectra.universal_law import Tying
-from theory.statements.shared.gradient_span import (
+from theory.statements.shared.least_loss import BRANCHES
+from theory.statements.shared.logit_gradient import (
+    Slopes,
     attended,
     basis,
     carried,
@@ -25,10 +27,7 @@ from theory.statements.shared.gradient_span import (
     to_basis,
     without_value,
 )
-from theory.statements.shared.least_loss import BRANCHES
-from theory.statements.shared.logit_gradient import Slopes
-from theory.transformer.matrices import ansatz, forward, in_coordinates
-from theory.transformer.reduced_logit import absolute_w, reduced_logit
+from theory.transformer.forward import absolute_w, ansatz, forward, in_coordinates, reduced_logit
 
 __all__ = ["THEOREM"]
 
@@ -279,5 +278,9 @@ THEOREM = Theorem(
         "tests/theory/spectra/test_bigram.py::test_the_small_matrix_has_exactly_the_stated_rank",
         "tests/theory/spectra/test_bigram.py::test_the_ansatz_reaches_the_entropy_rate",
         "tests/theory/statements/test_any_size.py::test_the_contexts_of_any_length_are_independent",
+    ),
+    scope=Scope(
+        checks=(("bigram", "spectrum"), ("bigram", "inertia")),
+        models=("single-layer",),
     ),
 )

@@ -8,10 +8,9 @@ from theory.chain.binary import stationary_law
 from theory.proving.domain import ABOVE, BELOW, Domain, y
 from theory.proving.steps import Identity, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Hypothesis, Theorem
-from theory.reduced.critical_points import unigram_hessian
-from theory.reduced.kink import kink_logits, one_sided_curvature
+from theory.reduced.critical_points import kink_logits, one_sided_curvature, unigram_hessian
 from theory.symbols import b, e, p, q, tau, w
-from theory.transformer.matrices import ansatz, forward, in_coordinates
+from theory.transformer.forward import ansatz, forward, in_coordinates
 
 __all__ = ["THEOREM"]
 
@@ -76,12 +75,7 @@ def steps() -> tuple[Step, ...]:
             "negative",
             {**ABOVE, **BENT},
         ),
-        Sign(
-            "although it rises along -alpha",
-            one_sided_curvature(-1),
-            "positive",
-            ABOVE,
-        ),
+        Sign("although it rises along -alpha", one_sided_curvature(-1), "positive", ABOVE),
         Sign(
             "for p + q < 1 it falls along -alpha, at every w",
             one_sided_curvature(-1),

@@ -10,7 +10,7 @@ import sympy as sp
 from theory.chain.binary import kernel, second_eigenvalue, stationary_law
 from theory.proving.domain import EVERYWHERE
 from theory.proving.steps import Identity, Lemma, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Theorem
+from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Scope, Theorem
 from theory.statements.chain.chain_powers import power_steps
 from theory.statements.shared.unigram_jet import Unigram, one_symbol_law
 from theory.statements.transformer.one_term import logit_steps
@@ -201,5 +201,10 @@ THEOREM = Theorem(
         "tests/theory/spectra/test_universal_law.py::test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros",
         "tests/theory/spectra/test_universal_law.py::test_curvature_along_a_random_direction_with_fifty_digits",
         "tests/theory/certificates/test_unigram.py::test_the_certified_inertia_is_that_of_the_brute_force_hessian",
+    ),
+    scope=Scope(
+        checks=(("unigram", "inertia"), ("unigram", "classification")),
+        models=("single-layer",),
+        tying="tied",
     ),
 )

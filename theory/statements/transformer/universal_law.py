@@ -8,7 +8,7 @@ from functools import cache
 import sympy as sp
 
 from theory.proving.steps import Identity, Step
-from theory.proving.theorem import Control, Hypothesis, Theorem
+from theory.proving.theorem import Control, Hypothesis, Scope, Theorem
 from theory.spectra.states import Head
 from theory.spectra.universal_law import Tying
 from theory.statements.shared.unigram_jet import Unigram, marginal, one_symbol_law, stationary_words
@@ -190,4 +190,5 @@ THEOREM = Theorem(
         "tests/theory/statements/test_any_size.py::test_the_law_holds_at_sizes_that_the_whole_loss_is_not_summed_at",
         "tests/theory/statements/test_any_size.py::test_merging_what_stands_still_changes_the_loss_by_a_constant",
     ),
+    scope=Scope(checks=(("unigram", "spectrum"), ("unigram", "inertia")), any_source=True),
 )

@@ -8,7 +8,7 @@ import sympy as sp
 
 from theory.chain.binary import stationary_law
 from theory.proving.steps import Identity, Lemma, Sign, Step
-from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Theorem
+from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Scope, Theorem
 from theory.statements.chain.chain_powers import power_steps
 from theory.statements.shared.unigram_jet import Unigram
 from theory.statements.transformer.one_term import logit_steps
@@ -161,5 +161,10 @@ THEOREM = Theorem(
     tests=(
         "tests/theory/spectra/test_universal_law.py::test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros",
         "tests/theory/spectra/test_universal_law.py::test_untied_the_published_point_is_a_saddle",
+    ),
+    scope=Scope(
+        checks=(("unigram", "inertia"), ("unigram", "classification")),
+        models=("single-layer",),
+        tying="untied",
     ),
 )

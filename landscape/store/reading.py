@@ -1,0 +1,315 @@
+"""The one reader of a scan's folder: opened once; scalars, arrays by name, selections, tables."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from landscape.config.canonical import jsonable
+from landscape.config.cell import CellConfig
+from landscape.config.reading import SETTINGS, get, read_value
+from landscape.config.scan import ScanConfig
+from landscape.config.section import Section
+from landscape.errors import ConfigError, nearest, refused
+from landscape.store.cell_files import dataset_of, read_tree, read_weights, values_of
+from landscape.store.scan_store import ScanStore
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
+__all__ = ["StoredScan", "collect", "open_scan", "place_of", "same_value"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoredScan:
+    """What a scan's folder held when it was opened: all of its cells, or those of a selection.
+
+    Whatever reads a cell raises ConfigError if the cell is not finished or cannot be read.
+
+    Fields:
+        folder: the store that was opened.
+        config: the configuration, parsed once.
+        cells: the cells that are read, in the order of the configuration.
+        finished: ids of the cells of the folder that were done.
+    """
+
+    folder: ScanStore
+    config: ScanConfig
+    cells: tuple[CellConfig, ...]
+    finished: frozenset[str]
+    _records: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, folder: ScanStore, config: ScanConfig | None = None) -> StoredScan:
+        """What a store holds now, by its own configuration or by an equal one that is at hand."""
+        config = config or folder.config
+        marks = (folder.path / "cells").glob("*.json")
+        return cls(folder, config, config.cells(), frozenset(mark.stem for mark in marks))
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.folder.path
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """A name for each axis: the last part of its dotted name, or all where two end alike."""
+        known = [*(name.rpartition(".")[2] for name in self.config.axes), "seed"]  # of a run
+        pairs = zip(self.config.axes, known, strict=False)
+        return {name: last if known.count(last) == 1 else name for name, last in pairs}
+
+    def done(self, cell: CellConfig) -> bool:
+        """Whether a cell was finished."""
+        return cell.id in self.finished
+
+    def record(self, cell: CellConfig) -> dict[str, Any]:
+        """The JSON record of a finished cell: id, created_at, coordinates, scalars, files."""
+        if cell.id not in self._records:
+            path = self._file(cell, "cells", "json")
+            try:
+                record = json.loads(path.read_text("utf-8"))
+                dict(record["scalars"])
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise self._damage(cell, error) from error
+            self._records[cell.id] = record
+        return self._records[cell.id]
+
+    def scalars(self, cell: CellConfig) -> dict[str, Any]:
+        """The scalars of a finished cell."""
+        return dict(self.record(cell)["scalars"])
+
+    def arrays(self, cell: CellConfig, *names: str) -> list[np.ndarray]:
+        """Arrays of a finished cell by name, such as "training/loss"; nothing else is read."""
+        with self.opened(cell) as file:
+            return [values_of(file[name].id) for name in names]
+
+    def groups(self, cell: CellConfig, *names: str) -> dict[str, xarray.Dataset]:
+        """Groups of a finished cell by name, such as "slices/unigram", each labelled, in memory.
+
+        A group that the cell has not is left out.
+        """
+        with self.opened(cell) as file:
+            return {name: dataset_of(file[name]) for name in names if name in file}
+
+    def tree(self, cell: CellConfig) -> xarray.DataTree:
+        """All groups of a finished cell, in memory."""
+        return read_tree(self._file(cell, "cells", "nc"))
+
+    def weights(self, cell: CellConfig) -> dict[str, np.ndarray]:
+        """The weights of a finished cell."""
+        return read_weights(self._file(cell, "weights", "safetensors"))
+
+    def select(self, select: Mapping[str, Any] | None) -> StoredScan:
+        """The same folder with the cells that have these values of settings.
+
+        A name is any setting, whether the scan varies it or not. A value is compared as the
+        configuration reads it, in exact arithmetic: ".5", "0.50" and 0.5 are one number.
+
+        Raises ConfigError for a name that is no setting, or a value that no cell has; the message
+        says which there are.
+
+        >>> import tempfile
+        >>> config = ScanConfig(source={"p": 0.5}, axes={"source.q": [0.3, 0.8]})
+        >>> stored = StoredScan.of(ScanStore(tempfile.mkdtemp()).open_or_create(config, {}))
+        >>> len(stored.select({"source.q": ".80", "train.lr": 2e-3}).cells)
+        1
+        """
+        cells = self.cells
+        for name, value in (select or {}).items():
+            if name not in SETTINGS:
+                axes = f"the axes of this scan are {', '.join(self.config.axes) or 'none'}"
+                hint = nearest(name, SETTINGS) or axes
+                raise refused(f"select {name}", why="there is no such setting", hint=hint)
+            known = list(dict.fromkeys(_shown(get(cell, name)) for cell in cells))
+            cells = tuple(cell for cell in cells if same_value(value, get(cell, name)))
+            if not cells:
+                words = f"select: {name} = {value} is not in the scan; choose from "
+                near = filter(None, (", ".join(known), nearest(str(value), known)))
+                raise ConfigError(words + "; ".join(near))
+        return replace(self, cells=cells)
+
+    def only(self, select: Mapping[str, Any]) -> CellConfig:
+        """The one cell that `select` leaves; raises ConfigError as it does, or for several."""
+        cells = self.select(select).cells
+        if len(cells) != 1:
+            raise ConfigError(
+                f"{dict(select)} selects {len(cells)} cells of {self.config.name}; select one by "
+                f"values of the axes {', '.join(self.config.axes)}"
+            )
+        return cells[0]
+
+    def readable(self) -> Iterator[CellConfig]:
+        """The cells that are finished; one whose record cannot be read is left out, and named."""
+        for cell in filter(self.done, self.cells):
+            try:
+                self.record(cell)
+            except ConfigError as damage:
+                _log.warning("%s; it is left out", damage)
+            else:
+                yield cell
+
+    def place(self, cell: CellConfig) -> dict[str, Any]:
+        """A cell's values on the axes, and of p and q, by label; numbers as numbers."""
+        found = {self.labels[name]: value for name, value in cell.coordinates.items()}
+        own = {"p": cell.source.p, "q": cell.source.q}
+        found = {**{k: v for k, v in own.items() if v is not None and k not in found}, **found}
+        return {k: float(v) if isinstance(v, Decimal | Fraction) else v for k, v in found.items()}
+
+    def rows(self, cell: CellConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The scalars of a finished cell by flat name: those of the cell, and those of each run.
+
+        Those of a point are "unigram.max_error" and so on; an inertia is three counts.
+        """
+        whole: dict[str, Any] = {}
+        runs = [{"seed": cell.train.seed + k} for k in range(cell.train.seeds)]
+        for name, value in self.scalars(cell).items():
+            if isinstance(value, list):
+                for run, item in zip(runs, value, strict=True):
+                    run[name] = item
+            elif name != "points":
+                whole[name] = value
+        for kind, point in self.scalars(cell).get("points", {}).items():
+            ends = {end["seed"]: end for end in point.get("runs", ())}
+            for run in runs:
+                run |= _flat(kind, ends.get(run["seed"], {}))
+            whole |= _flat(kind, {} if ends else point)
+        return whole, runs
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A row for each run of each finished cell: id, place, seed, and every scalar.
+
+        Losses are in nats, eigenvalues in nats per squared parameter. What was not measured, and a
+        loss that is not finite, is NaN.
+
+        >>> import tempfile
+        >>> config = ScanConfig(source={"p": 0.5, "q": 0.8})
+        >>> StoredScan.of(ScanStore(tempfile.mkdtemp()).open_or_create(config, {})).to_dataframe()
+        Empty DataFrame
+        Columns: []
+        Index: []
+        """
+        import pandas
+
+        found = []
+        for cell in self.readable():
+            whole, runs = self.rows(cell)
+            found += [{"id": cell.id, **self.place(cell), **run, **whole} for run in runs]
+        frame = pandas.DataFrame(found)
+        return frame.astype(dict.fromkeys((k for k in frame if frame[k].isna().all()), float))
+
+    def to_tree(self, *groups: str) -> xarray.DataTree:
+        """One labelled tree over the axes, of some groups or all: `landscape.store.cube.cube`."""
+        from landscape.store.cube import cube
+
+        return cube(self, groups)
+
+    @contextmanager
+    def opened(self, cell: CellConfig) -> Iterator[h5py.File]:
+        """The file of a finished cell's arrays; what is wrong with it is raised as ConfigError."""
+        try:
+            with h5py.File(self._file(cell, "cells", "nc"), "r") as file:
+                yield file
+        except (OSError, KeyError, RuntimeError) as error:
+            raise self._damage(cell, error) from error
+
+    def _damage(self, cell: CellConfig, error: Exception) -> ConfigError:
+        return ConfigError(
+            f"the cell {cell.id[:8]} of {self.path} cannot be read ({error}); run the scan again, "
+            "which sets aside what is damaged"
+        )
+
+    def _file(self, cell: CellConfig, folder: str, suffix: str) -> Path:
+        if not self.done(cell):
+            raise ConfigError(
+                f"the cell {cell.id} is not finished in {self.path}; run the scan again to "
+                "complete it"
+            )
+        return self.path / folder / f"{cell.id}.{suffix}"
+
+
+def open_scan(path: Path | str) -> StoredScan:
+    """Open the folder of a scan, finished or not, to read it.
+
+    What is finished later is not seen: open it again. Raises ConfigError if `path` holds no scan.
+
+    >>> import tempfile
+    >>> config = ScanConfig(source={"p": 0.5}, axes={"source.q": [0.3, 0.8]})
+    >>> store = ScanStore(tempfile.mkdtemp()).open_or_create(config, {})
+    >>> stored = open_scan(store.path)
+    >>> len(stored.cells), len(stored.finished)
+    (2, 0)
+    """
+    return StoredScan.of(ScanStore(path))
+
+
+def collect(path: Path | str, *, select: Mapping[str, Any] | None = None) -> xarray.DataTree:
+    """A scan as one labelled tree over its axes: p, q, tying, seed and so on.
+
+    Every scalar lies at the root, the groups of the cells' files below it; see
+    `landscape.store.cube.cube`. `select` holds settings at values, as `StoredScan.select` does.
+    Raises ConfigError if the folder `path` holds no scan, and as `select` does.
+
+    >>> import tempfile
+    >>> config = ScanConfig(source={"p": 0.5}, axes={"source.q": [0.3, 0.8]})
+    >>> store = ScanStore(tempfile.mkdtemp()).open_or_create(config, {})
+    >>> collect(store.path).coords["q"].values.tolist()
+    [0.3, 0.8]
+    """
+    return open_scan(path).select(select).to_tree()
+
+
+def place_of(cell: CellConfig) -> str:
+    """Where a cell lies on the axes of its scan, in words; its chain where there are none."""
+    axes = cell.coordinates
+    if not axes and cell.source.kind != "binary":
+        return cell.source.words
+    axes = axes or {"p": cell.source.p, "q": cell.source.q}
+    return ", ".join(f"{name.split('.')[-1]}={value}" for name, value in axes.items())
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two values of a setting, or texts of them, mean the same to the configuration.
+
+    >>> same_value(".5", Decimal("0.50")), same_value("2e-3", 0.002), same_value("tied", "untied")
+    (True, True, False)
+    """
+    return _meaning(one) == _meaning(other)
+
+
+def _meaning(value: Any) -> Fraction | str:
+    value = read_value(value) if isinstance(value, str) else value
+    if not isinstance(value, bool):
+        try:
+            return Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            pass  # not a finite number
+    return _shown(value)
+
+
+def _shown(value: Any) -> str:
+    value = value.model_dump() if isinstance(value, Section) else value
+    return json.dumps(jsonable(value)).replace('"', "")
+
+
+def _flat(kind: str, point: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in point.items():
+        if name.endswith("inertia"):
+            signs = ("negative", "zero", "positive")
+            for sign, count in zip(signs, value or (None,) * 3, strict=True):
+                yield f"{kind}.{name}.{sign}", count
+        elif name != "seed" and not isinstance(value, list):
+            yield f"{kind}.{name}", value

@@ -1,0 +1,472 @@
+"""What holds of every model: its logits, which it computes of its parameters alone, and its start.
+
+The twins (`tests.twins`) attend position by position and head by head, in plain numpy: they share
+no code with the models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from torch import Tensor, nn
+from torch.func import vmap
+
+from landscape.models import GPT, Readable, ReducedModel, SingleLayer
+from landscape.models.initial import STANDARD_DEVIATION, gaussian, standard
+from landscape.models.parameters import call, parameters_of
+from landscape.models.protocols import ContextModel, Kinked, Observable
+from tests.laws.models import (
+    LOGIT_ERROR,
+    MODELLED,
+    Modelled,
+    Weights,
+    condition,
+    gpt,
+    largest_error,
+    named,
+    one_logit,
+    single_layer,
+    tensors,
+)
+from tests.laws.variants import VARIANTS
+from tests.twins.gpt import Recipe, gpt_logits, strings
+
+every_model = pytest.mark.parametrize("case", MODELLED, ids=named)
+
+
+def all_tokens(case: Modelled) -> np.ndarray:
+    return strings(case.states, case.length)
+
+
+# --- the logits ---------------------------------------------------------------------------------
+
+
+def error_of(case: Modelled, weights: Weights | None = None) -> float:
+    """How far the model's logits are from the loops', over all sequences."""
+    logits = call(case.model, case.params, "forward", torch.from_numpy(all_tokens(case)))
+    assert logits.dtype == torch.float64
+    return largest_error(logits, case.loops(weights or case.weights(), all_tokens(case)))
+
+
+@every_model
+def test_forward_is_the_paper_written_in_loops(case: Modelled) -> None:
+    layout = {name: tuple(value.shape) for name, value in case.model.named_parameters()}
+    assert layout == case.layout
+    assert error_of(case) < LOGIT_ERROR
+
+
+@every_model
+def test_every_parameter_enters_as_in_the_loops(case: Modelled) -> None:
+    # control of the test above, for all weights of all models: a millionth more is seen
+    for name, value in case.weights().items():
+        generator = np.random.default_rng(1)
+        moved = value + 1e-6 * generator.standard_normal(value.shape)
+        error = error_of(case, case.weights() | {name: moved})
+        assert error < LOGIT_ERROR if case.unseen(name) else error > 1e-10
+
+
+SINGLE: dict[str, Callable[[Weights], Weights]] = {
+    "no W_O": lambda w: w | {"output": np.eye(3)},
+    "W_V before W_O": lambda w: w | {"value": w["output"], "output": w["value"]},
+    "W_Q and W_K exchanged": lambda w: w | {"query": w["key"], "key": w["query"]},
+    "scores not divided by sqrt(d)": lambda w: w | {"query": w["query"] * math.sqrt(3)},
+    "matrices transposed": lambda w: w | {"value": w["value"].T, "output": w["output"].T},
+    "tied": lambda w: w | {"readout": w["embedding"]},
+    "positions shifted": lambda w: w | {"positions": np.roll(w["positions"], 1, axis=0)},
+    "no feed-forward": lambda w: w | {"hidden_out": 0 * w["hidden_out"]},
+    "no relu": lambda w: w | {"hidden_in": -w["hidden_in"], "hidden_out": -w["hidden_out"]},
+}
+MUTATIONS: dict[str, tuple[int, dict[str, Any]]] = {
+    "scores not divided": (0, {"divided": False}),
+    "scores divided by sqrt(d)": (1, {"heads": 1}),
+    "a key after the query is seen": (0, {"ahead": 1}),
+    "LayerNorm's epsilon": (0, {"epsilon": 1e-6}),
+    "no LayerNorm": (0, {"layer_norm": False}),
+    "GELU by tanh": (0, {"tanh": True}),
+    "relu for GELU": (4, {"activation": "relu"}),
+    "GELU for relu": (3, {"activation": "gelu"}),
+    "a window too wide": (7, {"window": 3}),
+    "a window too narrow": (6, {"window": 2}),
+    "no window": (8, {"window": None}),
+    "distances from the other end": (5, {"mirrored": True}),
+    "no relative positions": (12, {"positions": "none"}),
+    "no learned positions": (10, {"positions": "none"}),
+    "no biases": (1, {"biases": False}),
+    "a layer less": (2, {"layers": 1}),
+    "tied": (13, {"tying": "tied"}),
+    "no attention": (9, {"attention": False}),
+    "no feed-forward": (14, {"feedforward": False}),
+}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_mutated_single_layer_is_refuted(name: str) -> None:
+    case = single_layer("untied")
+    assert error_of(case, SINGLE[name](case.weights(deviation=1.0))) > 1e-2
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutated_gpt_is_refuted(name: str) -> None:
+    index, mistake = MUTATIONS[name]
+    case, recipe = gpt(VARIANTS[index]), replace(Recipe(**VARIANTS[index]), **mistake)
+    own = {key: value for key, value in case.weights().items() if key in recipe.layout()}
+    mistaken = replace(case, loops=lambda weights, tokens: gpt_logits(weights, tokens, recipe))
+    assert error_of(mistaken, own) > 1e-7
+
+
+@settings(max_examples=80)
+@given(
+    sizes=st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 16)),
+    tying=st.sampled_from(["tied", "untied"]),
+    single=st.booleans(),
+    deviation=st.sampled_from([0.02, 1.0, 3.0]),
+    seed=st.integers(0, 2**32),
+)
+def test_forward_is_the_single_layer_in_loops_at_any_sizes_and_in_either_dtype(
+    sizes: tuple[int, int, int], tying: str, single: bool, deviation: float, seed: int
+) -> None:
+    dtype = torch.float32 if single else torch.float64
+    case = single_layer(tying, *sizes, dtype=dtype)
+    params = tensors(case.weights(seed, deviation), dtype)
+    weights = {name: value.double().numpy() for name, value in params.items()}
+    logits = call(case.model, params, "forward", torch.from_numpy(all_tokens(case)))
+    assert logits.dtype == dtype and bool((logits[..., 0] == 0).all())
+    # a dozen operations deep, each off by half a unit of the terms it adds
+    allowed = 16 * torch.finfo(dtype).eps * condition(weights, case.length)
+    assert largest_error(logits, case.loops(weights, all_tokens(case))) < allowed
+
+
+@settings(max_examples=40)
+@given(
+    sizes=st.tuples(st.integers(2, 4), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4)),
+    layers=st.integers(1, 3),
+    hidden=st.integers(1, 6),
+    names=st.tuples(
+        st.sampled_from(["tied", "untied"]),
+        st.sampled_from(["gelu", "relu"]),
+        st.sampled_from(["learned", "relative", "none"]),
+    ),
+    flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    window=st.sampled_from([None, 1, 2, 3, 9]),
+)
+def test_forward_is_gpt_written_in_loops_whatever_the_variant(
+    sizes: tuple[int, int, int, int],
+    layers: int,
+    hidden: int,
+    names: tuple[str, str, str],
+    flags: tuple[bool, bool, bool],
+    window: int | None,
+) -> None:
+    states, heads, part, length = sizes
+    variant = {"states": states, "heads": heads, "width": heads * part, "length": length}
+    variant |= {"layers": layers, "hidden": hidden}
+    more = dict(zip(("tying", "activation", "positions"), names, strict=True))
+    plain = dict(zip(("layer_norm", "biases", "feedforward"), flags, strict=True))
+    assert error_of(gpt({**variant, **more, **plain, "window": window})) < LOGIT_ERROR
+
+
+@every_model
+def test_no_logit_looks_ahead(case: Modelled) -> None:
+    model, params = case.model, case.params
+    tokens = torch.zeros(1, case.length, dtype=torch.long)
+    tokens[:, ::2] = 1
+    logits = call(model, params, "forward", tokens)
+    for n in range(case.length):
+        changed = tokens.clone()
+        changed[:, n:] = 1 - changed[:, n:]
+        after = call(model, params, "forward", changed)
+        # a masked key enters with weight exp(-inf) = 0 exactly
+        assert torch.equal(after[:, :n], logits[:, :n])
+        assert bool((after[:, n] != logits[:, n]).any())
+        prefix = call(model, params, "forward", tokens[:, : n + 1])
+        assert largest_error(prefix, logits[:, : n + 1].numpy()) < LOGIT_ERROR  # other shapes
+
+
+@every_model
+def test_stacked_parameters_give_what_each_set_gives_alone(case: Modelled) -> None:
+    model, sets = case.model, [case.weights(seed) for seed in range(3)]
+    tokens = torch.from_numpy(all_tokens(case))
+    stacked = {name: torch.stack([tensors(one)[name] for one in sets]) for name in sets[0]}
+    mapped = vmap(lambda params: call(model, params, "forward", tokens))(stacked)
+    alone = [call(model, tensors(one), "forward", tokens).numpy() for one in sets]
+    # batched kernels may add in another order
+    assert largest_error(mapped, np.stack(alone)) < LOGIT_ERROR
+    assert largest_error(mapped, np.stack(alone[1:] + alone[:1])) > 1e-2
+    # each with sequences of its own, as in training on samples
+    drawn = torch.stack([tokens, tokens.flip(0), tokens.roll(1, 0)])
+    mapped = vmap(lambda params, own: call(model, params, "forward", own))(stacked, drawn)
+    for row, own, one in zip(mapped, drawn, sets, strict=True):
+        assert largest_error(row, case.loops(one, own.numpy())) < LOGIT_ERROR
+
+
+@every_model
+def test_float32_is_float64_up_to_its_rounding(case: Modelled) -> None:
+    model, same = case.build(dtype=torch.float32, seed=4), case.build(seed=4)
+    assert {value.dtype for value in model.parameters()} == {torch.float32}
+    tokens = torch.from_numpy(all_tokens(case))
+    double = {name: value.detach().double() for name, value in model.named_parameters()}
+    expected = call(same, double, "forward", tokens)
+    assert (model(tokens).dtype, expected.dtype) == (torch.float32, torch.float64)
+    # inputs of 0.02 and less: LayerNorm's inverse deviation of up to 300 enlarges each rounding
+    assert 0 < largest_error(model(tokens), expected.detach().numpy()) < 3e-6
+    for draw in (standard, lambda model, seed: gaussian(model, 0.7, seed)):
+        first, second = draw(model, 1), draw(same, 1)
+        assert all(torch.equal(first[name], second[name].float()) for name in first)
+        assert any(bool((first[name].double() != second[name]).any()) for name in first)
+    assert all(
+        torch.equal(value.float(), model.get_parameter(name))
+        for name, value in same.named_parameters()
+    )
+
+
+@every_model
+def test_no_tensor_is_made_elsewhere_than_on_the_device_of_the_model(case: Modelled) -> None:
+    model = case.model.to("meta")
+    tokens = torch.zeros(2, case.length, dtype=torch.long, device="meta")
+    assert model(tokens).device.type == "meta"
+    if isinstance(model, Observable):
+        assert all(value.device.type == "meta" for value in model.observe(tokens).values())
+    with pytest.raises(RuntimeError, match="meta"):  # control: an array on another device
+        model(tokens) + torch.zeros(2, case.length, case.states).double()
+
+
+@pytest.mark.parametrize("case", [c for c in MODELLED if isinstance(c.model, Readable)], ids=named)
+def test_the_names_say_what_the_logits_are_made_of(case: Modelled) -> None:
+    model, params = case.model, case.params
+    assert isinstance(model, Readable)
+    assert (model.readout_name == model.embedding_name) is ("readout" not in case.layout)
+    tokens = torch.from_numpy(all_tokens(case))
+    E, A = params[model.embedding_name], params[model.readout_name]
+    u = tokens[..., None] * E if E.dim() == 1 else E[tokens]
+    if model.positions_name is not None:
+        u = u + params[model.positions_name]
+    read = (call(model, params, "represent", u) @ A.t() + params[model.bias_name]).numpy()
+    read = one_logit(read) if A.dim() == 1 else read
+    assert largest_error(call(model, params, "forward", tokens), read) < LOGIT_ERROR
+    assert largest_error(call(model, params, "forward", tokens.flip(0)), read) > 1e-6
+
+
+# --- a call moves nothing -----------------------------------------------------------------------
+
+
+def observed(model: nn.Module) -> dict[str, Any]:
+    """All that a call could move: values, identities, flags, modes, gradients, hooks, the dice."""
+    return {
+        "values": {k: v.detach().numpy().tobytes() for k, v in model.named_parameters()},
+        "identities": {k: id(v) for k, v in model.named_parameters()},
+        "flags": {k: v.requires_grad for k, v in model.named_parameters()},
+        "gradients": {k: v.grad for k, v in model.named_parameters()},
+        "modes": {k: v.training for k, v in model.named_modules()},
+        "hooks": [len(model._forward_hooks), len(model._forward_pre_hooks)],
+        "attributes": sorted(vars(model)),
+        "random state": torch.get_rng_state().numpy().tobytes(),
+    }
+
+
+def methods(case: Modelled) -> dict[str, Any]:
+    """Whatever may be asked of a model, with an argument for it."""
+    model = case.model
+    found: dict[str, Any] = {"forward": torch.from_numpy(all_tokens(case))}
+    found |= {"observe": found["forward"]} if isinstance(model, Observable) else {}
+    found |= {"context_logits": case.length} if isinstance(model, ContextModel) else {}
+    found |= {"context_preactivations": case.length} if isinstance(model, Kinked) else {}
+    if isinstance(model, Readable):
+        width = model.get_parameter(model.embedding_name).shape[-1]
+        found["represent"] = torch.arange(case.length * width).reshape(1, -1, width).sin().double()
+    return found
+
+
+def joined(result: Any) -> Tensor:
+    """Everything a method returns, as one vector."""
+    parts = result.values() if isinstance(result, dict) else [result]
+    return torch.cat([torch.zeros(0).double(), *(part.reshape(-1) for part in parts)])
+
+
+@pytest.mark.parametrize("training", [True, False])
+@every_model
+def test_a_call_computes_with_the_given_parameters_and_leaves_the_model_alone(
+    case: Modelled, training: bool
+) -> None:
+    model, params = case.model.train(training), case.params
+    next(model.parameters()).requires_grad_(False)
+    before, other = observed(model), case.build()
+    with torch.no_grad():
+        for name, value in params.items():
+            other.get_parameter(name).copy_(value)
+    for method, argument in methods(case).items():
+        result = joined(call(model, params, method, argument))
+        if not result.numel():  # a network without attention shows none, one without relus no kink
+            continue
+        same = joined(getattr(other, method)(argument))  # kernels that keep a graph may differ
+        assert largest_error(result, same.detach().numpy()) < LOGIT_ERROR
+        own = joined(getattr(model, method)(argument))
+        assert result.shape != own.shape or not torch.equal(result, own)
+        requiring = {name: value.clone().requires_grad_() for name, value in params.items()}
+        total = joined(call(model, requiring, method, argument)).sum()
+        if total.requires_grad:
+            torch.autograd.grad(total, list(requiring.values()), allow_unused=True)
+        wrong = {
+            name: value.new_zeros([7 + k] * max(1, value.dim()))
+            for k, (name, value) in enumerate(params.items())
+        }
+        with pytest.raises((RuntimeError, IndexError)):
+            call(model, wrong, method, argument)
+    assert observed(model) == before
+
+
+def test_a_change_of_the_model_would_be_observed() -> None:
+    changes: list[Callable[[nn.Module], object]] = [
+        lambda model: model.load_state_dict(standard(model, 9)),
+        lambda model: model.eval(),
+        lambda model: model.requires_grad_(False),
+        lambda model: model(torch.tensor([[0]])).sum().backward(),
+        lambda model: nn.Linear(1, 1),  # torch's own initialisation draws
+    ]
+    for change in changes:
+        model = SingleLayer(width=2, length=3)
+        before = observed(model)
+        change(model)
+        assert observed(model) != before
+
+
+def test_parameters_of_a_model_are_copies() -> None:
+    model = SingleLayer(width=2, length=3)
+    copies = parameters_of(model)
+    assert not any(value.requires_grad for value in copies.values())
+    before = observed(model)
+    for value in copies.values():
+        value += 1
+    assert observed(model) == before
+
+
+# --- where it starts ----------------------------------------------------------------------------
+
+
+def what_is_drawn(name: str) -> bool:
+    last = name.rpartition(".")[2]
+    return last != "gain" and not last.endswith(("bias", "shift"))
+
+
+@every_model
+def test_a_model_starts_from_the_standard_initialisation_of_its_seed_alone(case: Modelled) -> None:
+    before = torch.get_rng_state()
+    model = case.build(seed=5)
+    start, again, other = standard(model, 5), standard(model, 5), standard(model, 6)
+    gaussian(model, 1.0, 1)
+    assert torch.equal(torch.get_rng_state(), before)
+    own = parameters_of(model)
+    assert list(start) == list(own) and set(own) == set(case.layout)
+    for name in start:
+        assert torch.equal(start[name], own[name]) and torch.equal(start[name], again[name])
+        fixed = 1.0 if name.endswith("gain") else 0.0
+        if what_is_drawn(name):
+            assert bool((start[name] != 0).all()) and not torch.equal(start[name], other[name])
+        else:
+            assert bool((start[name] == fixed).all())
+
+
+WIDE: list[Callable[[], nn.Module]] = [
+    lambda: SingleLayer(width=64, length=32),
+    lambda: GPT(states=3, width=32, length=4, layers=2, positions="relative"),
+]
+
+
+@pytest.mark.parametrize("build", WIDE)
+def test_standard_initialisation_has_the_deviation_of_gpt_2(build: Callable[[], nn.Module]) -> None:
+    model = build()
+    layers = 2 if isinstance(model, GPT) else 1
+    for name, values in standard(model, 3).items():
+        if not what_is_drawn(name):
+            continue
+        residual = name.rpartition(".")[2] in ("output", "hidden_out")
+        deviation = STANDARD_DEVIATION / math.sqrt(2 * layers if residual else 1)
+
+        def within(truth: float, values: Tensor = values) -> bool:
+            # 5 standard errors of the root mean square and of the mean of n normal numbers
+            n = values.numel()
+            off = abs(values.square().mean().sqrt().item() - truth)
+            return off < 5 * truth / math.sqrt(2 * n) and abs(values.mean().item()) < (
+                5 * truth / math.sqrt(n)
+            )
+
+        assert within(deviation)
+        if values.numel() > 1000:  # few numbers do not tell .02 from .02/sqrt(2)
+            assert not within(deviation * math.sqrt(2)) and not within(deviation / math.sqrt(2))
+
+
+def test_a_gaussian_draw_has_its_deviation_everywhere_and_zero_means_zero() -> None:
+    model = SingleLayer(width=32, length=8)
+    draw = torch.cat([value.reshape(-1) for value in gaussian(model, 0.5, 1).values()])
+    error = 5 / math.sqrt(2 * len(draw))  # 5 standard errors, relative
+    assert abs(draw.square().mean().sqrt().item() / 0.5 - 1) < error
+    assert abs(draw.square().mean().sqrt().item() / 0.45 - 1) > error
+    assert gaussian(model, 0.5, 1)["bias"].item() != 0
+    assert all(not value.any() for value in gaussian(model, 0.0, 1).values())
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+SMALL = {"width": 4, "length": 3}
+OF_BOTH: list[tuple[dict[str, Any], str]] = [
+    ({"width": 0}, r"width=0 is out of range; give an integer of at least 1"),
+    ({"length": 0}, r"length=0 is out of range; give an integer of at least 1"),
+    ({"hidden": -1}, r"hidden=-1 is out of range"),
+    ({"tying": "tight"}, r"tying='tight' is unknown; give 'tied' or 'untied'"),
+    ({"dtype": torch.float16}, r"dtype=torch\.float16 is not supported; give torch\.float64"),
+]
+OF_GPT: list[tuple[dict[str, Any], str]] = [
+    ({"states": 1}, r"states=1 is out of range; give an integer of at least 2"),
+    ({"layers": 0}, r"layers=0 is out of range"),
+    ({"heads": 0}, r"heads=0 is out of range"),
+    ({"heads": 3}, r"heads=3 does not divide width=4; give a divisor of the width"),
+    ({"activation": "swish"}, r"activation='swish' is unknown; give 'gelu' or 'relu'"),
+    ({"positions": "rotary"}, r"positions='rotary' is unknown; give 'learned', 'relative' or 'n"),
+    ({"window": 0}, r"window=0 is out of range; give an integer of at least 1, or None"),
+    ({"attention": False, "window": 2}, r"window=2 belongs to attention; leave it out, or"),
+    ({"attention": False, "positions": "relative"}, r"positions='relative' belongs to atten"),
+    (
+        {"width": 2**14},
+        r"states=2, width=16384, length=3, layers=1, hidden=65536 make 3\.22e\+09 parameters; "
+        r"give sizes that make at most 2\.68e\+08",
+    ),
+    ({"layers": 2**27}, r"layers=134217728, hidden=16 make .* parameters; give sizes"),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "message"),
+    [(m, *case) for m in (SingleLayer, GPT) for case in OF_BOTH] + [(GPT, *c) for c in OF_GPT],
+)
+def test_an_impossible_model_is_refused(
+    model: type[nn.Module], changes: dict[str, Any], message: str
+) -> None:
+    assert model(**SMALL)
+    with pytest.raises(ValueError, match=message):
+        model(**(SMALL | changes))
+
+
+@every_model
+def test_tokens_longer_than_the_model_are_refused(case: Modelled) -> None:
+    long, model = case.length + 1, case.model
+    tokens = torch.zeros(1, long, dtype=torch.long)
+    if isinstance(model, ReducedModel):  # of the last symbol alone, it knows no length
+        assert model(tokens).shape == (1, long, 2)
+        return
+    message = rf"length {long}, the model was built for at most {case.length}; build it with leng"
+    shown = getattr(model, "attention", True)  # what shows nothing looks at nothing
+    for method in {*methods(case)} - {"represent"} - (set() if shown else {"observe"}):
+        with pytest.raises(ValueError, match=message):
+            getattr(model, method)(long if method.startswith("context") else tokens)
+
+
+@pytest.mark.parametrize("deviation", [-0.1, math.nan, math.inf])
+def test_an_impossible_deviation_is_refused(deviation: float) -> None:
+    with pytest.raises(ValueError, match=rf"deviation={deviation} is out of range; give a number"):
+        gaussian(ReducedModel(), deviation, 0)

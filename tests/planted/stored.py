@@ -1,0 +1,38 @@
+"""A scan's folder as the version before the reader wrote it: two cells, q = .8 and .3, width 2.
+
+Made by `landscape scan` with p = .5, length 3, 20 steps, 2 seeds, the points unigram, bigram and
+trained, and slices of 5 nodes.
+"""
+
+import tarfile
+from pathlib import Path
+
+IDS = {
+    "0.8": "9ef1579f2fa1e569d00d3fa6f353f8cf33d269d20715fe1bfda85ebb6189fc9e",
+    "0.3": "489d4d1133b76100baaf631894fdcaee3492f57ca580ae6c97400cadf35c5cdd",
+}
+"""Of each cell, by q as it is written."""
+
+SETTINGS = """
+name = "before"
+[source]
+p = 0.5
+[model]
+width = 2
+length = 3
+[train]
+steps = 20
+seeds = 2
+[measure]
+points = ["unigram", "bigram", "trained"]
+slice = { resolution = 5, directions = "eigen" }
+[axes]
+"source.q" = [0.8, 0.3]
+"""
+
+
+def stored_before(folder: Path) -> Path:
+    """The folder, unpacked."""
+    with tarfile.open(Path(__file__).with_name("before.tar.xz")) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
