@@ -12,8 +12,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-# Two test workers share the cores; threads inside each would only get in each other's way.
-PYTEST := OMP_NUM_THREADS=1 GOMP_SPINCOUNT=3000 $(BIN)/python -m pytest -n 2
+# Two test workers share the cores; threads inside each would only get in each other's way. A file
+# is one worker's, which makes its fixtures once; and what was compiled is kept for the processes
+# that the tests start.
+PYTEST := OMP_NUM_THREADS=1 GOMP_SPINCOUNT=3000 PYTHONDONTWRITEBYTECODE= \
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: scan test check slow bench figures docs theorems presets
 

@@ -1,15 +1,17 @@
 """The documentation with every cell executed, as a reader has it in a browser."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.building import DOCS as SOURCE, build, check
-from tests.landscape.report.chromium import Page, chromium, opened
+from tests.docs.building import DOCS as SOURCE, build, check, project
+from tests.landscape.report.chromium import Page, opened
 
 pytestmark = pytest.mark.slow
 
+HEAD = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n\n"
 WIDE, NARROW = (1280, 900), (390, 844)
 
 
@@ -27,9 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Page]:
-    executable = chromium()
-    assert executable, "these tests need Chromium: apt-get install chromium"
-    with opened(executable) as page:
+    with opened() as page:
         yield page
 
 
@@ -86,3 +86,29 @@ def test_the_search_finds_a_theorem_without_a_server(site: Path, browser: Page) 
     assert browser.complaints == []
     show(browser, site / "search.html", WIDE, query="?q=zyzzyva")  # the control: nothing is found
     browser.wait("document.body.textContent.includes('did not match any documents')")
+
+
+@pytest.mark.parametrize(
+    ("cell", "complaint"),
+    [
+        ("assert 1 + 1 == 3", "AssertionError"),
+        ("!landscape spectrum --p 2 --q .8 --at unigram", "exit code 2: landscape spectrum --p 2"),
+    ],
+)
+def test_a_cell_that_fails_stops_the_build(tmp_path: Path, cell: str, complaint: str) -> None:
+    page = f"{HEAD}# Home\n\n```{{code-cell}} ipython3\n{cell}\n```\n"
+    made = build(project(tmp_path / "docs", {"index": page}), tmp_path / "site", execute=True)
+    assert made.returncode != 0
+    assert complaint in made.stderr
+
+
+def test_a_cell_that_holds_shows_what_it_printed(tmp_path: Path) -> None:
+    cell = "!landscape status nowhere || echo refused\nprint(6 * 7)"
+    page = f"{HEAD}# Home\n\n```{{code-cell}} ipython3\n{cell}\n```\n"
+    made = build(project(tmp_path / "docs", {"index": page}), tmp_path / "site", execute=True)
+    assert made.returncode == 0, made.stderr
+    words = re.sub(r"<[^>]+>", "", (tmp_path / "site" / "index.html").read_text("utf-8"))
+    assert "refused" in words and "42" in words
+    assert [path.name for path in (tmp_path / "docs").iterdir()] == (
+        [path.name for path in project(tmp_path / "again", {"index": page}).iterdir()]
+    )

@@ -3,11 +3,7 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.docs.building import DOCS, build, check, project
-
-HEAD = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n\n"
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
@@ -44,27 +40,23 @@ def test_what_is_wrong_with_a_page_stops_the_build(tmp_path: Path) -> None:
         assert complaint in made.stderr
 
 
-@pytest.mark.parametrize(
-    ("cell", "complaint"),
-    [
-        ("assert 1 + 1 == 3", "AssertionError"),
-        ("!landscape spectrum --p 2 --q .8 --at unigram", "exit code 2: landscape spectrum --p 2"),
-    ],
-)
-def test_a_cell_that_fails_stops_the_build(tmp_path: Path, cell: str, complaint: str) -> None:
-    page = f"{HEAD}# Home\n\n```{{code-cell}} ipython3\n{cell}\n```\n"
-    made = build(project(tmp_path / "docs", {"index": page}), tmp_path / "site", execute=True)
-    assert made.returncode != 0
-    assert complaint in made.stderr
-
-
-def test_a_cell_that_holds_shows_what_it_printed(tmp_path: Path) -> None:
-    cell = "!landscape status nowhere || echo refused\nprint(6 * 7)"
-    page = f"{HEAD}# Home\n\n```{{code-cell}} ipython3\n{cell}\n```\n"
-    made = build(project(tmp_path / "docs", {"index": page}), tmp_path / "site", execute=True)
-    assert made.returncode == 0, made.stderr
-    words = re.sub(r"<[^>]+>", "", (tmp_path / "site" / "index.html").read_text("utf-8"))
-    assert "refused" in words and "42" in words
-    assert [path.name for path in (tmp_path / "docs").iterdir()] == (
-        [path.name for path in project(tmp_path / "again", {"index": page}).iterdir()]
+def stops_at_a_cell_that_fails(conf: str, makefile: str) -> bool:
+    """Whether `make docs` executes every page and takes a warning for an error."""
+    set_to = dict(re.findall(r"^nb_execution_(\w+) = (\S+)", conf, re.MULTILINE))
+    recipe = re.findall(r"-m sphinx (.*) docs ", makefile)
+    strict = bool(recipe) and all("-W" in line.split() for line in recipe)
+    return (
+        strict
+        and set_to["mode"] == '"force"'
+        and not {"allow_errors", "excludepatterns"} & (set_to.keys())
     )
+
+
+def test_a_cell_that_fails_would_stop_the_build() -> None:
+    """What happens then is tested by executing one, under `make slow`."""
+    conf = (DOCS / "conf.py").read_text("utf-8")
+    makefile = (DOCS.parent / "Makefile").read_text("utf-8")
+    assert stops_at_a_cell_that_fails(conf, makefile)
+    assert not stops_at_a_cell_that_fails(conf, makefile.replace(" -W", ""))
+    for change in ('mode = "auto"', 'mode = "force"\nnb_execution_allow_errors = True'):
+        assert not stops_at_a_cell_that_fails(conf.replace('mode = "force"', change), makefile)

@@ -327,7 +327,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 @every_kind
 @every_source
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_a_run_of_a_batch_is_the_run_trained_alone(
     source: str, kind: str, data: st.DataObject
@@ -346,25 +346,26 @@ def test_a_run_of_a_batch_is_the_run_trained_alone_in_many_more_cases(
     check_that_runs_are_their_own(any_runs(data.draw, source, kind))
 
 
-def test_from_an_exact_cancellation_adam_amplifies_any_rounding_of_a_run() -> None:
+def test_from_an_exact_cancellation_adam_amplifies_the_least_change_of_a_run() -> None:
     """Why rank-one starts go with SGD above: no batch is needed to move them under Adam.
 
-    The same run from a start whose every number is a rounding larger, and by SGD for control.
+    The change is planted, far above the rounding of any machine: the same run from embeddings
+    larger by one part in 10^10. The controls are SGD from there, and Adam from another start.
     """
     model = GPT(states=3, width=6, length=2, heads=2, layers=2, hidden=4, layer_norm=False,
                 biases=False)  # fmt: skip
     loss = SampledLoss(InContext(3), 2, batch=3, seed=0)
-    start = low_rank(model, 1)
+    start, change = low_rank(model, 1), 1e-10
     assert bool(((start["embedding"] + start["positions"][0]) == 0).all())
 
     def end_of(optimizer: str, start: dict[str, Tensor]) -> Trajectory:
         options: dict[str, Any] = {"steps": 20, "lr": 1e-2, "optimizer": optimizer}
         return train(model, loss, seeds=[1], initial=lambda seed: start, **options)
 
-    def moved_by(optimizer: str, start: dict[str, Tensor]) -> float:
-        nudged = {name: value * (1 + 2.0**-52) for name, value in start.items()}
-        return furthest(end_of(optimizer, start), 0, end_of(optimizer, nudged))
+    def amplified_by(optimizer: str, start: dict[str, Tensor]) -> float:
+        changed = {**start, "embedding": start["embedding"] * (1 + change)}
+        return furthest(end_of(optimizer, start), 0, end_of(optimizer, changed)) / change
 
-    assert moved_by("adamw", start) > 1e-10
-    assert moved_by("sgd", start) < 1e-15
-    assert moved_by("adamw", standard(model, 1)) < 1e-12
+    assert amplified_by("adamw", start) > 1e7
+    assert amplified_by("sgd", start) < 1
+    assert amplified_by("adamw", standard(model, 1)) < 10

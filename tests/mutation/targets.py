@@ -60,8 +60,7 @@ def judges(root: Path, path: str) -> tuple[list[str], list[str]]:
     within = direct | {name for name, to in arrows.items() if to & direct}
     tests = sorted(name for name in within if _speaks(name))
     room, stem = f"tests/{Path(path).parent.as_posix()}", Path(path).stem
-    own = {f"{room}/test_{stem}.py", f"{room}/test_{stem}_pinned.py"}
-    nearest = [name for name in tests if name in own]
+    nearest = [name for name in tests if name == f"{room}/test_{stem}.py"]
     nearest = nearest or [name for name in tests if path in arrows[name]]
     return [*nearest, path], [name for name in tests if name not in nearest]
 

@@ -8,13 +8,15 @@ forging: whoever can write the file can write the code as well.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -90,8 +92,9 @@ def cache_folder() -> Path | None:
 def proof_record(name: str) -> ProofRecord:
     """What became of the proof of a theorem, from the cache, or found now and put there.
 
-    A cache that cannot be written is done without. Reading one loads no sympy. The proof of a
-    theorem that was registered from elsewhere is neither looked for in the cache nor kept there.
+    A process that wants the proof that another is going through waits for its record. A cache that
+    cannot be written is done without. Reading one loads no sympy. The proof of a theorem that was
+    registered from elsewhere is neither looked for in the cache nor kept there.
     Raises ValueError for an unknown id, naming the nearest.
 
     >>> proof_record("entropies").proved
@@ -102,9 +105,13 @@ def proof_record(name: str) -> ProofRecord:
     from theory.proving.theorem import prove
     from theory.statements.registry import THEOREM_IDS, theorem
 
-    record = ProofRecord.of(prove(theorem(name)))
-    if name in THEOREM_IDS:
-        remember(record)
+    found = theorem(name)
+    if name not in THEOREM_IDS:
+        return ProofRecord.of(prove(found))
+    with _alone(name):
+        if (record := _recall(name)) is None:
+            record = ProofRecord.of(prove(found))
+            remember(record)
     return record
 
 
@@ -167,6 +174,25 @@ def _path(name: str) -> Path | None:
     if folder is None or not re.fullmatch(r"[a-z0-9-]+", name):  # it becomes the name of a file
         return None
     return folder / "proofs" / f"{name}.json"
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Hold the folder of the records, if there can be one; the system frees it in any case."""
+    path = _path(name)
+    handle = None
+    try:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path.parent, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:  # nothing can be remembered there either
+        pass
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _recall(name: str) -> ProofRecord | None:

@@ -166,6 +166,7 @@ def test_a_reader_that_leaves_early_is_no_refutation() -> None:
     assert found.returncode in (0, 141) and "Traceback" not in found.stderr
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_status_does_not_count_a_damaged_cell(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -216,6 +217,12 @@ SCAN = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scans without their pictures, which take two thirds of the time of a small one."""
+    monkeypatch.setattr("figures.plots.of_a_scan.save", lambda *_, **__: ([], []))
+
+
 def test_scan_and_status(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = str(tmp_path / "scan")
     result = record(capsys, "scan", *SCAN, "--out", folder)
@@ -243,6 +250,7 @@ def one_theorem(monkeypatch: pytest.MonkeyPatch) -> str:
     return kept.title
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_scan_ends_by_writing_its_page(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, one_theorem: str
 ) -> None:
@@ -261,6 +269,7 @@ def test_a_scan_ends_by_writing_its_page(
     assert not Path(result["report"]).exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_page_that_cannot_be_written_exits_with_1_and_loses_nothing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, one_theorem: str
 ) -> None:
@@ -337,6 +346,7 @@ def test_a_full_disk_is_an_error_without_a_traceback(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("scan/cells/*.json"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_progress_is_plain_lines_when_not_a_terminal(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -402,7 +402,7 @@ def test_other_alphabets_get_as_many_contexts() -> None:
 
 def memory(length: int, way: str) -> float:
     """MiB by which loss and gradient raise the peak of a process of their own."""
-    program = str(Path(__file__).parent / "exact_memory.py")
+    program = str(Path(__file__).with_name("exact_memory.py"))
     # A shell in between: the peak of this process would be inherited by the one it starts.
     shell = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, program, str(length), way]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -15,7 +15,7 @@ import pytest
 from landscape.cli.commands.report import write
 from landscape.scanning.scan import scan
 from landscape.store.reading import open_scan
-from tests.landscape.report.chromium import Page, chromium, opened
+from tests.landscape.report.chromium import Page, opened
 
 pytestmark = pytest.mark.slow
 
@@ -35,9 +35,7 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Page]:
-    executable = chromium()
-    assert executable, "these tests need Chromium: apt-get install chromium"
-    with opened(executable) as page:
+    with opened() as page:
         yield page
 
 

@@ -325,7 +325,7 @@ def test_a_killed_scan_keeps_its_finished_cells(tmp_path: Path) -> None:
     config = tmp_path / "grid.toml"
     config.write_text(
         "[model]\nwidth = 2\nlength = 3\n[train]\nsteps = 20\nseeds = 1\n[axes]\n"
-        '"source.p" = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]\n"source.q" = [0.2, 0.3, 0.8, 0.9]\n'
+        '"source.p" = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]\n"source.q" = [0.2, 0.8]\n'
     )
     command = [sys.executable, "-m", "landscape", "scan", str(config), "--out", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -338,7 +338,7 @@ def test_a_killed_scan_keeps_its_finished_cells(tmp_path: Path) -> None:
         process.stdout.close()
         process.stderr.close()
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("cells/*.json")}
-    assert 3 <= len(kept) < 24
+    assert 3 <= len(kept) < 12
 
     told: list[int] = []
 
@@ -347,7 +347,7 @@ def test_a_killed_scan_keeps_its_finished_cells(tmp_path: Path) -> None:
             told.append(done)
 
     result = scan(config, out=folder, watcher=Watch())
-    assert told == [len(kept)] and len(result.scalars) == 24 and not result.failed
+    assert told == [len(kept)] and len(result.scalars) == 12 and not result.failed
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
 
 

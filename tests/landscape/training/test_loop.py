@@ -562,7 +562,10 @@ def test_objectives_that_do_not_go_together_are_refused() -> None:
 PUBLISHED = [(0.5, 0.8), (0.9, 0.9), (0.2, 0.3)]
 
 
-@pytest.fixture(scope="module", params=["tied", "untied"])
+UNTIED = pytest.param("untied", marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", params=["tied", UNTIED])
 def survival(request: pytest.FixtureRequest) -> tuple[str, dict[tuple[float, float], Trajectory]]:
     model = SingleLayer(width=4, length=8, tying=request.param)
     losses = [exact(p, q, 8) for p, q in PUBLISHED]
@@ -608,6 +611,14 @@ def test_survival_is_the_published_one(
         assert np.abs(at_90.loss[:, -1] - at_90.source.unigram_entropy).max() < 1e-4
         assert "unigram" not in at_20.outcomes
         assert all(agrees("final_loss_exact_20_30", float(end)) for end in at_20.loss[:, -1])
+
+
+def test_a_few_untied_runs_leave_where_tied_ones_stay() -> None:
+    for tying, end in (("tied", "unigram"), ("untied", "bigram")):
+        model = SingleLayer(width=4, length=2, tying=tying)
+        done = train(model, exact(0.9, 0.9, 2), steps=300, lr=3e-3, seeds=range(3))
+        assert done.outcomes == (end,) * 3
+        assert {step is None for step in done.escape_steps} == {tying == "tied"}
 
 
 def test_escape_is_recorded_for_those_who_left_and_for_nobody_else(

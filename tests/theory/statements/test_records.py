@@ -9,7 +9,10 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -85,6 +88,29 @@ def test_a_proof_is_gone_through_once(proofs: list[Theorem], proof: Proof, tmp_p
     assert len(proofs) == 1
     file_of(tmp_path).unlink()  # the control: without the file it is gone through again
     assert as_another_process() == first and len(proofs) == 2
+
+
+def test_who_wants_a_proof_that_is_being_gone_through_waits_for_its_record(
+    proofs: list[Theorem], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = framework.prove
+
+    def slow(found: Theorem) -> Proof:
+        time.sleep(0.3)
+        return counted(found)
+
+    def wanted_twice() -> None:
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(proof_record.__wrapped__, ["entropies"] * 2)
+        assert first == second and first.proved
+
+    monkeypatch.setattr(framework, "prove", slow)
+    wanted_twice()
+    assert len(proofs) == 1
+    file_of(tmp_path).unlink()
+    monkeypatch.setattr(records, "_alone", lambda name: nullcontext())
+    wanted_twice()  # the control: without the lock, both go through it
+    assert len(proofs) == 3
 
 
 def test_the_records_come_in_the_order_of_the_registry(proofs: list[Theorem]) -> None:
