@@ -1,7 +1,5 @@
 """The tool reports what it should of a planted project; no fault in theory/ goes unexplained."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

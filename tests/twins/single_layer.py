@@ -5,8 +5,6 @@ conditional mean in place of the target, no automatic differentiation. Arrays ma
 complex128 (derivatives by an imaginary step) or object arrays of mpmath numbers.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Mapping

@@ -4,8 +4,6 @@ It shares no code with the package. One array library serves float, complex and 
 that the same forward pass can be differentiated by complex steps and checked with 50 digits.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """A model of one's own: built, scanned, and refused in words wherever it cannot be used."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

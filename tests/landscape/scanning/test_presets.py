@@ -1,7 +1,5 @@
 """The presets: what they ask for exists, and what is read off their runs is what was planted."""
 
-from __future__ import annotations
-
 import json
 import re
 from decimal import Decimal
