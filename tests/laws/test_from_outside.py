@@ -155,8 +155,8 @@ def test_they_are_trained_from_the_command_line(capsys: pytest.CaptureFixture[st
     [
         ("source", {"q": 0.5}, "'mirrored' does not read it; leave it out (it reads p)"),
         ("source", {"p": None}, "source.p is missing"),
-        ("model", {"layers": 2}, "'table' does not read it; set model.kind = 'gpt' or leave it"),
-        ("model", {"init": "basin"}, "model.init = 'basin' is refused for model.kind = 'table'"),
+        ("model", {"layers": 2}, "'table' does not read it; take model.kind = 'gpt'"),
+        ("model", {"init": "basin"}, "of the package, not for model.kind = 'table'"),
     ],
 )
 def test_what_they_do_not_read_is_refused_as_of_any_kind(

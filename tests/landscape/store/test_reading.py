@@ -222,9 +222,9 @@ def test_values_are_compared_as_the_configuration_reads_them(
 @pytest.mark.parametrize(
     ("select", "message"),
     [
-        ({"model.tieing": "tied"}, "select names model.tieing, .* did you mean model.tying"),
+        ({"model.tieing": "tied"}, "select model.tieing .* did you mean model.tying"),
         ({"tying": "tied"}, "did you mean model.tying"),
-        ({"nonsense": 1}, "the axes of this scan are: source.p, source.q, model.tying"),
+        ({"nonsense": 1}, "the axes of this scan are source.p, source.q, model.tying"),
         ({"model": 1}, "there is no such setting"),
         ({"name": "planted"}, "there is no such setting"),
         ({"source.p": "0.500000000000000001"}, "choose from 0.2, 0.5, 0.8"),
