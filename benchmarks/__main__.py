@@ -1,7 +1,5 @@
 """`python -m benchmarks`: time every pair and write the page of results."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

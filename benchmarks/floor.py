@@ -1,7 +1,5 @@
 """Where the time of a call goes, and the least time its matrix products would need."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A comparison: two ways to the same numbers, and how far apart their times are."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What is compared. Each pair first shows that both ways give the same numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 

@@ -1,7 +1,5 @@
 """The page of results: a table of ratios, and profiles where a goal was missed."""
 
-from __future__ import annotations
-
 import os
 import platform
 from collections.abc import Sequence

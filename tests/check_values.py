@@ -1,7 +1,5 @@
 """The check values of the mathematics document, by name."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from typing import Any

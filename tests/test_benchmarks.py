@@ -1,7 +1,5 @@
 """The benchmarks refuse to compare what is not the same, and report what was missed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 

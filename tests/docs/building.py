@@ -1,7 +1,5 @@
 """One build of the documentation, or of a small project with its configuration."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What a page of the documentation holds: code that nothing runs, or files from elsewhere."""
 
-from __future__ import annotations
-
 import re
 from html.parser import HTMLParser
 from typing import ClassVar

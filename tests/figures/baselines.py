@@ -1,7 +1,5 @@
 """`python -m tests.figures.baselines`: draw the baselines anew; look at them before committing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The models over which the laws in the tests are run, each beside its logits by loops."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ logits come from the loops of `tests.twins.single_layer` and `tests.twins.gpt`: 
 nothing of `landscape` but the objects under test.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A model and a source that no file of the package knows, trained and scanned by configuration."""
 
-from __future__ import annotations
-
 import json
 import math
 from decimal import Decimal

@@ -4,8 +4,6 @@ The twins (`tests.twins`) attend position by position and head by head, in plain
 no code with the models.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace

@@ -2,8 +2,6 @@
 and the remedy as data, and in words that name it as it was typed.
 """
 
-from __future__ import annotations
-
 import pickle
 from dataclasses import replace
 from decimal import Decimal

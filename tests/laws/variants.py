@@ -1,7 +1,5 @@
 """Small GPTs of every variant, over which the laws in the tests are run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 Variant = dict[str, Any]

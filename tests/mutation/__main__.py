@@ -1,7 +1,5 @@
 """`python -m tests.mutation [FILE...]`: the mutants of theory/ that no test kills."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

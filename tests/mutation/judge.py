@@ -1,7 +1,5 @@
 """What the tests of a file say of its mutants, the nearest tests first."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ Texts, annotations, decorators, imports, `strict=` and whatever stands inside a 
 they are: no value follows from them.
 """
 
-from __future__ import annotations
-
 import ast
 import copy
 from collections import Counter

@@ -4,8 +4,6 @@ The parent has the heavy libraries imported and nothing of the project, so that 
 at once and imports the project itself, checked types included.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

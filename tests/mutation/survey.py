@@ -1,7 +1,5 @@
 """Every mutant of a file, run, and what is left of them once the explanations are read."""
 
-from __future__ import annotations
-
 import resource
 import tomllib
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Which files are mutated, and which tests have a say about each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path

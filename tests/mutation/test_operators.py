@@ -1,7 +1,5 @@
 """The faults are the ones promised, each where it should be and nowhere else."""
 
-from __future__ import annotations
-
 import ast
 
 import pytest

@@ -1,7 +1,5 @@
 """Small models of a user's own: one that is what its names say, and some that are not."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

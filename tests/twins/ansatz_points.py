@@ -1,7 +1,5 @@
 """Points of the single-layer model in numbers, built without the package."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

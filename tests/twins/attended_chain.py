@@ -1,7 +1,5 @@
 """The attention-reduced model over all contexts, one by one, with its relu as it stands."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """Random real weights, and the matrix of the criterion with fifty digits, without the package."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import mpmath

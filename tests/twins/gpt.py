@@ -5,8 +5,6 @@ imaginary step; each may have one leading axis K, all of the same length, for K 
 Steps that a mistake would be made in are arguments, so that the tests can make it.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Steps evaluated at points in mpmath: no simplification, no assumption, no sympy arithmetic."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable, Iterator

@@ -5,8 +5,6 @@ of the target, no automatic differentiation. Arrays may be float64, complex128 (
 imaginary step) or object arrays of mpmath numbers.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Mapping

@@ -4,8 +4,6 @@ Nothing of `landscape.sources` is used but the objects under test: no context nu
 no counting by sorting, no elimination.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Sequence

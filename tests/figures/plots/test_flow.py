@@ -1,7 +1,5 @@
 """The phase portrait: every curve and every shade of it, against formulas written out here."""
 
-from __future__ import annotations
-
 import math
 from decimal import Decimal
 from pathlib import Path

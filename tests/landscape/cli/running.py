@@ -1,7 +1,5 @@
 """A command run in this process, as its user sees it."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The command line: JSON contracts, exit codes, and what bad input gets."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

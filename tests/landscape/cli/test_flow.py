@@ -1,7 +1,5 @@
 """`landscape flow` and the flow behind it, against closed forms and another integrator."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Iterator

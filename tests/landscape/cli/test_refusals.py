@@ -1,7 +1,5 @@
 """Bad input on the command line: code 2, nothing printed or written, and words that help."""
 
-from __future__ import annotations
-
 import io
 import sys
 from pathlib import Path

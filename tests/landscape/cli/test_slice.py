@@ -1,7 +1,5 @@
 """`landscape slice`: its JSON contract, its exit codes, and what it says when a check fails."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

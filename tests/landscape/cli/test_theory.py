@@ -1,7 +1,5 @@
 """`landscape theory`: the list, a proof gone through, the article, and what is refused."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

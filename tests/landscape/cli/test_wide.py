@@ -1,7 +1,5 @@
 """The commands on other sources and models than the binary chain and the single layer."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

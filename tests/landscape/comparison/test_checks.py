@@ -7,8 +7,6 @@ being its last symbol: it shares neither the tables, nor the conditional mean, n
 Its Hessian is reverse over reverse mode for all draws, and imaginary steps in numpy for some.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Callable, Mapping

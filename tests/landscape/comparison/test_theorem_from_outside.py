@@ -1,7 +1,5 @@
 """The worked example of CONTRIBUTING: a theorem is added without editing any file."""
 
-from __future__ import annotations
-
 import importlib
 import re
 import sys

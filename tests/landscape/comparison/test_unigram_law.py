@@ -6,8 +6,6 @@ paths weighted by rules that are walked symbol by symbol (`tests.twins.sources`)
 second derivatives by imaginary steps inside differences.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import json

@@ -1,7 +1,5 @@
 """`verify`: each theorem beside a measurement, with a verdict that can fail."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterator

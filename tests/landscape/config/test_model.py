@@ -1,7 +1,5 @@
 """The table `model`: every kind builds its network, each setting of which has its own id."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from typing import Any

@@ -1,7 +1,5 @@
 """The table `source`: every kind builds its source, from settings or from a file."""
 
-from __future__ import annotations
-
 import hashlib
 from decimal import Decimal
 from pathlib import Path

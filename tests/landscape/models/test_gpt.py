@@ -4,8 +4,6 @@ The twin (`tests.twins.gpt`) attends position by position and head by head, enum
 sequence with its target, and differentiates by imaginary steps: it shares no code with the model.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -1,7 +1,5 @@
 """Where runs start: rank-one weights with fair signs, and the ansatz inside the bigram's basin."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

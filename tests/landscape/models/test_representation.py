@@ -4,8 +4,6 @@ The twin (`tests.twins.gpt`) is plain numpy; its Jacobian is taken by imaginary 
 z instead of logits its readout is the unit matrix, and its symbols are the positions themselves.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from typing import Any

@@ -1,7 +1,5 @@
 """Hessian products asked for by two threads at once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext

@@ -4,8 +4,6 @@ Arguments: context length, and "table" or "enumeration", the way the logits are 
 its own, since the peak is that of a whole process and never falls.
 """
 
-from __future__ import annotations
-
 import resource
 import sys
 

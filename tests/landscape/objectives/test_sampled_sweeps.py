@@ -1,7 +1,5 @@
 """Survival on sampled data against the pilot's counts, row by row; a minute or two."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Critical points: constructed ones are exact, refined ones get there, and nothing else moves."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """A headless Chromium of the system, driven by Playwright, which downloads none of its own."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import time

@@ -1,7 +1,5 @@
 """A small scan of both sides of p + q = 1, a theorem to set beside it, and readers of its page."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser

@@ -1,7 +1,5 @@
 """The page in a browser: no complaint, no request, and everything within reach of any hand."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """The numbers of a scan's page are those of the scan's files."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

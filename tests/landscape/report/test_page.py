@@ -1,7 +1,5 @@
 """The page of a scan lets nothing in or out, whatever the scan and its texts are."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

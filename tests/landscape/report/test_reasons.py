@@ -1,7 +1,5 @@
 """The page says why runs got stuck, and how sure that is, from what the files hold."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The published experiments at their quick size against what is expected of them; some minutes."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp

@@ -1,7 +1,5 @@
 """The main job: batches, resuming, sharing of points, and what happens when a cell fails."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import signal

@@ -1,7 +1,5 @@
 """Directions are what they are called: eigenvectors, draws, filters, files, differences."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

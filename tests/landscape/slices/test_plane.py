@@ -1,7 +1,5 @@
 """A slice is the plane that was asked for, through the point that was asked for."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The reduced coordinates inside the real transformer: measured surface against symbolic loss."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Laws and losses of every source of finite memory, against paths walked one by one."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A fresh kernel for every sequence, against integrals over the prior and counting by hand."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Kernels as they are handed over: what is read, what is refused, and the law that settles."""
 
-from __future__ import annotations
-
 import re
 from fractions import Fraction
 from pathlib import Path

@@ -4,8 +4,6 @@ The floors are computed here from pair and triple probabilities in plain numpy, 
 paths of `tests.twins.sources`.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from pathlib import Path

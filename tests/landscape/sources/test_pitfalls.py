@@ -1,7 +1,5 @@
 """Samples of every source against its exact law; each pitfall of the reference code by name."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """At a relu kink the loss has no Hessian: what is measured there is one-sided, and says so."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Gradients, products and Hessians against plain numpy: imaginary steps, no autograd."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The spectrum at a point, dense: its eigenpairs, its own diagnostics, and what it leaves alone."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How near a unigram point a lower loss lies, with a witness, against the closed forms."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 

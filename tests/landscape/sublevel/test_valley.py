@@ -1,7 +1,5 @@
 """From the unigram to the bigram there is a path on which the loss never rises above H_u."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math

@@ -1,7 +1,5 @@
 """Minutes-long sweeps: no false alarm anywhere in the plane, and survival after longer training."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The loss of the attention-reduced model: the sum over contexts, at numbers, and by hand."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 

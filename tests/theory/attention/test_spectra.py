@@ -1,7 +1,5 @@
 """Curvatures and spectra of the attention-reduced model in numbers, beside exact rationals."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import mpmath

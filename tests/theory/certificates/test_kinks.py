@@ -1,7 +1,5 @@
 """Where the Jacobian does not exist, or nothing can be said: relus at 0 and singular matrices."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tests.twins.certified_points import BOX, no_weights, random_weights

@@ -1,7 +1,5 @@
 """Law, lag covariances and unigram loss of a chain, against sums over all of its paths."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What is wrong with a piece of LaTeX, found by reading its signs one by one; empty if nothing."""
 
-from __future__ import annotations
-
 import re
 
 TOKEN = re.compile(r"\\(begin|end)\{(\w+\*?)\}|\\[a-zA-Z]+|\\.|\$\$|.", re.DOTALL)

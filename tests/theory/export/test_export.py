@@ -1,7 +1,5 @@
 """Theorems in print: LaTeX that compiles, Markdown that a page shows, MathML that is XML."""
 
-from __future__ import annotations
-
 import random
 import re
 from pathlib import Path

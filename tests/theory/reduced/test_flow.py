@@ -1,7 +1,5 @@
 """The flow, its energy and its basins, against a loss written out and differentiated here."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """What the registry says of the reduced model, against losses written out in numpy."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -5,8 +5,6 @@ Hessian complex steps inside differences (`tests.twins.single_layer.hessian`), a
 of the network: no formula of `theory` is used to check one.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass

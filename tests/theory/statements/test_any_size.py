@@ -1,7 +1,5 @@
 """Steps that hold for any size, beside sizes that the machine does not go through."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The cache of proofs: gone through once, and never believed when old, foreign or damaged."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """Every theorem of the registry is proved, its control refuted, and the machine is not fooled."""
 
-from __future__ import annotations
-
 import ast
 import re
 from dataclasses import replace

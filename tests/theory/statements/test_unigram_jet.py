@@ -4,8 +4,6 @@ The network of the differences is its 2-jet, written out here; the loss is a sum
 that is not stationary, and whose first symbol alone has the law pi, leaves a gradient to see.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Sequence
 from fractions import Fraction
