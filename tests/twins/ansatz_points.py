@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tests.twins.weights import shapes
+from tests.twins.single_layer import bias_first, shapes
 
 
 def unigram_weights(
@@ -18,7 +18,7 @@ def unigram_weights(
     tying: str,
 ) -> dict[str, np.ndarray]:
     """Random weights and positions of order 1; embedding and readout 0, bias ln(p/q)."""
-    layout = shapes(width=width, hidden=hidden, length=length, tying=tying)
+    layout = bias_first(shapes(width=width, hidden=hidden, length=length, tying=tying))
     weights = {name: np.array(0.7 * rng.normal(size=shape)) for name, shape in layout.items()}
     weights["embedding"] = np.zeros(width)
     if tying == "untied":

@@ -1,8 +1,8 @@
-"""The measuring side's slow twin: every sequence with its target, plain numpy.
+"""The slow twin of the single-layer model: every sequence with its target, plain numpy.
 
-No code, no array library and no identity of `landscape` is used here: no score table, no
-conditional mean in place of the target, no automatic differentiation. Arrays may be float64,
-complex128 (derivatives by an imaginary step) or object arrays of mpmath numbers.
+No code and no identity of the packages is used here: no score table, no conditional mean in place
+of the target, no automatic differentiation. Arrays may be float64, complex128 (derivatives by an
+imaginary step) or object arrays of mpmath numbers.
 """
 
 import itertools
@@ -43,46 +43,59 @@ def flatten(weights: Weights, layout: Mapping[str, tuple[int, ...]]) -> np.ndarr
 
 
 def unflatten(theta: np.ndarray, layout: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """The weights that `flatten` made the vector `theta` of."""
+    """The weights that `flatten` made the vector `theta` of; leading axes stay in front."""
     weights, start = {}, 0
     for name, shape in layout.items():
         size = math.prod(shape)
-        weights[name] = theta[start : start + size].reshape(shape)
+        weights[name] = theta[..., start : start + size].reshape((*theta.shape[:-1], *shape))
         start += size
     return weights
 
 
+def bias_first(layout: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """The same parameters in the order of a closed form: bias, readout, embedding, the others."""
+    first = [name for name in ("bias", "readout") if name in layout]
+    return {name: layout[name] for name in (*first, *layout)}
+
+
 def naive_logits(
-    weights: Weights, tokens: np.ndarray | tuple[int, ...], exp: Callable[[Any], Any] = np.exp
+    weights: Weights,
+    tokens: np.ndarray | tuple[int, ...],
+    exp: Callable[[Any], Any] = np.exp,
+    root: Any = None,
 ) -> np.ndarray:
     """Logits after x_1..x_n, n = 1..N, position by position and query by query; tied if no readout.
 
-    `tokens` is [..., N] of 0 and 1, and the answer [..., N]: leading axes are independent
-    sequences, which share nothing but the weights. The relu passes a complex number whose real
-    part is positive. The softmax subtracts its largest real score.
+    `tokens` is [..., N] of 0 and 1, and the answer [..., N]. Leading axes are independent
+    sequences, or, in front of every weight, independent networks. The relu passes a complex number
+    whose real part is positive. The softmax of floats subtracts its largest real score. `root` is
+    sqrt(d) where float64 is not enough.
     """
     tokens = np.asarray(tokens)
-    e, positions = weights["embedding"], weights["positions"]
+    positions, e = weights["positions"], weights["embedding"]
     readout = weights.get("readout", e)
-    d, length = len(e), tokens.shape[-1]
-    root = math.sqrt(d)
-    u = [tokens[..., n, None] * e + positions[n] for n in range(length)]
+    root = math.sqrt(e.shape[-1]) if root is None else root
+
+    def act(name: str, vector: np.ndarray) -> np.ndarray:
+        product: np.ndarray = (weights[name] @ vector[..., None])[..., 0]
+        return product
+
+    u = [positions[..., n, :] + tokens[..., n, None] * e for n in range(tokens.shape[-1])]
     logits = []
-    for n in range(length):
-        query = u[n] @ weights["query"].T
-        scores = [(query * (u[i] @ weights["key"].T)).sum(-1) / root for i in range(n + 1)]
-        largest = np.max([np.real(score) for score in scores], axis=0)
-        unnormalised = [exp(score - largest) for score in scores]
-        total = sum(unnormalised[1:], start=unnormalised[0])
-        mixed = 0 * u[n]
-        for i in range(n + 1):
-            share = unnormalised[i] / total
-            mixed = mixed + np.asarray(share)[..., None] * (u[i] @ weights["value"].T)
-        y = u[n] + mixed @ weights["output"].T
-        before = y @ weights["hidden_in"].T
-        hidden = np.where(np.real(before) > 0, before, 0 * before)
-        z = y + hidden @ weights["hidden_out"].T
-        logits.append(z @ readout + weights["bias"])
+    for n, own in enumerate(u):
+        query = act("query", own)
+        scores = np.stack([(query * act("key", u[i])).sum(-1) / root for i in range(n + 1)])
+        if scores.dtype != object:
+            scores = scores - np.real(scores).max(axis=0)
+        parts = [np.asarray(exp(score))[..., None] for score in scores]
+        total = sum(parts[1:], start=parts[0])
+        mixed = 0 * own
+        for part, other in zip(parts, u, strict=False):
+            mixed = mixed + part / total * act("value", other)
+        y = own + act("output", mixed)
+        before = act("hidden_in", y)
+        z = y + act("hidden_out", np.where(np.real(before) > 0, before, 0 * before))
+        logits.append((readout * z).sum(-1) + weights["bias"])
     return np.stack(logits, axis=-1)
 
 
@@ -168,3 +181,52 @@ def naive_divergence(weights: Weights, p: float, q: float, length: int, referenc
             r = p / (p + q) if reference == "unigram" else (1 - q if token == 1 else p)
             total += chance * (f * math.log(f / r) + (1 - f) * math.log((1 - f) / (1 - r)))
     return total / length
+
+
+def population_loss(
+    weights: Weights,
+    p: Any,
+    q: Any,
+    length: int,
+    exp: Callable[[Any], Any] = np.exp,
+    log: Callable[[Any], Any] = np.log,
+    root: Any = None,
+) -> Any:
+    """The mean cross-entropy over all sequences of length + 1 tokens, the last token a target."""
+    total: Any = 0
+    for context in itertools.product((0, 1), repeat=length):
+        values = naive_logits(weights, context, exp, root)
+        for last in (0, 1):
+            sequence = (*context, last)
+            chance = path_probability(sequence, p, q) / length
+            for n in range(length):
+                value = values[..., n]
+                total = total + chance * (log(1 + exp(value)) - sequence[n + 1] * value)
+    return total
+
+
+def hessian(theta: np.ndarray, loss: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The Hessian by complex steps inside a sixth-order central difference.
+
+    The first derivative is exact (imaginary step 1e-30). The second has truncation k^6/140 of the
+    seventh derivative, 5e-19 of it at k = 2e-3, and round-off eps/k, 1e-13 of the gradient's terms.
+    """
+    size, k = len(theta), 2e-3
+    steps, weights = np.array([-3, -2, -1, 1, 2, 3]), np.array([-1, 9, -45, 45, -9, 1])
+    imaginary = 1e-30j * np.eye(size)
+    H = np.zeros((size, size))
+    for row in range(size):
+        shift = np.zeros(size)
+        shift[row] = k
+        gradients = loss(theta + (steps[:, None] * shift)[:, None] + imaginary).imag / 1e-30
+        H[row] = weights @ gradients / (60 * k)
+    return (H + H.T) / 2
+
+
+def single_layer_hessian(
+    weights: Weights, *, p: float, q: float, length: int, layout: Mapping[str, tuple[int, ...]]
+) -> np.ndarray:
+    def loss(theta: np.ndarray) -> np.ndarray:
+        return np.asarray(population_loss(unflatten(theta, layout), p, q, length))
+
+    return hessian(flatten(weights, layout), loss)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from landscape.cli import main
 from landscape.config.build import initial_of, model_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ScanConfig
@@ -22,6 +21,7 @@ from landscape.models.parameters import parameters_of
 from landscape.models.user_code import build
 from landscape.scanning.scan import scan
 from landscape.store.reading import open_scan
+from tests.landscape.cli.running import run
 
 PROGRAM = '''
 import pathlib
@@ -160,15 +160,6 @@ def cell(kind: str, **model: Any) -> CellConfig:
     }
     (only,) = ScanConfig(**tables).cells()
     return only
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main(list(arguments))
-    printed = capsys.readouterr()
-    code = left.value.code
-    assert isinstance(code, int)
-    return code, printed.out, printed.err
 
 
 def configured(kind: str, *, model: str = "", points: str = '["unigram", "trained"]') -> str:

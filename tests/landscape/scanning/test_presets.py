@@ -11,7 +11,6 @@ import pytest
 import xarray as xr
 
 import landscape.scanning.presets
-from landscape.cli import main
 from landscape.config.build import model_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ScanConfig
@@ -21,20 +20,12 @@ from landscape.scanning.presets import load, names
 from landscape.scanning.presets.expectation import READERS, Expectation, Finding, compare_with
 from landscape.scanning.presets.preset import SIZES, Size
 from landscape.store.reading import StoredScan
+from tests.landscape.cli.running import run
 from tests.planted.scans import plant
 
 FOLDER = Path(landscape.scanning.presets.__file__).parent
 every_preset = pytest.mark.parametrize("name", names())
 every_size = pytest.mark.parametrize("size", SIZES)
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main(list(arguments))
-    printed = capsys.readouterr()
-    code = left.value.code
-    assert isinstance(code, int)
-    return code, printed.out, printed.err
 
 
 # --- what is shipped ----------------------------------------------------------------------------

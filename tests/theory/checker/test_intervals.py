@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.twins.weights import logits
+from tests.twins.single_layer import naive_logits
 from theory.checker import intervals
 from theory.checker.format import exact_weights
 from theory.checker.intervals import Interval
@@ -139,7 +139,7 @@ def test_dual_numbers_give_the_jacobian_of_the_naive_forward_pass() -> None:
         for j in range(length * width):
             moved = weights["positions"].astype(complex)
             moved[divmod(j, width)] += 1e-30j  # complex step: no truncation, no cancellation
-            for n, value in enumerate(logits({**full, "positions": moved}, (0,) * length)):
+            for n, value in enumerate(naive_logits({**full, "positions": moved}, (0,) * length)):
                 slope, number = z.slope[n, k, j], z.value[n, k]
                 assert abs(float(slope.lower) - value.imag / 1e-30) < 1e-13
                 assert abs(float(number.lower) - value.real) < 1e-13

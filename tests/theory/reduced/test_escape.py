@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from tests.twins.weights import population_loss, shapes, single_layer_hessian
+from tests.twins.single_layer import bias_first, population_loss, shapes, single_layer_hessian
 from theory.reduced.escape import (
     escape_radius,
     full_model_ansatz_distance,
@@ -181,7 +181,7 @@ def norm(weights: dict[str, np.ndarray]) -> float:
 def test_curvature_along_alpha_is_that_of_the_transformer(size: float) -> None:
     up, down, length, epsilon = 0.5, 0.8, 2, 0.3
     weights = one_unit(size, epsilon, length, math.log(up / down))
-    layout = shapes(width=2, hidden=1, length=length, tying="tied")
+    layout = bias_first(shapes(width=2, hidden=1, length=length, tying="tied"))
     H = single_layer_hessian(weights, p=up, q=down, length=length, layout=layout)
     alpha = np.zeros((2, H.shape[0]))
     alpha[0, 0] = 1  # the bias comes first, the embedding second

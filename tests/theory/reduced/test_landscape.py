@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import root
 
-from tests.twins.weights import population_loss, shapes
+from tests.twins.single_layer import bias_first, population_loss, shapes
 
 CHAINS = [(0.5, 0.8), (0.9, 0.9), (0.2, 0.3), (0.07, 0.6)]
 TURN = -math.sqrt(0.5)
@@ -150,7 +150,7 @@ def test_the_escape_radius_is_where_lower_losses_begin(
 
 
 def weights_of(d: int, r: int, N: int) -> dict[str, np.ndarray]:
-    layout = shapes(width=d, hidden=r, length=N, tying="tied")
+    layout = bias_first(shapes(width=d, hidden=r, length=N, tying="tied"))
     return {name: np.zeros(shape) for name, shape in layout.items()}
 
 

@@ -9,7 +9,13 @@ import pytest
 
 from tests.check_values import agrees
 from tests.twins.ansatz_points import bigram_weights
-from tests.twins.weights import population_loss, probability, shapes, single_layer_hessian
+from tests.twins.single_layer import (
+    bias_first,
+    path_probability,
+    population_loss,
+    shapes,
+    single_layer_hessian,
+)
 from theory.chain.binary import entropy_rate
 from theory.spectra.bigram import bigram_spectrum, count_law, second_moment
 from theory.spectra.reduced import ansatz_bigram
@@ -34,7 +40,7 @@ def hessian_and_score(
     weights, score = bigram_weights(
         np.random.default_rng(1), p=p, q=q, w=w, e_sign=e_sign, output=output, **size
     )
-    layout = shapes(tying=tying, **size)
+    layout = bias_first(shapes(tying=tying, **size))
     return single_layer_hessian(weights, p=p, q=q, length=size["length"], layout=layout), score
 
 
@@ -181,7 +187,7 @@ def test_the_small_matrix_is_a_mean_over_all_contexts(e: float, tying: Tying) ->
             g[before + 1 + n] = e * K
             g[-3:] = e**2 * K * m, 2 * abs(w) * e**2 * t * F, 2 * w * e**2 * t * F
             r = (p, 1 - q)[path[n]]
-            expected += float(probability(path, p, q)) * r * (1 - r) * np.outer(g, g) / N
+            expected += float(path_probability(path, p, q)) * r * (1 - r) * np.outer(g, g) / N
     given: dict[str, Any] = {"p": p, "q": q, "e": e, "w": w, "length": N, "tying": tying}
     moment = second_moment(**given, attention_score=score, output=True)
     assert moment.shape == expected.shape
@@ -195,7 +201,7 @@ def test_count_law_is_that_of_enumerated_sequences(length: int) -> None:
     p, q = Fraction(1, 5), Fraction(7, 10)
     law = np.zeros((2, length + 1))
     for path in itertools.product((0, 1), repeat=length):
-        law[path[-1], sum(path)] += float(probability(path, p, q))
+        law[path[-1], sum(path)] += float(path_probability(path, p, q))
     assert np.abs(count_law(0.2, 0.7, length) - law).max() < 1e-16 * 2**length
     assert np.abs(count_law(0.7, 0.2, length) - law).max() > 1e-2
 

@@ -1,7 +1,7 @@
 """The unigram law for S symbols, against the whole Hessian of small networks written out here.
 
 Two networks of plain numpy, one of them between LayerNorms; the loss is a sum over all paths, the
-Hessian complex steps inside differences (`tests.twins.weights.hessian`), and J complex steps
+Hessian complex steps inside differences (`tests.twins.single_layer.hessian`), and J complex steps
 of the network: no formula of `theory` is used to check one.
 """
 
@@ -14,7 +14,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from tests.twins.weights import hessian, unflatten
+from tests.twins.single_layer import hessian, unflatten
 from theory.chain.kernel import chain_of
 from theory.spectra.predicted_spectrum import PredictedSpectrum
 from theory.spectra.states import (

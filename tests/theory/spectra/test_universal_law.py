@@ -8,7 +8,14 @@ import pytest
 
 from tests.check_values import agrees
 from tests.twins.ansatz_points import unigram_weights
-from tests.twins.weights import flatten, population_loss, shapes, single_layer_hessian, unflatten
+from tests.twins.single_layer import (
+    bias_first,
+    flatten,
+    population_loss,
+    shapes,
+    single_layer_hessian,
+    unflatten,
+)
 from theory.chain.binary import autocovariance
 from theory.exact import Number, probability
 from theory.spectra.predicted_spectrum import PredictedSpectrum
@@ -99,7 +106,7 @@ def test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros(
 ) -> None:
     size = {"width": width, "hidden": hidden, "length": length}
     weights = unigram_weights(np.random.default_rng(seed), p=p, q=q, tying=tying, **size)
-    layout = shapes(tying=tying, **size)
+    layout = bias_first(shapes(tying=tying, **size))
     measured = single_layer_hessian(weights, p=p, q=q, length=length, layout=layout)
     z, J = single_layer_representation(weights)
     covariance = lag_covariances(p=p, q=q, length=length)
@@ -131,7 +138,7 @@ def test_curvature_along_a_random_direction_with_fifty_digits(tying: Tying) -> N
     """Second differences in mpmath: no step error above 1e-20, so the float64 block is tested."""
     size = {"width": 3, "hidden": 4, "length": 3}
     rng = np.random.default_rng(5)
-    layout = shapes(tying=tying, **size)
+    layout = bias_first(shapes(tying=tying, **size))
     weights = unigram_weights(rng, p=0.5, q=0.75, tying=tying, **size)
     direction = rng.normal(size=len(flatten(weights, layout)))
     with mpmath.workdps(60):
@@ -222,7 +229,7 @@ def test_kink_the_full_curvature_differs_from_the_reduced_one_and_between_sides(
     assert not agrees("kink_reduced_curvature", curvature["firing"])
 
     # one-sided second differences of the enumerated loss along the embedding, positions 0
-    layout = shapes(width=1, hidden=2, length=3, tying="tied")
+    layout = bias_first(shapes(width=1, hidden=2, length=3, tying="tied"))
     weights = {name: np.zeros(shape) for name, shape in layout.items()}
     weights |= {
         "bias": np.array(math.log(p / q)),

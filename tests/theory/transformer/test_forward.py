@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from tests.twins.weights import logits
+from tests.twins.single_layer import naive_logits
 from theory.symbols import a, alpha_sign, b, e, tau, w, x, xbar
 from theory.transformer.forward import (
     along_alpha,
@@ -21,7 +21,7 @@ BRANCHES = (1, -1)
 SIZES = [([1], 1, 2), ([1, -1], 3, 2), ([1, 1, -1, 1], 4, 3), ([-1, 1, 1], 2, 3)]
 
 
-def naive_logits(
+def on_ansatz(
     e_value: float, w_value: float, a_value: float, tokens: tuple[int, ...]
 ) -> np.ndarray:
     """The ansatz with d = 3, r = 5 and random query and key, by brute force."""
@@ -40,7 +40,7 @@ def naive_logits(
         "hidden_in": 2 * abs(w_value) / math.sqrt(r) * np.outer(np.ones(r), alpha),
         "hidden_out": 2 * w_value / math.sqrt(r) * np.outer(alpha, np.ones(r)),
     }
-    return np.array([float(value) for value in logits(weights, tokens)])
+    return np.array([float(value) for value in naive_logits(weights, tokens)])
 
 
 def numbers(e_value: float, w_value: float, a_value: float = 0.0) -> dict[sp.Symbol, float]:
@@ -52,7 +52,7 @@ def numbers(e_value: float, w_value: float, a_value: float = 0.0) -> dict[sp.Sym
 def test_reduced_logit_is_that_of_a_naive_transformer(e_value: float, w_value: float) -> None:
     tokens = (1, 0, 0, 1)
     sign = 1 if e_value > 0 else -1
-    naive = naive_logits(e_value, w_value, 0.0, tokens)
+    naive = on_ansatz(e_value, w_value, 0.0, tokens)
     derived = [float(reduced_logit(sign)[t].subs(numbers(e_value, w_value))) for t in tokens]
     # a dozen float64 products of order 1
     assert np.abs(naive - derived).max() < 1e-14
@@ -112,7 +112,7 @@ def test_attention_logit_agrees_with_explicit_matrices(
 @pytest.mark.parametrize("strength", [0.7, -2.5])
 def test_attention_logit_is_that_of_a_naive_transformer(e_value: float, strength: float) -> None:
     tokens = (1, 0, 0, 1, 1)
-    naive = naive_logits(e_value, -0.9, strength, tokens)
+    naive = on_ansatz(e_value, -0.9, strength, tokens)
     logit = attention_logit(1 if e_value > 0 else -1).subs(numbers(e_value, -0.9, strength))
     means = np.cumsum(tokens) / np.arange(1, 6)
     derived = [float(logit.subs({x: t, xbar: m})) for t, m in zip(tokens, means, strict=True)]
@@ -133,7 +133,7 @@ def test_explicit_matrices_of_any_value_are_those_of_a_naive_transformer() -> No
         "output": (2, 2), "hidden_in": (4, 2), "hidden_out": (2, 4), "bias": (1, 1),
     }.items()}  # fmt: skip
     tenths = {name: values / 10 for name, values in drawn.items()}
-    naive = logits(
+    naive = naive_logits(
         tenths | {"embedding": tenths["embedding"][:, 0], "bias": tenths["bias"][0, 0]}, (1, 0, 1)
     )
     exact = {

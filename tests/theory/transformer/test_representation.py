@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.twins.ansatz_points import unigram_weights
-from tests.twins.weights import logits
+from tests.twins.single_layer import naive_logits
 from theory.transformer.representation import WEIGHTS, single_layer_representation
 
 
@@ -21,7 +21,7 @@ def naive_representation(weights: dict[str, np.ndarray]) -> np.ndarray:
     columns = []
     for unit in np.eye(width):
         full = {**weights, "embedding": np.zeros(width), "readout": unit, "bias": np.array(0.0)}
-        columns.append(np.stack(logits(full, (0,) * length), -1))
+        columns.append(naive_logits(full, (0,) * length))
     return np.stack(columns, -1)
 
 
