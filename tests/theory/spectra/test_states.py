@@ -390,9 +390,7 @@ def test_the_switching_chain_turns_at_p_of_one_less_than_one_over_s(states: int)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_criterion_is_the_sign_of_the_symmetric_part_and_not_of_the_spectrum(
-    seed: int,
-) -> None:
+def test_the_criterion_is_the_sign_of_the_symmetric_part_and_not_of_the_spectrum(seed: int) -> None:
     rows = kernel(3, seed=seed).tolist()
     found = chain_of(rows, length=1)
     C = found.covariance[1]
