@@ -52,10 +52,7 @@ def test_without_a_folder_it_takes_the_newest_run(
         ([], "there is no scan in runs/ to draw: run `landscape scan` first"),
         (["nowhere"], "nowhere"),
         (["wide"], "because it varies model.length = 2, 3"),
-        (
-            ["wide", "--select", "model.length"],
-            "--select model.length is refused: write",
-        ),
+        (["wide", "--select", "model.length"], "--select model.length is refused: write"),
         (["wide", "--select", "model.length=9"], "model.length = 9 is not in the scan"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import mpmath
 import sympy as sp
 
-from tests.twins.weights import probability
+from tests.twins.single_layer import path_probability
 from theory.numeric import function
 
 Point = Sequence[Any]
@@ -54,7 +54,7 @@ def naive_logit(point: Point, context: tuple[int, ...]) -> Any:
 def naive_loss(p: Any, q: Any, length: int) -> Loss:
     """The mean cross-entropy of the next token over every context of up to `length` tokens."""
     every = [c for n in range(1, length + 1) for c in contexts(n)]
-    chances = [(probability((*c, 0), p, q), probability((*c, 1), p, q)) for c in every]
+    chances = [(path_probability((*c, 0), p, q), path_probability((*c, 1), p, q)) for c in every]
 
     def loss(point: Point) -> Any:
         total = mpmath.mpf(0)

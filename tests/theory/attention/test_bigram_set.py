@@ -17,7 +17,7 @@ from tests.twins.attended_chain import (
     naive_loss,
     number,
 )
-from tests.twins.weights import probability
+from tests.twins.single_layer import path_probability
 from theory.attention.critical_points import (
     attention_bigram_hessian,
     attention_stiffness,
@@ -205,7 +205,7 @@ def gauss_newton(chain: tuple[Fraction, Fraction], N: int, e_sign: int) -> sp.Ma
             on = int(at_e * t > 0)
             K = 1 + 4 * AT_W * abs(AT_W) * on
             g = sp.Matrix([2 * at_e * t * K, 8 * abs(AT_W) * at_e**2 * t * on, at_e**2 * m * K, 1])
-            weight = Fraction(probability(c, *chain)) * r[c[-1]] * (1 - r[c[-1]]) / N
+            weight = Fraction(path_probability(c, *chain)) * r[c[-1]] * (1 - r[c[-1]]) / N
             total += exact(weight) * g * g.T
     return total
 
@@ -234,7 +234,9 @@ def test_the_moments_are_means_over_positions_and_contexts(N: int) -> None:
     for token in (0, 1):
         total = [Fraction(0), Fraction(0)]
         for n in range(1, N + 1):
-            chosen = {c: Fraction(probability(c, *chain)) for c in contexts(n) if c[-1] == token}
+            chosen = {
+                c: Fraction(path_probability(c, *chain)) for c in contexts(n) if c[-1] == token
+            }
             for power in (1, 2):
                 terms = (
                     weight * (Fraction(sum(c), n) - HALF) ** power for c, weight in chosen.items()

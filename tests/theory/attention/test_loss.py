@@ -18,7 +18,7 @@ from tests.twins.attended_chain import (
     naive_loss,
     number,
 )
-from tests.twins.weights import probability
+from tests.twins.single_layer import path_probability
 from theory.attention.loss import (
     attention_derivatives,
     attention_loss,
@@ -252,7 +252,7 @@ def test_a_step_of_the_count_is_that_of_the_contexts() -> None:
     for n, ((found, mean), (mirrored, _)) in enumerate(steps, start=1):
         law = np.zeros((2, n + 1))
         for c in contexts(n):
-            law[c[-1], sum(c)] += float(probability(c, up, down))
+            law[c[-1], sum(c)] += float(path_probability(c, up, down))
         assert mean.tolist() == [ones / n for ones in range(n + 1)]
         assert np.abs(found - law).max() < 1e-16
         assert np.abs(mirrored - law).max() > 1e-2

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.twins.attended_chain import contexts, differences, naive_loss, number
-from tests.twins.weights import probability
+from tests.twins.single_layer import path_probability
 from theory.attention.spectra import attention_bigram_spectrum, running_moments, unigram_curvatures
 
 UP, DOWN = Fraction(9, 10), Fraction(3, 4)
@@ -41,7 +41,7 @@ def test_the_law_is_that_of_the_contexts() -> None:
     counted: dict[tuple[int, int], Fraction] = {}
     for c in contexts(4):
         key = (c[-1], sum(c))
-        counted[key] = counted.get(key, Fraction(0)) + Fraction(probability(c, UP, DOWN))
+        counted[key] = counted.get(key, Fraction(0)) + Fraction(path_probability(c, UP, DOWN))
     assert law(4) == counted != law(3)
 
 

@@ -19,7 +19,7 @@ from tests.twins.attended_chain import (
     number,
     one_sided_curvature,
 )
-from tests.twins.weights import probability
+from tests.twins.single_layer import path_probability
 from theory.attention.critical_points import (
     attention_unigram_hessian,
     curvature_jump,
@@ -184,7 +184,7 @@ def enumerated(chain: tuple[Fraction, Fraction], at_a: Fraction, N: int, e_sign:
             s = c[-1] - HALF + at_a * (Fraction(sum(c), n) - HALF)
             part = max(s, Fraction(0)) if e_sign > 0 else min(s, Fraction(0))
             g = s + 4 * AT_W * abs(AT_W) * part
-            total += Fraction(probability(c, up, down)) * (c[-1] - mean) * g
+            total += Fraction(path_probability(c, up, down)) * (c[-1] - mean) * g
     return -2 * (1 - up - down) * total / N
 
 

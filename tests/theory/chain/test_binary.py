@@ -12,7 +12,7 @@ import sympy as sp
 
 from tests.check_values import agrees, value
 from tests.twins.attended_chain import contexts, exact
-from tests.twins.weights import probability
+from tests.twins.single_layer import path_probability
 from theory.attention.critical_points import kappa, moments
 from theory.chain.binary import (
     autocovariance,
@@ -48,7 +48,7 @@ def test_autocovariance_is_that_of_enumerated_sequences(
     chain: tuple[Fraction, Fraction], lag: int
 ) -> None:
     joint = sum(
-        probability(path, *chain)
+        path_probability(path, *chain)
         for path in itertools.product((0, 1), repeat=lag + 1)
         if path[0] == path[-1] == 1
     )
@@ -106,7 +106,7 @@ def entropy_of(law: dict[Any, float]) -> float:
 def test_entropies_are_those_of_enumerated_sequences(chain: tuple[Fraction, Fraction]) -> None:
     def block(size: int) -> float:
         paths = itertools.product((0, 1), repeat=size)
-        return entropy_of({path: float(probability(path, *chain)) for path in paths})
+        return entropy_of({path: float(path_probability(path, *chain)) for path in paths})
 
     rate, unigram = (float(at(f(), chain)) for f in (entropy_rate, unigram_entropy))
     # differences of entropies of 64 terms: round-off below 64 eps
@@ -140,7 +140,7 @@ def test_law_of_count_and_last_token_is_that_of_the_contexts(
     counted: dict[tuple[int, int], Fraction] = {}
     for c in contexts(n):
         state = (c[-1], sum(c))
-        counted[state] = counted.get(state, Fraction(0)) + probability(c, *chain)
+        counted[state] = counted.get(state, Fraction(0)) + path_probability(c, *chain)
     values = {p: exact(chain[0])}
     values[q] = exact(chain[1])
     derived = {key: weight.subs(values) for key, weight in count_probabilities(n).items()}
@@ -159,7 +159,7 @@ def test_moments_of_the_running_mean_are_those_of_the_contexts(
     pi1 = chain[0] / sum(chain)
     cross = Fraction(0)
     for token in (0, 1):
-        weights = {c: probability(c, *chain) for c in contexts(n) if c[-1] == token}
+        weights = {c: path_probability(c, *chain) for c in contexts(n) if c[-1] == token}
         m = {c: Fraction(sum(c), n) - Fraction(1, 2) for c in weights}
         total = sum(weights.values())
         first = sum(weights[c] * m[c] for c in weights) / total

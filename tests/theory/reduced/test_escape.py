@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from tests.twins.weights import population_loss, shapes, single_layer_hessian
+from tests.twins.ansatz_points import ansatz_weights
+from tests.twins.single_layer import naive_loss, single_layer_hessian
 from theory.reduced.escape import (
     escape_radius,
     full_model_ansatz_distance,
@@ -159,13 +160,8 @@ def test_no_witness_is_given_where_there_is_none() -> None:
 def one_unit(size: float, epsilon: float, length: int, b: float) -> dict[str, np.ndarray]:
     """All weights 0 but one hidden unit of the given strength; positions epsilon alpha."""
     alpha = np.array([0.6, -0.8])
-    return {
-        "bias": np.array(b),
-        "embedding": np.zeros(2),
+    return ansatz_weights(0.0, 0.0, b, width=2, hidden=1, length=length) | {
         "positions": np.tile(epsilon * alpha, (length, 1)),
-        "query": np.zeros((2, 2)),
-        "key": np.zeros((2, 2)),
-        "value": np.zeros((2, 2)),
         "output": np.zeros((2, 2)),
         "hidden_in": math.sqrt(size) * alpha[None, :],
         "hidden_out": -math.sqrt(size) * alpha[:, None],
@@ -181,8 +177,7 @@ def norm(weights: dict[str, np.ndarray]) -> float:
 def test_curvature_along_alpha_is_that_of_the_transformer(size: float) -> None:
     up, down, length, epsilon = 0.5, 0.8, 2, 0.3
     weights = one_unit(size, epsilon, length, math.log(up / down))
-    layout = shapes(width=2, hidden=1, length=length, tying="tied")
-    H = single_layer_hessian(weights, p=up, q=down, length=length, layout=layout)
+    H = single_layer_hessian(weights, p=up, q=down, length=length)
     alpha = np.zeros((2, H.shape[0]))
     alpha[0, 0] = 1  # the bias comes first, the embedding second
     alpha[1, 1:3] = [0.6, -0.8]
@@ -203,9 +198,9 @@ def test_a_lower_loss_lies_just_beyond_the_bound_of_the_full_model() -> None:
     up, down, length = 0.5, 0.8, 2
     for size, lower in ((1.001, True), (0.999, False)):
         weights = one_unit(size, 0.005, length, math.log(up / down))
-        start = float(population_loss(weights, up, down, length))
+        start = float(naive_loss(weights, up, down, length))
         weights["embedding"] = 0.02 * np.array([0.6, -0.8])
-        drop = float(population_loss(weights, up, down, length)) - start
+        drop = float(naive_loss(weights, up, down, length)) - start
         assert norm(weights) < 1.001 * full_model_bound()
         # the drop is near c (p+q-1) e^2 (k-1) = 3e-8, the round-off 1e-16
         assert (drop < -1e-8) == lower
@@ -214,11 +209,9 @@ def test_a_lower_loss_lies_just_beyond_the_bound_of_the_full_model() -> None:
 
 
 def test_along_the_ansatz_the_full_model_goes_twice_as_far_at_the_degenerate_line() -> None:
-    alpha, hidden = np.array([1, -1, 1, 1]) / 2, 3
     for at_w in (-ROOT, 0.4):
-        hidden_in = 2 * abs(at_w) / math.sqrt(hidden) * np.outer(np.ones(hidden), alpha)
-        hidden_out = 2 * at_w / math.sqrt(hidden) * np.outer(alpha, np.ones(hidden))
-        distance = math.sqrt((hidden_in**2).sum() + (hidden_out**2).sum())
+        weights = ansatz_weights(0.0, at_w, width=4, hidden=3, length=1)
+        distance = norm(weights | {"output": np.zeros((4, 4))})
         assert abs(distance - float(full_model_ansatz_distance().subs(w, at_w))) < 1e-14
     assert full_model_ansatz_distance().subs(w, -1 / sp.sqrt(2)) == 2
     assert full_model_bound() < 2

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from tests.twins.weights import probability
+from tests.twins.single_layer import path_probability
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
 from theory.reduced.loss import (
@@ -27,7 +27,7 @@ def pair_loss(zero: float, one: float, up: float, down: float) -> float:
         for target in (0, 1):
             chance = 1 / (1 + math.exp(-logit))
             loss = -math.log(chance if target else 1 - chance)
-            total += probability((state, target), up, down) * loss
+            total += path_probability((state, target), up, down) * loss
     return total
 
 

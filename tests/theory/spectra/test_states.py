@@ -1,7 +1,7 @@
 """The unigram law for S symbols, against the whole Hessian of small networks written out here.
 
 Two networks of plain numpy, one of them between LayerNorms; the loss is a sum over all paths, the
-Hessian complex steps inside differences (`tests.twins.weights.hessian`), and J complex steps
+Hessian complex steps inside differences (`tests.twins.single_layer.hessian`), and J complex steps
 of the network: no formula of `theory` is used to check one.
 """
 
@@ -14,7 +14,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from tests.twins.weights import hessian, unflatten
+from tests.twins.single_layer import hessian, unflatten
 from theory.chain.kernel import chain_of
 from theory.spectra.predicted_spectrum import PredictedSpectrum
 from theory.spectra.states import (
@@ -26,7 +26,7 @@ from theory.spectra.states import (
 )
 from theory.spectra.universal_law import Tying, universal_block
 
-STEP_ERROR = 2e-11  # see brute_force.hessian; slopes reach 10
+STEP_ERROR = 2e-11  # see single_layer.hessian; slopes reach 10
 
 Weights = dict[str, np.ndarray]
 
@@ -390,9 +390,7 @@ def test_the_switching_chain_turns_at_p_of_one_less_than_one_over_s(states: int)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_criterion_is_the_sign_of_the_symmetric_part_and_not_of_the_spectrum(
-    seed: int,
-) -> None:
+def test_the_criterion_is_the_sign_of_the_symmetric_part_and_not_of_the_spectrum(seed: int) -> None:
     rows = kernel(3, seed=seed).tolist()
     found = chain_of(rows, length=1)
     C = found.covariance[1]
