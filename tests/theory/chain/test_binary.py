@@ -11,7 +11,7 @@ import pytest
 import sympy as sp
 
 from tests.check_values import agrees, value
-from tests.twins.attended_chain import contexts, exact
+from tests.twins.attended_chain import count_law, exact, moments_at
 from tests.twins.single_layer import path_probability
 from theory.attention.critical_points import kappa, moments
 from theory.chain.binary import (
@@ -137,14 +137,9 @@ def test_entropy_of_a_coin_is_symmetric_and_at_most_ln_2() -> None:
 def test_law_of_count_and_last_token_is_that_of_the_contexts(
     chain: tuple[Fraction, Fraction], n: int
 ) -> None:
-    counted: dict[tuple[int, int], Fraction] = {}
-    for c in contexts(n):
-        state = (c[-1], sum(c))
-        counted[state] = counted.get(state, Fraction(0)) + path_probability(c, *chain)
-    values = {p: exact(chain[0])}
-    values[q] = exact(chain[1])
+    values = dict(zip((p, q), map(exact, chain), strict=True))
     derived = {key: weight.subs(values) for key, weight in count_probabilities(n).items()}
-    assert derived == {k: exact(v) for k, v in counted.items()}
+    assert derived == {k: exact(v) for k, v in count_law(chain, n).items()}
     mirrored = {k: v.subs({p: values[q], q: values[p]}) for k, v in count_probabilities(n).items()}
     assert mirrored != derived
 
@@ -154,22 +149,13 @@ def test_law_of_count_and_last_token_is_that_of_the_contexts(
 def test_moments_of_the_running_mean_are_those_of_the_contexts(
     chain: tuple[Fraction, Fraction], n: int
 ) -> None:
-    values = {p: exact(chain[0])}
-    values[q] = exact(chain[1])
-    pi1 = chain[0] / sum(chain)
-    cross = Fraction(0)
+    values = dict(zip((p, q), map(exact, chain), strict=True))
+    correlation, *given = map(exact, moments_at(chain, n))
+    assert [conditional_mean(token, n).subs(values) for token in (0, 1)] == given[:2]
+    assert [conditional_square(token, n).subs(values) for token in (0, 1)] == given[2:]
     for token in (0, 1):
-        weights = {c: path_probability(c, *chain) for c in contexts(n) if c[-1] == token}
-        m = {c: Fraction(sum(c), n) - Fraction(1, 2) for c in weights}
-        total = sum(weights.values())
-        first = sum(weights[c] * m[c] for c in weights) / total
-        second = sum(weights[c] * m[c] ** 2 for c in weights) / total
-        cross += token * total * (first + Fraction(1, 2))
-        assert conditional_mean(token, n).subs(values) == exact(first)
-        assert conditional_square(token, n).subs(values) == exact(second)
-        assert conditional_square(token, n + 1).subs(values) != exact(second)
-    correlation = (cross - pi1**2) / (pi1 * (1 - pi1))
-    assert memory(n).subs(values) == exact(correlation)
+        assert conditional_square(token, n + 1).subs(values) != given[2 + token]
+    assert memory(n).subs(values) == correlation
     # a lag off by one
     assert (memory(n) * (1 - p - q)).subs(values) != memory(n).subs(values)
 

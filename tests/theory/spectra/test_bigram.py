@@ -9,6 +9,7 @@ import pytest
 
 from tests.check_values import agrees
 from tests.twins.ansatz_points import ansatz_weights, bigram_weights
+from tests.twins.attended_chain import count_law as exact_law
 from tests.twins.single_layer import naive_loss, path_probability, single_layer_hessian
 from theory.chain.binary import entropy_rate
 from theory.spectra.bigram import bigram_spectrum, count_law, second_moment
@@ -190,10 +191,9 @@ def test_the_small_matrix_is_a_mean_over_all_contexts(e: float, tying: Tying) ->
 
 @pytest.mark.parametrize("length", range(1, 6))
 def test_count_law_is_that_of_enumerated_sequences(length: int) -> None:
-    p, q = Fraction(1, 5), Fraction(7, 10)
-    law = np.zeros((2, length + 1))
-    for path in itertools.product((0, 1), repeat=length):
-        law[path[-1], sum(path)] += float(path_probability(path, p, q))
+    p, q, law = Fraction(1, 5), Fraction(7, 10), np.zeros((2, length + 1))
+    for place, weight in exact_law((p, q), length).items():
+        law[place] = float(weight)
     assert np.abs(count_law(0.2, 0.7, length) - law).max() < 1e-16 * 2**length
     assert np.abs(count_law(0.7, 0.2, length) - law).max() > 1e-2
 
