@@ -20,6 +20,7 @@ f = sp.Symbol("f", real=True)
 f0, f1 = sp.symbols("f0 f1", real=True)
 CHAINS = [(0.5, 0.8), (0.2, 0.3), (0.4, 0.4), (1e-9, 0.5), (1 - 1e-9, 1e-9), (1e-9, 1e-9)]
 GAPS = [-2000.0, -30.0, -1e-9, 0.0, 0.7, 40.0, 2000.0]
+EVERYWHERE = [(gap, *chain) for gap in GAPS for chain in CHAINS]
 
 
 def exactly(arguments: list[sp.Symbol], expression: sp.Expr, values: list[float]) -> mpmath.mpf:
@@ -55,11 +56,9 @@ FORMS: dict[str, tuple[list[sp.Symbol], sp.Expr, list[Any], Callable[..., Any]]]
     "logistic": ([f], LOGISTIC, [(x,) for x in (-800, -37, 0.3, 37, 800)],
                  lambda truth, x: (4 + abs(x)) * EPS * truth + 1e-300),
     # logarithms of size 20 at 1e-9, and s itself where it does not cancel out of the answer
-    "best logit": ([s, p, q], best_logit(), [(gap, *chain) for gap in GAPS for chain in CHAINS],
-                   lambda truth, *_: 4 * EPS * (40 + abs(truth))),
+    "best logit": ([s, p, q], best_logit(), EVERYWHERE, lambda truth, *_: 4 * EPS * (40 + abs(truth))),
     # terms as large as the gap, a few of them
-    "best loss": ([s, p, q], loss_at_best_bias(), [(gap, *chain) for gap in GAPS for chain in CHAINS],
-                  lambda truth, gap, *_: 8 * EPS * (40 + abs(gap))),
+    "best loss": ([s, p, q], loss_at_best_bias(), EVERYWHERE, lambda truth, gap, *_: 8 * EPS * (40 + abs(gap))),
     "loss": ([f0, f1, p, q], population_loss(f0, f1),
              [(*ends, 0.3, 0.9) for ends in ((800, -800), (-800, 800), (0.3, -25))],
              lambda truth, *_: 8 * EPS * 800),

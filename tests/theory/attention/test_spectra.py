@@ -14,7 +14,7 @@ from tests.twins.attended_chain import (
     moments_at,
     naive_loss,
     number,
-)  # fmt: skip
+)
 from tests.twins.single_layer import path_probability
 from theory.attention.spectra import attention_bigram_spectrum, running_moments, unigram_curvatures
 

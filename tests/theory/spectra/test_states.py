@@ -14,6 +14,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
+from tests.twins.chain_paths import covariances_of, paths_of
 from tests.twins.single_layer import hessian, unflatten
 from theory.chain.kernel import chain_of
 from theory.spectra.predicted_spectrum import PredictedSpectrum
@@ -78,20 +79,7 @@ class Network:
     @property
     def paths(self) -> tuple[np.ndarray, np.ndarray]:
         """All paths of N+1 symbols, and their probabilities at stationarity."""
-        S, order = self.states, 1 if len(self.kernel) == self.states else 2
-        size = len(self.kernel)
-        matrix = np.zeros((size, size))
-        for c, t in itertools.product(range(size), range(S)):
-            matrix[c, (c * S + t) % size] = self.kernel[c, t]
-        law = np.linalg.matrix_power(matrix, 2**10)[0]
-        law /= law.sum()
-        found, chances = list(itertools.product(range(S), repeat=self.length + 1)), []
-        for path in found:
-            number = [sum(x * S**i for i, x in enumerate(reversed(path[n - order : n])))
-                      for n in range(order, self.length + 2)]  # fmt: skip
-            steps = [self.kernel[c, path[n]] for n, c in enumerate(number[:-1], start=order)]
-            chances.append(law[number[0]] * np.prod(steps))
-        return np.array(found), np.array(chances)
+        return paths_of(self.kernel, self.length + 1)
 
     @property
     def pi(self) -> np.ndarray:
@@ -134,13 +122,7 @@ class Network:
 
     def covariance(self) -> np.ndarray:
         """C_k from the paths' own probabilities; lag N is the last that can be asked for."""
-        paths, chances = self.paths
-        onehot = np.eye(self.states)[paths]
-        pi = chances @ onehot[:, 0]
-        return np.array([
-            (chances[:, None] * onehot[:, 0]).T @ onehot[:, k] - np.outer(pi, pi)
-            for k in range(self.length + 1)
-        ])  # fmt: skip
+        return covariances_of(*self.paths, self.length)
 
 
 def kernel(states: int, order: int = 1, seed: int = 0) -> np.ndarray:
