@@ -56,9 +56,11 @@ FORMS: dict[str, tuple[list[sp.Symbol], sp.Expr, list[Any], Callable[..., Any]]]
     "logistic": ([f], LOGISTIC, [(x,) for x in (-800, -37, 0.3, 37, 800)],
                  lambda truth, x: (4 + abs(x)) * EPS * truth + 1e-300),
     # logarithms of size 20 at 1e-9, and s itself where it does not cancel out of the answer
-    "best logit": ([s, p, q], best_logit(), EVERYWHERE, lambda truth, *_: 4 * EPS * (40 + abs(truth))),
+    "best logit": ([s, p, q], best_logit(), EVERYWHERE,
+                   lambda truth, *_: 4 * EPS * (40 + abs(truth))),
     # terms as large as the gap, a few of them
-    "best loss": ([s, p, q], loss_at_best_bias(), EVERYWHERE, lambda truth, gap, *_: 8 * EPS * (40 + abs(gap))),
+    "best loss": ([s, p, q], loss_at_best_bias(), EVERYWHERE,
+                  lambda truth, gap, *_: 8 * EPS * (40 + abs(gap))),
     "loss": ([f0, f1, p, q], population_loss(f0, f1),
              [(*ends, 0.3, 0.9) for ends in ((800, -800), (-800, 800), (0.3, -25))],
              lambda truth, *_: 8 * EPS * 800),

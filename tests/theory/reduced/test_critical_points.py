@@ -3,11 +3,14 @@ from decimal import Decimal
 from fractions import Fraction
 
 import mpmath
+import numpy as np
 import pytest
 import sympy as sp
 
 from tests.check_values import agrees
+from tests.twins.ansatz_points import ansatz_weights
 from tests.twins.attended_chain import at, bigram_point, differences, reduced_loss
+from tests.twins.single_layer import naive_loss
 from theory.reduced import critical_points
 from theory.reduced.critical_points import (
     bigram_hessian,
@@ -226,17 +229,13 @@ def test_a_w_that_is_no_real_number_is_refused(w_value: float) -> None:
 def curvature(p: str, q: str, w: float, side: int) -> mpmath.mpf:
     """(L(h) - L(0)) 2/h^2 of the paper's forward pass, width 1, one hidden unit, positions 0."""
     with mpmath.workdps(60):
-        up, down, height = mpmath.mpf(p), mpmath.mpf(q), mpmath.mpf(w)
-        pi = (down / (up + down), up / (up + down))
+        up, down, digits = mpmath.mpf(p), mpmath.mpf(q), np.frompyfunc(mpmath.mpf, 1, 1)
+        floats = ansatz_weights(0.0, w, width=1, hidden=1, length=1)
+        weights = {name: np.asarray(digits(array)) for name, array in floats.items()}
+        weights["bias"] = np.array(mpmath.log(up / down))
 
         def loss(e: mpmath.mpf) -> mpmath.mpf:
-            total = mpmath.mpf(0)
-            for x, target in ((0, up), (1, 1 - down)):
-                y = x * e
-                z = y + 2 * height * max(2 * abs(height) * y, mpmath.mpf(0))
-                f = e * z + mpmath.log(up / down)
-                total += pi[x] * (mpmath.log1p(mpmath.exp(f)) - target * f)
-            return total
+            return naive_loss({**weights, "embedding": np.array([e])}, up, down, 1)
 
         h = side * mpmath.mpf(10) ** -15
         return (loss(h) - loss(mpmath.mpf(0))) * 2 / h**2
