@@ -13,23 +13,25 @@ import landscape
 import theory
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("torch", "sympy", "xarray", "pydantic", "matplotlib", "scipy")
+HEAVY = ("numpy", "torch", "sympy", "xarray", "pydantic", "matplotlib", "scipy")
 REPORT = f"""
 import json, sys
 print("LOADED", json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
 """
 
 
+def ran(*arguments: str) -> str:
+    """What a fresh interpreter prints."""
+    run = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
 def loaded_by(code: str) -> list[str]:
     """Which of HEAVY a fresh interpreter has loaded after running `code`."""
-    run = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{REPORT}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    answer = run.stdout.rpartition("LOADED ")[2]
+    answer = ran("-c", f"{code}\n{REPORT}").rpartition("LOADED ")[2]
     return [str(name) for name in json.loads(answer)]
 
 
@@ -53,6 +55,13 @@ def test_importing_the_package_loads_nothing_that_computes() -> None:
     assert loaded_by("import theory; dir(theory)") == []
 
 
+def test_predicting_a_spectrum_loads_neither_sympy_nor_torch() -> None:
+    loaded = loaded_by(
+        "import theory.spectra.bigram, theory.spectra.reduced, theory.spectra.states"
+    )
+    assert not {"sympy", "torch"} & set(loaded) and "numpy" in loaded
+
+
 @pytest.mark.parametrize("name", HEAVY)
 def test_a_module_that_is_loaded_is_seen(name: str) -> None:
     # The control: the same probe reports each of them when it is there.
@@ -60,16 +69,8 @@ def test_a_module_that_is_loaded_is_seen(name: str) -> None:
 
 
 def test_help_names_every_command_of_the_spine() -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "landscape", "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert [
-        c for c in ("scan", "spectrum", "slice", "train", "status") if c not in run.stdout
-    ] == []
+    shown = ran("-m", "landscape", "--help")
+    assert [c for c in ("scan", "spectrum", "slice", "train", "status") if c not in shown] == []
 
 
 FACES = [(package, name) for package in (landscape, theory) for name in package.__all__]
@@ -104,10 +105,7 @@ assert callable(scan) and callable(train), (scan, train)
 assert landscape.scan is scan
 assert callable(theory.check) and callable(theory.theorem) and callable(theory.chain_of)
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
+    ran("-c", code)
 
 
 @pytest.mark.parametrize("package", [landscape, theory])

@@ -20,6 +20,7 @@ f = sp.Symbol("f", real=True)
 f0, f1 = sp.symbols("f0 f1", real=True)
 CHAINS = [(0.5, 0.8), (0.2, 0.3), (0.4, 0.4), (1e-9, 0.5), (1 - 1e-9, 1e-9), (1e-9, 1e-9)]
 GAPS = [-2000.0, -30.0, -1e-9, 0.0, 0.7, 40.0, 2000.0]
+EVERYWHERE = [(gap, *chain) for gap in GAPS for chain in CHAINS]
 
 
 def exactly(arguments: list[sp.Symbol], expression: sp.Expr, values: list[float]) -> mpmath.mpf:
@@ -46,12 +47,35 @@ def in_mpmath(arguments: list[sp.Symbol], expression: sp.Expr, values: list[floa
 FLOATS = [in_numpy, in_torch, in_mpmath]
 
 
-@pytest.mark.parametrize("evaluate", FLOATS)
-@pytest.mark.parametrize("value", [-800.0, -37.0, -1.0, 0.0, 1e-8, 19.0, 21.0, 36.0, 800.0])
-def test_softplus_is_right_to_a_few_roundings(evaluate: Callable[..., float], value: float) -> None:
-    truth = exactly([f], softplus(f), [value])
+LOGISTIC = sp.diff(softplus(f), f)
+FORMS: dict[str, tuple[list[sp.Symbol], sp.Expr, list[Any], Callable[..., Any]]] = {
     # the tail below exp(-745) is 0 in float64
-    assert abs(evaluate([f], softplus(f), [value]) - truth) <= 4 * EPS * truth + 1e-300
+    "softplus": ([f], softplus(f), [(x,) for x in (-800, -37, -1, 0, 1e-8, 19, 21, 36, 800)],
+                 lambda truth, x: 4 * EPS * truth + 1e-300),
+    # an exponent rounded at |f| is a relative error of |f| eps
+    "logistic": ([f], LOGISTIC, [(x,) for x in (-800, -37, 0.3, 37, 800)],
+                 lambda truth, x: (4 + abs(x)) * EPS * truth + 1e-300),
+    # logarithms of size 20 at 1e-9, and s itself where it does not cancel out of the answer
+    "best logit": ([s, p, q], best_logit(), EVERYWHERE,
+                   lambda truth, *_: 4 * EPS * (40 + abs(truth))),
+    # terms as large as the gap, a few of them
+    "best loss": ([s, p, q], loss_at_best_bias(), EVERYWHERE,
+                  lambda truth, gap, *_: 8 * EPS * (40 + abs(gap))),
+    "loss": ([f0, f1, p, q], population_loss(f0, f1),
+             [(*ends, 0.3, 0.9) for ends in ((800, -800), (-800, 800), (0.3, -25))],
+             lambda truth, *_: 8 * EPS * 800),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("evaluate", FLOATS)
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_neither_overflows_nor_cancels(evaluate: Callable[..., float], name: str) -> None:
+    arguments, expression, points, allowed = FORMS[name]
+    for point in points:
+        values = list(map(float, point))
+        truth = exactly(arguments, expression, values)
+        error = abs(evaluate(arguments, expression, values) - truth)
+        assert error <= allowed(truth, *values), point
 
 
 def test_the_softplus_of_torch_would_be_refuted() -> None:
@@ -61,63 +85,16 @@ def test_the_softplus_of_torch_would_be_refuted() -> None:
     assert abs(threshold - truth) > 1e-10 > 4 * EPS * truth
 
 
-@pytest.mark.parametrize("evaluate", FLOATS)
-@pytest.mark.parametrize("value", [-800.0, -37.0, 0.3, 37.0, 800.0])
-def test_the_logistic_function_does_not_overflow(
-    evaluate: Callable[..., float], value: float
-) -> None:
-    logistic = sp.diff(softplus(f), f)
-    truth = exactly([f], logistic, [value])
-    # an exponent rounded at |f| is a relative error of |f| eps
-    assert abs(evaluate([f], logistic, [value]) - truth) <= (4 + abs(value)) * EPS * truth + 1e-300
-
-
 def test_the_plain_expression_does_overflow() -> None:
-    logistic = sp.lambdify([f], sp.diff(softplus(f), f), modules="numpy")
+    logistic = sp.lambdify([f], LOGISTIC, modules="numpy")
     with np.errstate(over="ignore", invalid="ignore"):
         assert math.isnan(logistic(np.float64(800.0)))
-
-
-@pytest.mark.parametrize("evaluate", FLOATS)
-@pytest.mark.parametrize("chain", CHAINS)
-@pytest.mark.parametrize("gap", GAPS)
-def test_best_logit_does_not_overflow_or_cancel(
-    evaluate: Callable[..., float], chain: tuple[float, float], gap: float
-) -> None:
-    values = [gap, *chain]
-    truth = exactly([s, p, q], best_logit(), values)
-    # logarithms of size 20 at 1e-9, and s itself where it does not cancel out of the answer
-    assert abs(evaluate([s, p, q], best_logit(), values) - truth) <= 4 * EPS * (40 + abs(truth))
 
 
 def test_at_a_gap_of_minus_2000_the_best_logit_keeps_its_digits() -> None:
     # the answer, ln(p/(q-p)), is of order 1: carrying s through as a float would cost 2e-13
     value = in_numpy([s, p, q], best_logit(), [-2000.0, 0.2, 0.7])
     assert abs(value - math.log(0.2 / 0.5)) < 1e-15
-
-
-@pytest.mark.parametrize("evaluate", FLOATS)
-@pytest.mark.parametrize("chain", CHAINS)
-@pytest.mark.parametrize("gap", GAPS)
-def test_loss_at_best_bias_agrees_everywhere(
-    evaluate: Callable[..., float], chain: tuple[float, float], gap: float
-) -> None:
-    values = [gap, *chain]
-    truth = exactly([s, p, q], loss_at_best_bias(), values)
-    # terms as large as the gap, a few of them
-    allowed = 8 * EPS * (40 + abs(gap))
-    assert abs(evaluate([s, p, q], loss_at_best_bias(), values) - truth) <= allowed
-
-
-@pytest.mark.parametrize("evaluate", FLOATS)
-@pytest.mark.parametrize("logits", [(800.0, -800.0), (-800.0, 800.0), (0.3, -25.0)])
-def test_population_loss_at_extreme_logits(
-    evaluate: Callable[..., float], logits: tuple[float, float]
-) -> None:
-    loss = population_loss(f0, f1)
-    values = [*logits, 0.3, 0.9]
-    truth = exactly([f0, f1, p, q], loss, values)
-    assert abs(evaluate([f0, f1, p, q], loss, values) - truth) <= 8 * EPS * 800
 
 
 def test_all_three_agree_at_random_points() -> None:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -43,6 +44,33 @@ def contexts(n: int) -> list[tuple[int, ...]]:
     return list(itertools.product((0, 1), repeat=n))
 
 
+@cache
+def count_law(chain: tuple[Fraction, Fraction], n: int) -> dict[tuple[int, int], Fraction]:
+    """P(x_n = x, n xbar_n = k) in rationals, from the law before."""
+    up, down = chain
+    if n == 1:
+        return {(0, 0): down / (up + down), (1, 1): up / (up + down)}
+    found: dict[tuple[int, int], Fraction] = {}
+    for (token, ones), weight in count_law(chain, n - 1).items():
+        leave = down if token else up
+        for target, chance in ((token, 1 - leave), (1 - token, leave)):
+            key = (target, ones + target)
+            found[key] = found.get(key, Fraction(0)) + weight * chance
+    return found
+
+
+def moments_at(chain: tuple[Fraction, Fraction], n: int) -> list[Fraction]:
+    """Corr(x_n, xbar_n), and the means of m = xbar_n - 1/2 and m^2 given x_n = 0 and 1."""
+    law, pi1 = count_law(chain, n), chain[0] / sum(chain)
+    cross = sum((Fraction(k, n) * weight for (x, k), weight in law.items() if x), Fraction(0))
+    given = [
+        sum(((Fraction(k, n) - Fraction(1, 2)) ** power * weight
+             for (token, k), weight in law.items() if token == t), Fraction(0)) / share
+        for power in (1, 2) for t, share in ((0, 1 - pi1), (1, pi1))
+    ]  # fmt: skip
+    return [(cross - pi1**2) / (pi1 * (1 - pi1)), *given]
+
+
 def naive_logit(point: Point, context: tuple[int, ...]) -> Any:
     """The logit after the last token of a context, at (e, w, a, b)."""
     e, w, a, b = point
@@ -65,6 +93,30 @@ def naive_loss(p: Any, q: Any, length: int) -> Loss:
         return total / length
 
     return loss
+
+
+def reduced_loss(p: Any, q: Any) -> Loss:
+    """That of the reduced model at (e, w, b): one token, and no attention."""
+    loss = naive_loss(p, q, 1)
+    return lambda point: loss([*point[:2], mpmath.mpf(0), point[2]])
+
+
+def best_bias(e: Any, w: Any, p: Any, q: Any) -> Any:
+    """Where the reduced loss is least: the mean prediction is pi1, by a root finder."""
+
+    def excess(b: Any) -> Any:
+        zero, one = (naive_logit((e, w, 0, b), (token,)) for token in (0, 1))
+        return q / (1 + mpmath.exp(-zero)) + p / (1 + mpmath.exp(-one)) - p
+
+    return mpmath.findroot(excess, mpmath.log(p / q))
+
+
+def bigram_point(p: Any, q: Any, w: Any, e_sign: int) -> tuple[Any, Any, Any]:
+    """(e, w, b) of the reduced model, solved from the targets by hand."""
+    star = mpmath.log((1 - p) * (1 - q) / (p * q))
+    e = e_sign * mpmath.sqrt(star / (1 + 2 * w * abs(w)))
+    b = mpmath.log(p / (1 - p)) + e**2 / 2 if e_sign > 0 else mpmath.log((1 - q) / q) - e**2 / 2
+    return e, w, b
 
 
 def differences(loss: Loss, point: Point) -> tuple[mpmath.matrix, mpmath.matrix]:

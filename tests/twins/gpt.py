@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.special import erf
 
+from tests.twins.single_layer import sixth_order, unflatten
+
 Weights = Mapping[str, np.ndarray]
-Layout = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -228,12 +229,7 @@ def gpt_loss(weights: Weights, kernel: np.ndarray, length: int, recipe: Recipe) 
 
 def gpt_gradient(theta: np.ndarray, kernel: np.ndarray, length: int, recipe: Recipe) -> np.ndarray:
     """dL/dtheta by imaginary steps of 1e-30, all at once: no subtraction, no truncation."""
-    steps = theta + 1e-30j * np.eye(len(theta))
-    weights, start = {}, 0
-    for name, shape in recipe.layout().items():
-        size = math.prod(shape)
-        weights[name] = steps[:, start : start + size].reshape(len(theta), *shape)
-        start += size
+    weights = unflatten(theta + 1e-30j * np.eye(len(theta)), recipe.layout())
     gradient: np.ndarray = np.imag(gpt_loss(weights, kernel, length, recipe)) / 1e-30
     return gradient
 
@@ -251,9 +247,4 @@ def gpt_hessian_product(
     Truncation is step^6/140 of the seventh derivative along v, 7e-21 of it at 1e-3; round-off is
     about 2 eps/step of the gradient's terms, 4e-13 of them. No relu may switch within 3 steps.
     """
-    total = np.zeros(len(theta))
-    for multiple, weight in ((1, 45), (2, -9), (3, 1)):
-        for sign in (1, -1):
-            moved = theta + sign * multiple * step * direction
-            total += sign * weight * gpt_gradient(moved, kernel, length, recipe)
-    return total / (60 * step)
+    return sixth_order(lambda at: gpt_gradient(at, kernel, length, recipe), theta, direction, step)

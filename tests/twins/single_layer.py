@@ -1,8 +1,9 @@
 """The slow twin of the single-layer model: every sequence with its target, plain numpy.
 
-No code and no identity of the packages is used here: no score table, no conditional mean in place
-of the target, no automatic differentiation. Arrays may be float64, complex128 (derivatives by an
-imaginary step) or object arrays of mpmath numbers.
+No code, no array library and no identity of `landscape` or `theory` is used here: no score table,
+no conditional mean in place of the target, no automatic differentiation. Arrays may be float64,
+complex128 (derivatives by an imaginary step) or object arrays of mpmath numbers, and weights may
+have leading axes, for many models at once.
 """
 
 import itertools
@@ -10,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import mpmath
 import numpy as np
 
 Weights = Mapping[str, np.ndarray]
@@ -43,7 +45,7 @@ def flatten(weights: Weights, layout: Mapping[str, tuple[int, ...]]) -> np.ndarr
 
 
 def unflatten(theta: np.ndarray, layout: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """The weights that `flatten` made the vector `theta` of; leading axes stay in front."""
+    """The weights that `flatten` made the vector `theta` of."""
     weights, start = {}, 0
     for name, shape in layout.items():
         size = math.prod(shape)
@@ -52,51 +54,41 @@ def unflatten(theta: np.ndarray, layout: Mapping[str, tuple[int, ...]]) -> dict[
     return weights
 
 
-def bias_first(layout: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """The same parameters in the order of a closed form: bias, readout, embedding, the others."""
-    first = [name for name in ("bias", "readout") if name in layout]
-    return {name: layout[name] for name in (*first, *layout)}
-
-
 def naive_logits(
-    weights: Weights,
-    tokens: np.ndarray | tuple[int, ...],
-    exp: Callable[[Any], Any] = np.exp,
-    root: Any = None,
+    weights: Weights, tokens: np.ndarray | tuple[int, ...], exp: Callable[[Any], Any] | None = None
 ) -> np.ndarray:
     """Logits after x_1..x_n, n = 1..N, position by position and query by query; tied if no readout.
 
-    `tokens` is [..., N] of 0 and 1, and the answer [..., N]. Leading axes are independent
-    sequences, or, in front of every weight, independent networks. The relu passes a complex number
-    whose real part is positive. The softmax of floats subtracts its largest real score. `root` is
-    sqrt(d) where float64 is not enough.
+    `tokens` is [..., N] of 0 and 1, and the answer [..., N]: leading axes are independent
+    sequences, which share nothing but the weights. The relu passes a complex number whose real
+    part is positive. The softmax subtracts its largest real score.
     """
-    tokens = np.asarray(tokens)
-    positions, e = weights["positions"], weights["embedding"]
+    rows, e, positions = np.atleast_2d(tokens), weights["embedding"], weights["positions"]
     readout = weights.get("readout", e)
-    root = math.sqrt(e.shape[-1]) if root is None else root
+    d, length, digits = e.shape[-1], rows.shape[-1], positions.dtype == object
+    exp = exp or (np.frompyfunc(mpmath.exp, 1, 1) if digits else np.exp)
+    root = mpmath.sqrt(d) if digits else math.sqrt(d)
 
     def act(name: str, vector: np.ndarray) -> np.ndarray:
-        product: np.ndarray = (weights[name] @ vector[..., None])[..., 0]
-        return product
+        return vector @ np.swapaxes(weights[name], -1, -2)
 
-    u = [positions[..., n, :] + tokens[..., n, None] * e for n in range(tokens.shape[-1])]
+    u = [rows[..., n, None] * e[..., None, :] + positions[..., n, None, :] for n in range(length)]
     logits = []
-    for n, own in enumerate(u):
-        query = act("query", own)
-        scores = np.stack([(query * act("key", u[i])).sum(-1) / root for i in range(n + 1)])
-        if scores.dtype != object:
-            scores = scores - np.real(scores).max(axis=0)
-        parts = [np.asarray(exp(score))[..., None] for score in scores]
-        total = sum(parts[1:], start=parts[0])
-        mixed = 0 * own
-        for part, other in zip(parts, u, strict=False):
-            mixed = mixed + part / total * act("value", other)
-        y = own + act("output", mixed)
+    for n in range(length):
+        query = act("query", u[n])
+        scores = [(query * act("key", u[i])).sum(-1) / root for i in range(n + 1)]
+        largest = np.max([np.real(score) for score in scores], axis=0)
+        unnormalised = [exp(score - largest) for score in scores]
+        total = sum(unnormalised[1:], start=unnormalised[0])
+        mixed = 0 * u[n]
+        for i in range(n + 1):
+            mixed = mixed + (unnormalised[i] / total)[..., None] * act("value", u[i])
+        y = u[n] + act("output", mixed)
         before = act("hidden_in", y)
         z = y + act("hidden_out", np.where(np.real(before) > 0, before, 0 * before))
-        logits.append((readout * z).sum(-1) + weights["bias"])
-    return np.stack(logits, axis=-1)
+        logits.append((z * readout[..., None, :]).sum(-1) + np.asarray(weights["bias"])[..., None])
+    found = np.stack(logits, axis=-1)
+    return found[..., 0, :] if np.ndim(tokens) == 1 else found
 
 
 def sequences(size: int) -> np.ndarray:
@@ -115,7 +107,9 @@ def path_probability(tokens: np.ndarray | tuple[int, ...], p: Any, q: Any) -> An
 
 def bce(logit: np.ndarray, target: np.ndarray) -> np.ndarray:
     """-ln of the probability sigmoid(logit) gives to the target; complex logits allowed."""
-    if not np.iscomplexobj(logit):
+    if logit.dtype == object:
+        softplus = np.frompyfunc(lambda f: mpmath.log(1 + mpmath.exp(f)), 1, 1)(logit)
+    elif not np.iscomplexobj(logit):
         softplus = np.logaddexp(0, logit)
     else:  # ln(1 + exp(l)) = max(l, 0) + ln(1 + exp(-|l|))
         positive = np.real(logit) > 0
@@ -127,12 +121,12 @@ def bce(logit: np.ndarray, target: np.ndarray) -> np.ndarray:
 def naive_loss(weights: Weights, p: float, q: float, length: int) -> Any:
     """L over all 2^(N+1) sequences, the last symbol a target only: (1/N) sum P sum_n BCE.
 
-    A number in nats: float64, or complex128 where a weight is complex.
+    A number in nats for each model: float64, or complex128 where a weight is complex.
     """
     paths = sequences(length + 1)
     chances = np.array([path_probability(tuple(path), p, q) for path in paths])
     terms = bce(naive_logits(weights, paths[:, :-1]), paths[:, 1:])
-    return chances @ terms.mean(axis=-1)
+    return terms.mean(axis=-1) @ chances
 
 
 def naive_gradient(
@@ -163,12 +157,20 @@ def naive_hessian_product(
     is about 2 eps/step of the gradient's terms, 4e-12 of them. No relu may switch within 3 steps.
     """
     theta, v = flatten(weights, layout), flatten(direction, layout)
-    total = np.zeros(len(theta))
-    for multiple, weight in ((1, 45), (2, -9), (3, 1)):
-        for sign in (1, -1):
-            moved = unflatten(theta + sign * multiple * step * v, layout)
-            total += sign * weight * naive_gradient(moved, p, q, length, layout)
-    return total / (60 * step)
+
+    def gradient(moved: np.ndarray) -> np.ndarray:
+        return naive_gradient(unflatten(moved, layout), p, q, length, layout)
+
+    return sixth_order(gradient, theta, v, step)
+
+
+def sixth_order(
+    f: Callable[[np.ndarray], np.ndarray], at: np.ndarray, along: np.ndarray, step: float
+) -> np.ndarray:
+    """The derivative of f along a direction, by central differences of six points."""
+    steps = ((45, step * along), (-9, 2 * step * along), (1, 3 * step * along))
+    total: np.ndarray = sum(c * (f(at + h) - f(at - h)) for c, h in steps) / (60 * step)
+    return total
 
 
 def naive_divergence(weights: Weights, p: float, q: float, length: int, reference: str) -> float:
@@ -183,50 +185,32 @@ def naive_divergence(weights: Weights, p: float, q: float, length: int, referenc
     return total / length
 
 
-def population_loss(
-    weights: Weights,
-    p: Any,
-    q: Any,
-    length: int,
-    exp: Callable[[Any], Any] = np.exp,
-    log: Callable[[Any], Any] = np.log,
-    root: Any = None,
-) -> Any:
-    """The mean cross-entropy over all sequences of length + 1 tokens, the last token a target."""
-    total: Any = 0
-    for context in itertools.product((0, 1), repeat=length):
-        values = naive_logits(weights, context, exp, root)
-        for last in (0, 1):
-            sequence = (*context, last)
-            chance = path_probability(sequence, p, q) / length
-            for n in range(length):
-                value = values[..., n]
-                total = total + chance * (log(1 + exp(value)) - sequence[n + 1] * value)
-    return total
-
-
 def hessian(theta: np.ndarray, loss: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """The Hessian by complex steps inside a sixth-order central difference.
 
     The first derivative is exact (imaginary step 1e-30). The second has truncation k^6/140 of the
     seventh derivative, 5e-19 of it at k = 2e-3, and round-off eps/k, 1e-13 of the gradient's terms.
     """
-    size, k = len(theta), 2e-3
-    steps, weights = np.array([-3, -2, -1, 1, 2, 3]), np.array([-1, 9, -45, 45, -9, 1])
-    imaginary = 1e-30j * np.eye(size)
-    H = np.zeros((size, size))
-    for row in range(size):
-        shift = np.zeros(size)
-        shift[row] = k
-        gradients = loss(theta + (steps[:, None] * shift)[:, None] + imaginary).imag / 1e-30
-        H[row] = weights @ gradients / (60 * k)
+    unit = np.eye(len(theta))
+
+    def gradient(at: np.ndarray) -> np.ndarray:
+        return loss(at + 1e-30j * unit).imag / 1e-30
+
+    H = np.array([sixth_order(gradient, theta, row, 2e-3) for row in unit])
     return (H + H.T) / 2
 
 
-def single_layer_hessian(
-    weights: Weights, *, p: float, q: float, length: int, layout: Mapping[str, tuple[int, ...]]
-) -> np.ndarray:
+def head_first(weights: Weights) -> dict[str, tuple[int, ...]]:
+    """The shapes of the weights in the order of theory's block: bias, readout, embedding, rest."""
+    names = dict.fromkeys(("bias", "readout", "embedding", *weights))
+    return {name: np.shape(weights[name]) for name in names if name in weights}
+
+
+def single_layer_hessian(weights: Weights, *, p: float, q: float, length: int) -> np.ndarray:
+    """That of `naive_loss`, its rows in the order of `head_first`."""
+    layout = head_first(weights)
+
     def loss(theta: np.ndarray) -> np.ndarray:
-        return np.asarray(population_loss(unflatten(theta, layout), p, q, length))
+        return np.asarray(naive_loss(unflatten(theta, layout), p, q, length))
 
     return hessian(flatten(weights, layout), loss)

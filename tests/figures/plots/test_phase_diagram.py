@@ -249,14 +249,6 @@ def test_the_same_record_gives_the_same_bytes(flawed: PhaseRecord, tmp_path: Pat
     assert all(a.read_bytes() != b.read_bytes() for a, b in zip(first, other, strict=True))
 
 
-def test_the_files_hold_no_date_and_the_pdf_its_fonts(record: PhaseRecord, tmp_path: Path) -> None:
-    png, pdf = (path.read_bytes() for path in save(record, tmp_path / "phase"))
-    assert b"tEXt" not in png
-    assert b"CreationDate" not in pdf
-    assert b"/FontFile2" in pdf
-    assert b"/Type3" not in pdf
-
-
 @pytest.mark.parametrize("random_weights", [0.0, 0.25])
 @pytest.mark.parametrize("all_states", [False, True])
 def test_nothing_is_clipped_and_no_texts_overlap(

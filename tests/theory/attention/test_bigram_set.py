@@ -9,15 +9,16 @@ from tests.twins.attended_chain import (
     CHAINS,
     NEAR,
     at,
+    bigram_point,
     contexts,
     decimal,
     differences,
     exact,
+    moments_at,
     naive_logit,
     naive_loss,
     number,
 )
-from tests.twins.single_layer import path_probability
 from theory.attention.critical_points import (
     attention_bigram_hessian,
     attention_stiffness,
@@ -35,16 +36,6 @@ from theory.symbols import a, e, p, q, tau, w, x, xbar
 BRANCHES = (1, -1)
 
 
-def bigram_point(
-    up: mpmath.mpf, down: mpmath.mpf, at_w: mpmath.mpf, e_sign: int
-) -> list[mpmath.mpf]:
-    """(e, w, 0, b) solved from the targets, by hand."""
-    star = mpmath.log((1 - up) * (1 - down) / (up * down))
-    at_e = e_sign * mpmath.sqrt(star / (1 + 2 * at_w * abs(at_w)))
-    zero, one = mpmath.log(up / (1 - up)), mpmath.log((1 - down) / down)
-    return [at_e, at_w, mpmath.mpf(0), zero + at_e**2 / 2 if e_sign > 0 else one - at_e**2 / 2]
-
-
 @pytest.mark.parametrize(("chain", "at_w"), [(CHAINS[0], "-1.2"), (CHAINS[1], "-0.5")])
 @pytest.mark.parametrize("e_sign", BRANCHES)
 @pytest.mark.parametrize("N", [1, 2, 4])
@@ -53,7 +44,8 @@ def test_bigram_hessian_is_that_of_the_loss(
 ) -> None:
     with mpmath.workdps(60):
         up, down = map(number, chain)
-        point = bigram_point(up, down, decimal(at_w), e_sign)
+        at_e, _, bias = bigram_point(up, down, decimal(at_w), e_sign)
+        point = [at_e, decimal(at_w), mpmath.mpf(0), bias]
         gradient, H = differences(naive_loss(up, down, N), point)
         mean = {s: at(value, {p: up, q: down}) for s, value in moments(N).items() if s != kappa}
         values = {p: up, q: down, e: point[0], w: point[1], tau: -1, **mean}
@@ -102,8 +94,8 @@ def test_spectrum_is_that_of_the_sums_at_the_bigram_point(e_sign: int) -> None:
         predicted = attention_bigram_spectrum(0.5, 0.8, -1.2, N, e_sign)
         with mpmath.workdps(30):
             exact = bigram_point(mpmath.mpf(1) / 2, mpmath.mpf(4) / 5, mpmath.mpf(-1.2), e_sign)
-        at_e, at_w, at_a, at_b = map(float, exact)
-        found = attention_derivatives(0.5, 0.8, (at_e, at_w, at_a, at_b), length=N)
+        at_e, at_w, at_b = map(float, exact)
+        found = attention_derivatives(0.5, 0.8, (at_e, at_w, 0.0, at_b), length=N)
         values = np.linalg.eigvalsh(found.hessian)
         # round-off of a 4 x 4 matrix of norm near 4
         assert np.abs(values[-rank:] - predicted.eigenvalues).max() < 1e-12
@@ -164,87 +156,20 @@ def test_at_one_token_attention_rescales_the_gap() -> None:
     assert sp.simplify(point.e_squared * (1 + 2 * tau * w**2)).has(w) is False
 
 
-@pytest.mark.parametrize("N", [1, 7])
-def test_moments_in_floats_are_the_exact_ones(N: int) -> None:
-    values = {p: sp.Rational(9, 10), q: sp.Rational(3, 4)}
-    exact = [moments(N)[symbol].subs(values) for symbol in (kappa, *mean_m, *mean_m2)]
-    assert len(exact) == 5
-    found = running_moments(0.9, 0.75, N)
-    # five means of at most seven numbers of order 1
-    assert np.abs(found - np.array(exact, float)).max() < 1e-14
-    swapped = np.abs(running_moments(0.75, 0.9, N) - np.array(exact, float)).max()
-    assert (swapped > 1e-3) == (N > 1)
-
-
 def test_bad_input_is_refused() -> None:
     with pytest.raises(ValueError, match=r"q = 1\.2 is outside the open interval"):
         running_moments(0.5, 1.2, 3)
     with pytest.raises(ValueError, match=r"w = 0\.0 has no bigram point"):
         attention_bigram_spectrum(0.5, 0.8, 0.0, 3)
-    for build in (same_token_gaps, attention_bigram_hessian, attention_stiffness):
-        with pytest.raises(ValueError, match="e_sign = 2 is not a branch"):
-            build(2)
-
-
-HALF = Fraction(1, 2)
-AT_E, AT_W = Fraction(4, 3), Fraction(-5, 6)
-
-
-def rates(chain: tuple[Fraction, Fraction]) -> dict[sp.Symbol, sp.Rational]:
-    return dict(zip((p, q), map(exact, chain), strict=True))
-
-
-def gauss_newton(chain: tuple[Fraction, Fraction], N: int, e_sign: int) -> sp.Matrix:
-    """mean_n E[r(1-r) g g^T] with g the gradient of e^2 s (1 + 4 w|w| F) + b at a = 0."""
-    total = sp.zeros(4, 4)
-    at_e = e_sign * AT_E
-    r = (chain[0], 1 - chain[1])
-    for n in range(1, N + 1):
-        for c in contexts(n):
-            t, m = c[-1] - HALF, Fraction(sum(c), n) - HALF
-            on = int(at_e * t > 0)
-            K = 1 + 4 * AT_W * abs(AT_W) * on
-            g = sp.Matrix([2 * at_e * t * K, 8 * abs(AT_W) * at_e**2 * t * on, at_e**2 * m * K, 1])
-            weight = Fraction(path_probability(c, *chain)) * r[c[-1]] * (1 - r[c[-1]]) / N
-            total += exact(weight) * g * g.T
-    return total
-
-
-@pytest.mark.parametrize("chain", CHAINS)
-@pytest.mark.parametrize("e_sign", BRANCHES)
-@pytest.mark.parametrize("N", [1, 2, 3])
-def test_the_hessian_is_a_mean_over_contexts(
-    chain: tuple[Fraction, Fraction], e_sign: int, N: int
-) -> None:
-    means = {symbol: value.subs(rates(chain)) for symbol, value in moments(N).items()}
-    values = {**rates(chain), e: exact(e_sign * AT_E), w: exact(AT_W), tau: -1, **means}
-    expected = gauss_newton(chain, N, e_sign)
-    assert attention_bigram_hessian(e_sign).subs(values) == expected
-    assert attention_bigram_hessian(-e_sign).subs(values) != expected
-    # what e, w and b leave of the entry of a: they share a null line, so b and w do for them
-    block, column = expected.extract([1, 3], [1, 3]), expected.extract([1, 3], [2])
-    left = expected[2, 2] - (column.T * block.inv() * column)[0]
-    assert attention_stiffness(e_sign).subs(values) == left
-    assert (left > 0) == (N > 1)
 
 
 @pytest.mark.parametrize("N", [1, 2, 3])
 def test_the_moments_are_means_over_positions_and_contexts(N: int) -> None:
-    chain = CHAINS[0]
-    for token in (0, 1):
-        total = [Fraction(0), Fraction(0)]
-        for n in range(1, N + 1):
-            chosen = {
-                c: Fraction(path_probability(c, *chain)) for c in contexts(n) if c[-1] == token
-            }
-            for power in (1, 2):
-                terms = (
-                    weight * (Fraction(sum(c), n) - HALF) ** power for c, weight in chosen.items()
-                )
-                total[power - 1] += sum(terms, Fraction(0)) / sum(chosen.values()) / N
-        found = [moments(N)[symbol[token]].subs(rates(chain)) for symbol in (mean_m, mean_m2)]
-        assert found == [exact(value) for value in total]
-        assert found[0] != found[1]
+    up, down = map(exact, CHAINS[0])
+    found = [moments(N)[symbol].subs({p: up, q: down}) for symbol in (kappa, *mean_m, *mean_m2)]
+    each = zip(*(moments_at(CHAINS[0], n) for n in range(1, N + 1)), strict=True)
+    assert found == [exact(sum(values, Fraction(0)) / N) for values in each]
+    assert found[1:3] != found[3:]
 
 
 def test_a_square_of_the_sign_of_w_is_one() -> None:
@@ -254,28 +179,8 @@ def test_a_square_of_the_sign_of_w_is_one() -> None:
         assert max(degrees) == 1
 
 
-@pytest.mark.parametrize("strong", [False, True])
-@pytest.mark.parametrize("e_sign", BRANCHES)
-def test_the_gaps_are_differences_of_scores_times_the_gain(e_sign: int, strong: bool) -> None:
-    at_a = Fraction(-9, 4) if strong else Fraction(2, 5)
-
-    def over_e2(context: tuple[int, ...]) -> Fraction:
-        s = context[-1] - HALF + at_a * (Fraction(sum(context), len(context)) - HALF)
-        return s * (1 + 4 * AT_W * abs(AT_W) * (e_sign * s > 0))
-
-    pairs = (((0,), (1, 0)), ((1,), (0, 1)), ((1,), (0,)))
-    expected = [exact(over_e2(one) - over_e2(other)) for one, other in pairs]
-    values = {w: exact(AT_W), tau: -1, a: exact(at_a)}
-    found = [gap.subs(values) for gap in same_token_gaps(e_sign, strong=strong)]
-    assert found == expected
-    swapped = [gap.subs(values) for gap in same_token_gaps(e_sign, strong=not strong)]
-    assert swapped != expected
-
-
-def test_unless_told_otherwise_e_is_positive_and_attention_is_not_strong() -> None:
-    assert same_token_gaps() == same_token_gaps(1, strong=False) != same_token_gaps(1, strong=True)
-    assert attention_bigram_hessian() == attention_bigram_hessian(1)
-    assert attention_stiffness() == attention_stiffness(1) != attention_stiffness(-1)
+def test_unless_told_otherwise_attention_is_not_strong() -> None:
+    assert same_token_gaps(1) == same_token_gaps(1, strong=False) != same_token_gaps(1, strong=True)
 
 
 def test_means_are_real_and_means_of_squares_positive() -> None:

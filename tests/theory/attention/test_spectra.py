@@ -6,31 +6,26 @@ import mpmath
 import numpy as np
 import pytest
 
-from tests.twins.attended_chain import contexts, differences, naive_loss, number
+from tests.twins.attended_chain import (
+    bigram_point,
+    contexts,
+    count_law,
+    differences,
+    moments_at,
+    naive_loss,
+    number,
+)
 from tests.twins.single_layer import path_probability
 from theory.attention.spectra import attention_bigram_spectrum, running_moments, unigram_curvatures
 
 UP, DOWN = Fraction(9, 10), Fraction(3, 4)
-HALF = Fraction(1, 2)
-
-
-def law(n: int) -> dict[tuple[int, int], Fraction]:
-    """P(x_n = x, n xbar_n = k) in rationals, from the law before."""
-    if n == 1:
-        return {(0, 0): DOWN / (UP + DOWN), (1, 1): UP / (UP + DOWN)}
-    found: dict[tuple[int, int], Fraction] = {}
-    for (token, ones), weight in law(n - 1).items():
-        leave = DOWN if token else UP
-        for target, chance in ((token, 1 - leave), (1 - token, leave)):
-            key = (target, ones + target)
-            found[key] = found.get(key, Fraction(0)) + weight * chance
-    return found
+CHAIN, HALF = (UP, DOWN), Fraction(1, 2)
 
 
 def curvature(at_w: Fraction, at_a: Fraction, N: int, e_sign: int) -> Fraction:
     mean, total = UP / (UP + DOWN), Fraction(0)
     for n in range(1, N + 1):
-        for (token, ones), weight in law(n).items():
+        for (token, ones), weight in count_law(CHAIN, n).items():
             s = token - HALF + at_a * (Fraction(ones, n) - HALF)
             part = max(s, Fraction(0)) if e_sign > 0 else min(s, Fraction(0))
             total += weight * (token - mean) * (s + 4 * at_w * abs(at_w) * part)
@@ -42,7 +37,7 @@ def test_the_law_is_that_of_the_contexts() -> None:
     for c in contexts(4):
         key = (c[-1], sum(c))
         counted[key] = counted.get(key, Fraction(0)) + Fraction(path_probability(c, UP, DOWN))
-    assert law(4) == counted != law(3)
+    assert count_law(CHAIN, 4) == counted != count_law(CHAIN, 3)
 
 
 @pytest.mark.parametrize("N", [1, 2, 4])
@@ -66,17 +61,8 @@ def test_for_a_strength_of_at_most_one_the_curvature_is_rounded_once(at_a: float
 
 @pytest.mark.parametrize("N", [1, 2, 5])
 def test_moments_are_those_of_the_contexts_rounded_once(N: int) -> None:
-    m = {token: [Fraction(0), Fraction(0)] for token in (0, 1)}
-    memory, pi1 = Fraction(0), UP / (UP + DOWN)
-    for n in range(1, N + 1):
-        cross = Fraction(0)
-        for (token, ones), weight in law(n).items():
-            share = weight / (pi1 if token else 1 - pi1)
-            for power in (1, 2):
-                m[token][power - 1] += share * (Fraction(ones, n) - HALF) ** power
-            cross += weight * token * Fraction(ones, n)
-        memory += (cross - pi1**2) / (pi1 * (1 - pi1))
-    exact = [float(value / N) for value in (memory, m[0][0], m[1][0], m[0][1], m[1][1])]
+    each = zip(*(moments_at(CHAIN, n) for n in range(1, N + 1)), strict=True)
+    exact = [float(sum(values, Fraction(0)) / N) for values in each]
     assert running_moments(0.9, 0.75, N).tolist() == exact
     assert running_moments(0.75, 0.9, N).tolist() != exact or N == 1
 
@@ -88,11 +74,7 @@ def test_the_spectrum_at_the_bigram_is_that_of_differences(e_sign: int, N: int) 
     found = attention_bigram_spectrum(up, down, at_w, N, e_sign)
     with mpmath.workdps(60):
         p, q = number(Fraction(1, 2)), number(Fraction(4, 5))
-        star = mpmath.log((1 - p) * (1 - q) / (p * q))
-        at_e = e_sign * mpmath.sqrt(star / (1 + 2 * at_w * abs(at_w)))
-        b = mpmath.log(p / (1 - p)) + at_e**2 / 2
-        if e_sign < 0:
-            b = mpmath.log((1 - q) / q) - at_e**2 / 2
+        at_e, _, b = bigram_point(p, q, at_w, e_sign)
         _, H = differences(naive_loss(p, q, N), [at_e, mpmath.mpf(at_w), mpmath.mpf(0), b])
         values = [float(value) for value in sorted(mpmath.eigsy(H, eigvals_only=True))]
     rank = 3 if N > 1 else 2

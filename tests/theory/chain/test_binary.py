@@ -3,7 +3,6 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
 import mpmath
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 import sympy as sp
 
 from tests.check_values import agrees, value
-from tests.twins.attended_chain import contexts, exact
+from tests.twins.attended_chain import count_law, exact, moments_at
 from tests.twins.single_layer import path_probability
 from theory.attention.critical_points import kappa, moments
 from theory.chain.binary import (
@@ -63,9 +62,6 @@ def test_autocovariance_holds_at_a_symbolic_lag() -> None:
     k = sp.Symbol("k", integer=True, nonnegative=True)
     for lag in range(4):
         assert sp.simplify(autocovariance(k).subs(k, lag) - autocovariance(lag)) == 0
-
-
-def test_negative_lag_is_refused() -> None:
     with pytest.raises(ValueError, match=r"k = -1 is negative: a lag is an integer >= 0"):
         autocovariance(-1)
 
@@ -83,30 +79,28 @@ def test_second_eigenvalue_is_the_trace_minus_one() -> None:
     assert second_eigenvalue() in kernel().eigenvals()
 
 
-@pytest.mark.parametrize("name", ["50_80", "20_30", "10_10", "90_90"])
-def test_entropies_are_the_published_ones(name: str) -> None:
-    chance = [int(part) / 100 for part in name.split("_")]
-    rate, unigram = (function([p, q], f(), np)(*chance) for f in (entropy_rate, unigram_entropy))
-    keys = {
-        "50_80": ("entropy_rate_50_80", "unigram_entropy_50_80"),
-        "20_30": ("entropy_rate_20_30", "unigram_entropy_20_30"),
-        "10_10": ("entropy_rate_10_10", "unigram_entropy_10_10"),
-        "90_90": ("entropy_rate_90_90", "unigram_entropy_90_90"),
-    }[name]
-    assert agrees(keys[0], rate)
-    assert agrees(keys[1], unigram)
-    assert not agrees(keys[0], unigram)
-
-
-def entropy_of(law: dict[Any, float]) -> float:
-    return -sum(chance * math.log(chance) for chance in law.values())
+@pytest.mark.parametrize(("p_value", "q_value", "rate_key", "unigram_key"), [
+    (0.5, 0.8, "entropy_rate_50_80", "unigram_entropy_50_80"),
+    (0.2, 0.3, "entropy_rate_20_30", "unigram_entropy_20_30"),
+    (0.1, 0.1, "entropy_rate_10_10", "unigram_entropy_10_10"),
+    (0.9, 0.9, "entropy_rate_90_90", "unigram_entropy_90_90"),
+])  # fmt: skip
+def test_entropies_are_the_published_ones(
+    p_value: float, q_value: float, rate_key: str, unigram_key: str
+) -> None:
+    rate, unigram = (
+        function([p, q], f(), np)(p_value, q_value) for f in (entropy_rate, unigram_entropy)
+    )
+    assert agrees(rate_key, rate) and agrees(unigram_key, unigram)
+    assert not agrees(rate_key, unigram)
 
 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_entropies_are_those_of_enumerated_sequences(chain: tuple[Fraction, Fraction]) -> None:
     def block(size: int) -> float:
         paths = itertools.product((0, 1), repeat=size)
-        return entropy_of({path: float(path_probability(path, *chain)) for path in paths})
+        weights = [float(path_probability(path, *chain)) for path in paths]
+        return -sum(chance * math.log(chance) for chance in weights)
 
     rate, unigram = (float(at(f(), chain)) for f in (entropy_rate, unigram_entropy))
     # differences of entropies of 64 terms: round-off below 64 eps
@@ -137,14 +131,9 @@ def test_entropy_of_a_coin_is_symmetric_and_at_most_ln_2() -> None:
 def test_law_of_count_and_last_token_is_that_of_the_contexts(
     chain: tuple[Fraction, Fraction], n: int
 ) -> None:
-    counted: dict[tuple[int, int], Fraction] = {}
-    for c in contexts(n):
-        state = (c[-1], sum(c))
-        counted[state] = counted.get(state, Fraction(0)) + path_probability(c, *chain)
-    values = {p: exact(chain[0])}
-    values[q] = exact(chain[1])
+    values = dict(zip((p, q), map(exact, chain), strict=True))
     derived = {key: weight.subs(values) for key, weight in count_probabilities(n).items()}
-    assert derived == {k: exact(v) for k, v in counted.items()}
+    assert derived == {k: exact(v) for k, v in count_law(chain, n).items()}
     mirrored = {k: v.subs({p: values[q], q: values[p]}) for k, v in count_probabilities(n).items()}
     assert mirrored != derived
 
@@ -154,22 +143,13 @@ def test_law_of_count_and_last_token_is_that_of_the_contexts(
 def test_moments_of_the_running_mean_are_those_of_the_contexts(
     chain: tuple[Fraction, Fraction], n: int
 ) -> None:
-    values = {p: exact(chain[0])}
-    values[q] = exact(chain[1])
-    pi1 = chain[0] / sum(chain)
-    cross = Fraction(0)
+    values = dict(zip((p, q), map(exact, chain), strict=True))
+    correlation, *given = map(exact, moments_at(chain, n))
+    assert [conditional_mean(token, n).subs(values) for token in (0, 1)] == given[:2]
+    assert [conditional_square(token, n).subs(values) for token in (0, 1)] == given[2:]
     for token in (0, 1):
-        weights = {c: path_probability(c, *chain) for c in contexts(n) if c[-1] == token}
-        m = {c: Fraction(sum(c), n) - Fraction(1, 2) for c in weights}
-        total = sum(weights.values())
-        first = sum(weights[c] * m[c] for c in weights) / total
-        second = sum(weights[c] * m[c] ** 2 for c in weights) / total
-        cross += token * total * (first + Fraction(1, 2))
-        assert conditional_mean(token, n).subs(values) == exact(first)
-        assert conditional_square(token, n).subs(values) == exact(second)
-        assert conditional_square(token, n + 1).subs(values) != exact(second)
-    correlation = (cross - pi1**2) / (pi1 * (1 - pi1))
-    assert memory(n).subs(values) == exact(correlation)
+        assert conditional_square(token, n + 1).subs(values) != given[2 + token]
+    assert memory(n).subs(values) == correlation
     # a lag off by one
     assert (memory(n) * (1 - p - q)).subs(values) != memory(n).subs(values)
 

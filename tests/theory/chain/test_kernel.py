@@ -1,6 +1,5 @@
 """Law, lag covariances and unigram loss of a chain, against sums over all of its paths."""
 
-import itertools
 import math
 from collections.abc import Sequence
 from decimal import Decimal
@@ -9,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from tests.twins.chain_paths import covariances_of, paths_of
 from theory.chain.binary import unigram_entropy
 from theory.chain.kernel import Chain, chain_of, law_entropy
 from theory.spectra.universal_law import lag_covariances
@@ -23,49 +23,19 @@ def rows(count: int, states: int, seed: int) -> list[list[Fraction]]:
     return [[Fraction(int(w), int(row.sum())) for w in row] for row in weights]
 
 
-def stationary_by_powers(kernel: list[list[Fraction]]) -> np.ndarray:
-    """The law of k symbols after very many steps, by squaring the chain of contexts in float64."""
-    size, states = len(kernel), len(kernel[0])
-    matrix = np.zeros((size, size))
-    for c, t in itertools.product(range(size), range(states)):
-        matrix[c, (c * states + t) % size] += float(kernel[c][t])
-    for _ in range(40):
-        matrix = matrix @ matrix
-        matrix /= matrix.sum(axis=1, keepdims=True)
-    return np.asarray(matrix[0])
-
-
-def covariances_by_paths(kernel: list[list[Fraction]], length: int) -> np.ndarray:
-    """Cov(1{x_1=t}, 1{x_{1+k}=s}) from the probabilities of all paths of k + order symbols."""
-    states = len(kernel[0])
-    order = round(math.log(len(kernel), states))
-    law = stationary_by_powers(kernel)
-    joint = np.zeros((length + 1, states, states))
-    for path in itertools.product(range(states), repeat=length + order):
-        start = sum(x * states**place for place, x in enumerate(reversed(path[:order])))
-        chance = law[start]
-        for n in range(order, length + order):
-            context = path[n - order : n]
-            row = sum(x * states**place for place, x in enumerate(reversed(context)))
-            chance *= float(kernel[row][path[n]])
-        for k in range(length + 1):
-            joint[k, path[0], path[k]] += chance
-    pi = joint[0].sum(axis=1)
-    return np.asarray(joint - np.outer(pi, pi))
-
-
 @pytest.mark.parametrize(("states", "order"), [(2, 1), (3, 1), (4, 1), (2, 2), (3, 2), (2, 3)])
 def test_lag_covariances_are_those_of_all_paths(states: int, order: int) -> None:
     kernel = rows(states**order, states, seed=states + 10 * order)
     found = chain_of(kernel, length=3)
+    known = covariances_of(*paths_of(np.array(kernel, float), 3 + order), 3)
     # sums of up to 243 products of 6 numbers, each rounded
-    assert np.abs(found.covariance - covariances_by_paths(kernel, 3)).max() < 1e-15
+    assert np.abs(found.covariance - known).max() < 1e-15
     assert not found.degenerate
     # controls: the transpose, and one lag too many
     if states > 2:
         transposed = found.covariance.transpose(0, 2, 1)
-        assert np.abs(transposed - covariances_by_paths(kernel, 3)).max() > 1e-3
-    assert np.abs(found.covariance[1:] - covariances_by_paths(kernel, 3)[:-1]).max() > 1e-3
+        assert np.abs(transposed - known).max() > 1e-3
+    assert np.abs(found.covariance[1:] - known[:-1]).max() > 1e-3
 
 
 def test_of_a_first_order_chain_they_are_the_powers_of_its_kernel() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.twins.single_layer import naive_logits
+from tests.twins.ansatz_points import naive_jacobian, naive_representation, unigram_weights
 from theory.checker import intervals
 from theory.checker.format import exact_weights
 from theory.checker.intervals import Interval
@@ -126,21 +126,13 @@ def test_a_polynomial_stays_within_its_bernstein_coefficients(
 
 
 def test_dual_numbers_give_the_jacobian_of_the_naive_forward_pass() -> None:
-    rng = np.random.default_rng(3)
-    length, width, hidden = 3, 2, 4
-    shapes = dict.fromkeys(("query", "key", "value", "output"), (width, width))
-    shapes |= {"hidden_in": (hidden, width), "hidden_out": (width, hidden)}
-    weights = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-    weights["positions"] = rng.normal(size=(length, width))
-    assert set(weights) == set(WEIGHTS)
-    z = dual_representation(exact_weights(weights), 192)
-    for k, unit in enumerate(np.eye(width)):
-        full = {**weights, "embedding": np.zeros(width), "readout": unit, "bias": np.array(0.0)}
-        for j in range(length * width):
-            moved = weights["positions"].astype(complex)
-            moved[divmod(j, width)] += 1e-30j  # complex step: no truncation, no cancellation
-            for n, value in enumerate(naive_logits({**full, "positions": moved}, (0,) * length)):
-                slope, number = z.slope[n, k, j], z.value[n, k]
-                assert abs(float(slope.lower) - value.imag / 1e-30) < 1e-13
-                assert abs(float(number.lower) - value.real) < 1e-13
-                assert max(slope.width, number.width) < Fraction(1, 2**170)
+    size = {"width": 2, "hidden": 4, "length": 3}
+    drawn = unigram_weights(np.random.default_rng(3), p=0.5, q=0.5, tying="tied", **size)
+    weights = {name: drawn[name] for name in WEIGHTS}
+    z, known = dual_representation(exact_weights(weights), 192), naive_representation(weights)
+    J = naive_jacobian(weights)
+    for n, i, k, m in np.ndindex(J.shape):
+        slope, number = z.slope[n, k, 2 * i + m], z.value[n, k]
+        assert abs(float(slope.lower) - J[n, i, k, m]) < 1e-13
+        assert abs(float(number.lower) - known[n, k]) < 1e-13
+        assert max(slope.width, number.width) < Fraction(1, 2**170)

@@ -3,10 +3,14 @@ from decimal import Decimal
 from fractions import Fraction
 
 import mpmath
+import numpy as np
 import pytest
 import sympy as sp
 
 from tests.check_values import agrees
+from tests.twins.ansatz_points import ansatz_weights
+from tests.twins.attended_chain import at, bigram_point, differences, reduced_loss
+from tests.twins.single_layer import naive_loss
 from theory.reduced import critical_points
 from theory.reduced.critical_points import (
     bigram_hessian,
@@ -15,7 +19,6 @@ from theory.reduced.critical_points import (
     factored_gradient,
     gradient,
     kink_logits,
-    one_sided_curvature,
     one_sided_curvatures,
     unigram_hessian,
     unigram_set,
@@ -24,6 +27,7 @@ from theory.symbols import b, e, p, q, tau, w
 from theory.transformer.forward import reduced_logit
 
 BRANCHES = (1, -1)
+RHO = sp.Symbol("rho1", real=True)
 
 
 def difference(left: sp.MatrixBase, right: sp.MatrixBase) -> sp.MatrixBase:
@@ -33,41 +37,8 @@ def difference(left: sp.MatrixBase, right: sp.MatrixBase) -> sp.MatrixBase:
     )
 
 
-def naive_loss(x: list[mpmath.mpf], up: mpmath.mpf, down: mpmath.mpf) -> mpmath.mpf:
-    """The reduced loss in mpmath from the relu itself, no branch chosen."""
-    e_, w_, b_ = x
-    total = mpmath.mpf(0)
-    for token, weight, target in ((0, down, up), (1, up, 1 - down)):
-        u = e_ * (token - mpmath.mpf(1) / 2)
-        logit = e_ * (u + 4 * w_ * abs(w_) * max(u, 0)) + b_
-        total += weight / (up + down) * (mpmath.log(1 + mpmath.exp(logit)) - target * logit)
-    return total
-
-
-def naive_hessian(point: list[mpmath.mpf], up: mpmath.mpf, down: mpmath.mpf) -> mpmath.matrix:
-    """Central second differences at 60 digits, step 1e-15: truncation of order 1e-30."""
-    h = mpmath.mpf(10) ** -15
-    H = mpmath.matrix(3, 3)
-    for i in range(3):
-        for j in range(3):
-            for si in (1, -1):
-                for sj in (1, -1):
-                    moved = list(point)
-                    moved[i] += si * h
-                    moved[j] += sj * h
-                    H[i, j] += si * sj * naive_loss(moved, up, down) / (4 * h * h)
-    return H
-
-
-def evaluated(H: sp.MatrixBase, values: dict[sp.Symbol, mpmath.mpf]) -> mpmath.matrix:
-    exact = {symbol: sp.Float(str(number), 60) for symbol, number in values.items()}
-    return mpmath.matrix(
-        [[mpmath.mpf(str(H[i, j].subs(exact).evalf(55))) for j in range(3)] for i in range(3)]
-    )
-
-
 def largest(M: mpmath.matrix) -> float:
-    return float(max(abs(M[i, j]) for i in range(3) for j in range(3)))
+    return float(max(map(abs, M)))
 
 
 @pytest.mark.parametrize("e_sign", BRANCHES)
@@ -84,7 +55,7 @@ def test_gradient_where_db_vanishes_is_the_residual_times_the_gradient_of_the_ga
     rho = residual.subs(values).subs(b, bias)
     for component, factored in zip(slope[:2], (along_e, along_w), strict=True):
         measured = component.subs(b, bias)
-        predicted = factored.subs(values).subs(sp.Symbol("rho1", real=True), rho)
+        predicted = factored.subs(values).subs(RHO, rho)
         # nsolve leaves a residual near 1e-15
         assert abs(measured - predicted) < 1e-13
         assert abs(measured - 2 * predicted) > 1e-4
@@ -106,44 +77,31 @@ def test_gradient_vanishes_on_the_bigram_set(e_sign: int, up: str, down: str, w_
     values[tau] = sp.sign(values[w])
     point = bigram_set(e_sign)
     values[e] = e_sign * sp.sqrt(point.e_squared.subs(values))
-    at = gradient(e_sign).subs({b: point.b}).subs(values)
+    slope = gradient(e_sign).subs({b: point.b}).subs(values)
     # 30 digits asked of expressions whose value is 0
-    assert max(abs(component.evalf(30, chop=False)) for component in at) < 1e-25
+    assert max(abs(component.evalf(30, chop=False)) for component in slope) < 1e-25
     other = gradient(e_sign).subs({b: bigram_set(-e_sign).b}).subs(values)
     assert max(abs(component.evalf(30)) for component in other) > 1e-3
 
 
-@pytest.mark.parametrize(
-    "beside",
-    [
-        1,  # e = 0 and another e
-        (2 - tau) * (tau + 1),  # another e for w > 0 alone
-        (1 - tau) * (tau + 2),  # another e for w < 0 alone
-    ],
-)
-def test_another_zero_of_the_gradient_of_the_gap_would_be_noticed(
-    beside: sp.Expr | int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("factor", [
+    e * (e - 1),  # e = 0 and another e
+    e * (e - (2 - tau) * (tau + 1)),  # another e for w > 0 alone
+    e * (e - (1 - tau) * (tau + 2)),  # another e for w < 0 alone
+    w,  # not e = 0
+])  # fmt: skip
+def test_other_zeros_of_the_gradient_of_the_gap_would_be_noticed(
+    factor: sp.Expr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rho = sp.Symbol("rho1", real=True)
-
-    def planted(value: sp.Expr | int) -> None:
-        parts = rho * e * (e - value), rho * e**2 * (e - value)
+    def planted(value: sp.Expr) -> None:
+        parts = RHO * value, RHO * e * value
         monkeypatch.setattr(critical_points, "factored_gradient", lambda e_sign: parts)
 
-    planted(beside)
+    planted(factor)
     with pytest.raises(ArithmeticError, match="not e = 0 alone"):
         unigram_set.__wrapped__()
-    planted(0)
+    planted(e**2)
     assert unigram_set.__wrapped__().e_squared == 0
-
-
-def test_a_gradient_of_the_gap_without_its_zero_would_be_noticed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rho = sp.Symbol("rho1", real=True)
-    monkeypatch.setattr(critical_points, "factored_gradient", lambda e_sign: (rho * w, rho * w))
-    with pytest.raises(ArithmeticError, match="not e = 0 alone"):
-        unigram_set.__wrapped__()
 
 
 def test_bigram_set_has_the_published_form() -> None:
@@ -204,20 +162,17 @@ def test_hessians_are_second_differences_of_the_naive_loss(
 ) -> None:
     with mpmath.workdps(60):
         P, Q, W = mpmath.mpf(up), mpmath.mpf(down), mpmath.mpf(w_value)
-        slope = 1 + 2 * W * abs(W)
-        E = e_sign * mpmath.sqrt(mpmath.log((1 - P) * (1 - Q) / (P * Q)) / slope)
-        plus, minus = mpmath.log(P / (1 - P)) + E**2 / 2, mpmath.log((1 - Q) / Q) - E**2 / 2
-        B = plus if e_sign > 0 else minus
+        E, _, B = bigram_point(P, Q, W, e_sign)
         values = {p: P, q: Q, w: W, e: E, tau: mpmath.sign(W)}
-        bigram = naive_hessian([E, W, B], P, Q)
+        _, bigram = differences(reduced_loss(P, Q), (E, W, B))
         # second differences: truncation 1e-30 relative, round-off 1e-60/1e-30
-        assert largest(evaluated(bigram_hessian(e_sign), values) - bigram) < 1e-26
-        assert largest(evaluated(bigram_hessian(-e_sign), values) - bigram) > 1e-2
-        unigram = naive_hessian([mpmath.mpf(0), W, mpmath.log(P / Q)], P, Q)
+        assert largest(at(bigram_hessian(e_sign), values) - bigram) < 1e-26
+        assert largest(at(bigram_hessian(-e_sign), values) - bigram) > 1e-2
+        _, unigram = differences(reduced_loss(P, Q), (mpmath.mpf(0), W, mpmath.log(P / Q)))
         # at e = 0 the branches meet with different third derivatives: truncation of order 1e-15
-        assert largest(evaluated(unigram_hessian(e_sign), values) - unigram) < 1e-14
+        assert largest(at(unigram_hessian(e_sign), values) - unigram) < 1e-14
         values[w] = W + mpmath.mpf("1e-6")
-        assert largest(evaluated(unigram_hessian(e_sign), values) - unigram) > 1e-8
+        assert largest(at(unigram_hessian(e_sign), values) - unigram) > 1e-8
 
 
 @pytest.mark.parametrize("e_sign", BRANCHES)
@@ -230,12 +185,6 @@ def test_hessians_hold_the_sign_of_w_once_and_never_its_square(e_sign: int) -> N
     # the control: the square of a gradient has it
     slope = sp.diff(reduced_logit(e_sign)[(1 + e_sign) // 2], e)
     assert sp.expand(slope**2).as_poly(tau).degree() == 2
-
-
-def test_without_a_sign_the_branch_is_that_of_positive_e() -> None:
-    for form in (gradient, factored_gradient, unigram_set, unigram_hessian, bigram_set):
-        assert form() == form(1)
-    assert bigram_hessian() == bigram_hessian(1) != bigram_hessian(-1)
 
 
 @pytest.mark.parametrize(
@@ -280,17 +229,13 @@ def test_a_w_that_is_no_real_number_is_refused(w_value: float) -> None:
 def curvature(p: str, q: str, w: float, side: int) -> mpmath.mpf:
     """(L(h) - L(0)) 2/h^2 of the paper's forward pass, width 1, one hidden unit, positions 0."""
     with mpmath.workdps(60):
-        up, down, height = mpmath.mpf(p), mpmath.mpf(q), mpmath.mpf(w)
-        pi = (down / (up + down), up / (up + down))
+        up, down, digits = mpmath.mpf(p), mpmath.mpf(q), np.frompyfunc(mpmath.mpf, 1, 1)
+        floats = ansatz_weights(0.0, w, width=1, hidden=1, length=1)
+        weights = {name: np.asarray(digits(array)) for name, array in floats.items()}
+        weights["bias"] = np.array(mpmath.log(up / down))
 
         def loss(e: mpmath.mpf) -> mpmath.mpf:
-            total = mpmath.mpf(0)
-            for x, target in ((0, up), (1, 1 - down)):
-                y = x * e
-                z = y + 2 * height * max(2 * abs(height) * y, mpmath.mpf(0))
-                f = e * z + mpmath.log(up / down)
-                total += pi[x] * (mpmath.log1p(mpmath.exp(f)) - target * f)
-            return total
+            return naive_loss({**weights, "embedding": np.array([e])}, up, down, 1)
 
         h = side * mpmath.mpf(10) ** -15
         return (loss(h) - loss(mpmath.mpf(0))) * 2 / h**2
@@ -319,11 +264,6 @@ def test_the_logits_of_a_side_are_those_of_its_relu(w: float) -> None:
     c = 0.4 / 1.69
     assert (minus, plus) == pytest.approx((0.6 * c, 0.6 * c * (1 + 4 * w * abs(w))), rel=1e-14)
     assert (minus == plus) == (w == 0)
-
-
-def test_without_a_sign_the_side_is_that_of_positive_e() -> None:
-    assert kink_logits() == kink_logits(1) != kink_logits(-1)
-    assert one_sided_curvature() == one_sided_curvature(1) != one_sided_curvature(-1)
 
 
 def test_the_values_of_the_kink_at_50_80() -> None:

@@ -1,9 +1,8 @@
-from fractions import Fraction
-
 import mpmath
 import pytest
 import sympy as sp
 
+from tests.twins.attended_chain import best_bias, decimal, reduced_loss
 from theory.numeric import function
 from theory.reduced.degenerate import (
     derivatives_at_unigram,
@@ -20,45 +19,15 @@ from theory.symbols import e, p, q, s, tau, w
 CHAINS = ["1/2 4/5", "1/5 3/10", "3/10 7/10"]
 
 
-def rates(chain: str) -> tuple[mpmath.mpf, mpmath.mpf]:
+def rates(chain: str) -> list[mpmath.mpf]:
     """p and q at the precision in force."""
-    up, down = (Fraction(text) for text in chain.split())
-    return (
-        mpmath.mpf(up.numerator) / up.denominator,
-        mpmath.mpf(down.numerator) / down.denominator,
-    )
-
-
-def reduced_loss(point: tuple[mpmath.mpf, ...], up: mpmath.mpf, down: mpmath.mpf) -> mpmath.mpf:
-    """The reduced loss from the relu itself, at (e, w, b)."""
-    at_e, at_w, at_b = point
-    total = mpmath.mpf(0)
-    for token, weight, target in ((0, down, up), (1, up, 1 - down)):
-        u = at_e * (token - mpmath.mpf(1) / 2)
-        logit = at_e * (u + 4 * at_w * abs(at_w) * max(u, 0)) + at_b
-        total += weight / (up + down) * (mpmath.log1p(mpmath.exp(logit)) - target * logit)
-    return total
-
-
-def best(at_e: mpmath.mpf, at_w: mpmath.mpf, up: mpmath.mpf, down: mpmath.mpf) -> mpmath.mpf:
-    """The bias where the loss is least, by Newton steps on its derivative in b."""
-
-    def slope(at_b: mpmath.mpf) -> mpmath.mpf:
-        total = mpmath.mpf(0)
-        for token, weight, target in ((0, down, up), (1, up, 1 - down)):
-            u = at_e * (token - mpmath.mpf(1) / 2)
-            logit = at_e * (u + 4 * at_w * abs(at_w) * max(u, 0)) + at_b
-            total += weight * (1 / (1 + mpmath.exp(-logit)) - target)
-        return total
-
-    return mpmath.findroot(slope, mpmath.log(up / down))
+    return list(map(decimal, chain.split()))
 
 
 def excess(at_e: mpmath.mpf, at_w: mpmath.mpf, up: mpmath.mpf, down: mpmath.mpf) -> mpmath.mpf:
     """The loss at the best bias less H_u."""
-    bias = best(at_e, at_w, up, down)
-    unigram = (mpmath.mpf(0), at_w, mpmath.log(up / down))
-    return reduced_loss((at_e, at_w, bias), up, down) - reduced_loss(unigram, up, down)
+    loss, bias = reduced_loss(up, down), best_bias(at_e, at_w, up, down)
+    return loss((at_e, at_w, bias)) - loss((mpmath.mpf(0), at_w, mpmath.log(up / down)))
 
 
 @pytest.mark.parametrize("chain", CHAINS)

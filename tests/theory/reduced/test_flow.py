@@ -11,6 +11,7 @@ import pytest
 import sympy as sp
 
 from tests.check_values import agrees
+from tests.twins.attended_chain import best_bias, reduced_loss
 from theory.numeric import function
 from theory.reduced import basins, flow
 from theory.reduced.basins import basin, energy_at, energy_over_saddle, separatrix
@@ -21,34 +22,6 @@ from theory.symbols import b, e, p, q, s, tau, w
 CHAINS = [(0.5, 0.8), (0.2, 0.3), (0.07, 0.9)]
 POINTS = [(0.9, 0.4), (0.7, -1.3), (-1.1, -0.4), (-0.8, 0.6)]
 SYMBOLS = [e, w, tau, p, q, flow.level]
-
-
-def loss(x: Any, y: Any, bias: Any, up: Any, down: Any) -> Any:
-    """The reduced loss of the mathematics document, over the four pairs (x_n, x_{n+1}), mpmath."""
-    if x > 0:
-        logits = bias - x**2 / 2, x**2 * (1 + 2 * y * abs(y)) + bias - x**2 / 2
-    else:
-        logits = bias - x**2 * (mpmath.mpf(1) / 2 + 2 * y * abs(y)), x**2 / 2 + bias
-    ones = [1 / (1 + mpmath.exp(-f)) for f in logits]
-    return -(
-        down * ((1 - up) * mpmath.log(1 - ones[0]) + up * mpmath.log(ones[0]))
-        + up * (down * mpmath.log(1 - ones[1]) + (1 - down) * mpmath.log(ones[1]))
-    ) / (up + down)
-
-
-def least_loss(x: Any, y: Any, up: Any, down: Any) -> Any:
-    """The loss at the bias where the mean prediction is pi1, found by a root finder."""
-    side = 1 if x > 0 else -1
-
-    def excess(bias: Any) -> Any:
-        bend = x**2 * 2 * y * abs(y)
-        zero = bias - x**2 / 2 - (0 if side > 0 else bend)
-        one = bias + x**2 / 2 + (bend if side > 0 else 0)
-        mean = down / (1 + mpmath.exp(-zero)) + up / (1 + mpmath.exp(-one))
-        return mean - up
-
-    bias = mpmath.findroot(excess, (-30, 30), solver="anderson", tol=1e-45, maxsteps=200)
-    return loss(x, y, bias, up, down)
 
 
 def best_level(x: Any, y: Any, up: Any, down: Any) -> Any:
@@ -91,8 +64,12 @@ def test_the_field_and_its_jacobian_are_differences_of_the_least_loss(
         values = (*at, sign, *chances, best_level(*at, *chances))
         field = function(SYMBOLS, flow.vector_field(side), mpmath)(*values)
         matrix = function(SYMBOLS, flow.jacobian(side), mpmath)(*values)
-        expected = gradient_of(lambda x, y: least_loss(x, y, *chances), at)
-        curved = hessian_of(lambda x, y: least_loss(x, y, *chances), at)
+        expected = gradient_of(
+            lambda x, y: reduced_loss(*chances)((x, y, best_bias(x, y, *chances))), at
+        )
+        curved = hessian_of(
+            lambda x, y: reduced_loss(*chances)((x, y, best_bias(x, y, *chances))), at
+        )
         assert distance(field, [[value] for value in expected]) < FIRST
         assert distance(matrix, curved) < SECOND
         assert distance(field, [[value] for value in reversed(expected)]) > 1e-3
@@ -116,8 +93,8 @@ def test_the_free_field_and_its_jacobian_are_differences_of_the_loss(
         arguments, values = [e, w, b, tau, p, q], (*at, sign, *chances)
         field = function(arguments, flow.free_vector_field(side), mpmath)(*values)
         matrix = function(arguments, flow.free_jacobian(side), mpmath)(*values)
-        expected = gradient_of(lambda *x: loss(*x, *chances), at)
-        curved = hessian_of(lambda *x: loss(*x, *chances), at)
+        expected = gradient_of(lambda *x: reduced_loss(*chances)(x), at)
+        curved = hessian_of(lambda *x: reduced_loss(*chances)(x), at)
         assert distance(field, [[value] for value in expected]) < FIRST
         assert distance(matrix, curved) < SECOND
         # the control: the other branch of e is another loss
@@ -248,14 +225,6 @@ def test_the_edges_of_the_basins() -> None:
     assert basin(0.7, 0.2 + 0.1, 1.0, -1.0) == "bigram"  # 0.30000000000000004 as it is written
 
 
-def test_without_a_sign_the_branch_is_that_of_positive_e() -> None:
-    for form in (flow.vector_field, flow.jacobian, flow.free_vector_field, flow.free_jacobian):
-        assert form() == form(1)
-    assert flow.gap() == flow.gap(1)
-    assert flow.free_vector_field() != flow.free_vector_field(-1)
-    assert rate(e, 1) == rate(e, 1, 1)
-
-
 def test_no_flow_crosses_the_axes() -> None:
     for side in (1, -1):
         for field in (flow.vector_field(side), flow.free_vector_field(side)):
@@ -293,20 +262,17 @@ def test_the_residuals_in_balance_are_checked(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"p = 1.2 is outside the open interval \(0, 1\)"):
-        basin(1.2, 0.5, 1.0, 1.0)
-    with pytest.raises(ValueError, match="e = nan is not a finite number: give a real number"):
-        basin(0.5, 0.8, math.nan, 1.0)
+    nan = math.nan
+    for refused, given, words in (
+        (basin, (1.2, 0.5, 1.0, 1.0), r"p = 1.2 is outside the open interval \(0, 1\)"),
+        (basin, (0.5, 0.8, nan, 1.0), "e = nan is not a finite number: give a real number"),
+        (energy_over_saddle, (1.0, 0.5), r"w = 0\.5 has no separatrix: it lies in w < 0"),
+        (energy_over_saddle, (1.0, 0.0), r"w = 0\.0 has no separatrix: it lies in w < 0"),
+        (energy_over_saddle, (0.0, -0.5), r"e = 0\.0 is a unigram point"),
+        (rate, (energy(), 0), "w_sign = 0 is not a branch"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            refused(*given)  # type: ignore[operator]  # functions of several kinds
     with pytest.raises(ValueError, match=r"resolution = -1\.0 is not an energy difference"):
         basin(0.5, 0.8, 1.0, 1.0, resolution=-1.0)
-    with pytest.raises(ValueError, match=r"w = 0\.5 has no separatrix: it lies in w < 0"):
-        energy_over_saddle(1.0, 0.5)
-    with pytest.raises(ValueError, match=r"w = 0\.0 has no separatrix: it lies in w < 0"):
-        energy_over_saddle(1.0, 0.0)
-    with pytest.raises(ValueError, match=r"e = 0\.0 is a unigram point"):
-        energy_over_saddle(0.0, -0.5)
-    with pytest.raises(ValueError, match="w_sign = 0 is not a branch"):
-        rate(energy(), 0)
-    with pytest.raises(ValueError, match="e_sign = 2 is not a branch"):
-        flow.vector_field(2)
     assert basins.exactly("w", 0.5) == Fraction(1, 2)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import root
 
-from tests.twins.single_layer import bias_first, population_loss, shapes
+from tests.twins.ansatz_points import ansatz_weights
+from tests.twins.single_layer import naive_loss
 
 CHAINS = [(0.5, 0.8), (0.9, 0.9), (0.2, 0.3), (0.07, 0.6)]
 TURN = -math.sqrt(0.5)
@@ -149,24 +150,21 @@ def test_the_escape_radius_is_where_lower_losses_begin(
         assert radius < away < radius + math.sqrt(excess)
 
 
-def weights_of(d: int, r: int, N: int) -> dict[str, np.ndarray]:
-    layout = bias_first(shapes(width=d, hidden=r, length=N, tying="tied"))
-    return {name: np.zeros(shape) for name, shape in layout.items()}
-
-
 def test_in_the_transformer_lower_losses_begin_at_no_more_than_the_root_of_two() -> None:
     """The witness of the proof, put through the transformer written out, all sequences."""
     p, q, N = 0.9, 0.9, 3
     unigram, _ = entropies(p, q)
     small, away = 0.01, {}
     for gain in (1.001, 0.999):
-        weights = weights_of(2, 3, N)
+        weights = ansatz_weights(0.0, 0.0, width=2, hidden=3, length=N) | {
+            "output": np.zeros((2, 2))
+        }
         weights["embedding"][0] = weights["positions"][:, 0] = small
         weights["hidden_in"][1, 0], weights["hidden_out"][0, 1] = gain, -gain
         pull = gap = small**2 * (1 - gain**2)  # f(0) - b and f(1) - f(0)
         # p = q: the best logits are +-gap/2
         weights["bias"] = np.array(-pull - gap / 2)
-        excess = float(population_loss(weights, p, q, N)) - unigram
+        excess = float(naive_loss(weights, p, q, N)) - unigram
         away[gain] = math.sqrt(sum(float((value**2).sum()) for value in weights.values()))
         assert (excess < -1e-8) if gain > 1 else (excess > 1e-8)  # the control: a gain below 1
     assert math.sqrt(2) < away[1.001] < math.sqrt(2) + 2e-3
@@ -179,24 +177,17 @@ def test_from_any_unigram_point_of_the_transformer_a_path_descends_without_climb
     chain: tuple[float, float], w: float
 ) -> None:
     """Through the transformer written out, from random weights of no embedding."""
-    generator, d, r, N = np.random.default_rng(11), 2, 3, 3
+    generator, N = np.random.default_rng(11), 3
     unigram, bigram = entropies(*chain)
     star = math.log((1 - chain[0]) * (1 - chain[1]) / math.prod(chain))
     top = math.sqrt(star / (1 + 2 * w * abs(w)))
-    alpha = np.array([1, -1]) / math.sqrt(d)
 
     def ansatz(e: float, at: float) -> dict[str, np.ndarray]:
-        weights = weights_of(d, r, N)
-        weights["embedding"] = e * alpha
-        weights["positions"] = np.tile(-e / 2 * alpha, (N, 1))
-        weights["output"] = np.eye(d)
-        weights["hidden_in"] = 2 * abs(at) / math.sqrt(r) * np.outer(np.ones(r), alpha)
-        weights["hidden_out"] = 2 * at / math.sqrt(r) * np.outer(alpha, np.ones(r))
-        weights["bias"] = best_bias(np.array(e), at, *chain)
-        return weights
+        bias = best_bias(np.array(e), at, *chain)
+        return ansatz_weights(e, at, bias, width=2, hidden=3, length=N)
 
     def value(weights: dict[str, np.ndarray]) -> float:
-        return float(population_loss(weights, *chain, N))
+        return float(naive_loss(weights, *chain, N))
 
     foot = ansatz(0.0, w)
     start = {name: generator.normal(size=part.shape) for name, part in foot.items()}

@@ -94,8 +94,3 @@ def test_best_logit_solves_its_condition_at_the_root_that_is_positive() -> None:
     assert sp.simplify(quadratic) == 0
     assert odds > 0
     assert sp.simplify(quadratic.subs(odds, 2 * odds)) != 0
-
-
-def test_without_a_sign_the_branch_is_that_of_positive_e() -> None:
-    assert reduced_loss() == reduced_loss(1) != reduced_loss(-1)
-    assert best_bias() == best_bias(1) != best_bias(-1)

@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 
 from tests.check_values import agrees
-from tests.twins.ansatz_points import bigram_weights
-from tests.twins.single_layer import (
-    bias_first,
-    path_probability,
-    population_loss,
-    shapes,
-    single_layer_hessian,
-)
+from tests.twins.ansatz_points import ansatz_weights, bigram_weights
+from tests.twins.attended_chain import count_law as exact_law
+from tests.twins.single_layer import naive_loss, path_probability, single_layer_hessian
 from theory.chain.binary import entropy_rate
 from theory.spectra.bigram import bigram_spectrum, count_law, second_moment
 from theory.spectra.reduced import ansatz_bigram
@@ -37,11 +32,11 @@ SHAPES += [(2, 3, 2, False), (2, 1, 1, False)]
 def hessian_and_score(
     tying: str, *, p: float, q: float, w: float, e_sign: int, output: bool = True, **size: int
 ) -> tuple[np.ndarray, float]:
-    weights, score = bigram_weights(
-        np.random.default_rng(1), p=p, q=q, w=w, e_sign=e_sign, output=output, **size
-    )
-    layout = bias_first(shapes(tying=tying, **size))
-    return single_layer_hessian(weights, p=p, q=q, length=size["length"], layout=layout), score
+    weights, score = bigram_weights(np.random.default_rng(1), p=p, q=q, w=w, e_sign=e_sign, **size)
+    weights["output"] *= output
+    if tying == "untied":
+        weights["readout"] = weights["embedding"]
+    return single_layer_hessian(weights, p=p, q=q, length=size["length"]), score
 
 
 @pytest.mark.parametrize("tying", ["tied", "untied"])
@@ -64,7 +59,7 @@ def test_bigram_spectrum_is_that_of_the_enumerated_loss(
     H, score = hessian_and_score(tying, **point)
     measured = np.linalg.eigvalsh(H)
     spectrum = bigram_spectrum(**point, tying=tying, attention_score=score)
-    # see brute_force.hessian; gradients at w = -1.2 reach 10
+    # see single_layer.hessian; gradients at w = -1.2 reach 10
     allowed = 2e-11
     assert spectrum.parameters == len(measured)
     assert np.abs(measured - spectrum.full()).max() < allowed
@@ -108,17 +103,15 @@ def test_mutated_bigram_formulas_are_refuted(tying: Tying, e_sign: int) -> None:
 @pytest.mark.parametrize(("p", "q", "w"), CHAINS)
 def test_the_ansatz_reaches_the_entropy_rate(p: float, q: float, w: float, e_sign: int) -> None:
     e, _, b = ansatz_bigram(p, q, w, e_sign)
-    weights, _ = bigram_weights(
-        np.random.default_rng(2), p=p, q=q, w=w, e_sign=e_sign, width=3, hidden=5, length=4
+    weights = ansatz_weights(e, w, b, width=3, hidden=5, length=4)
+    weights |= dict(
+        zip(("query", "key"), np.random.default_rng(2).normal(size=(2, 3, 3)), strict=True)
     )
-    alpha = np.array([1, -1, 1]) / math.sqrt(3)
-    weights |= {"bias": np.array(b), "embedding": e * alpha, "readout": e * alpha}
-    weights["positions"] = np.tile(-e / 2 * alpha, (4, 1))
     rate = float(entropy_rate().subs({p_symbol: p, q_symbol: q}))
     # 32 sequences, round-off of a few eps each
-    assert abs(float(population_loss(weights, p, q, 4)) - rate) < 1e-14
+    assert abs(float(naive_loss(weights, p, q, 4)) - rate) < 1e-14
     weights["bias"] = np.array(b + 1e-3)
-    assert float(population_loss(weights, p, q, 4)) - rate > 1e-8
+    assert float(naive_loss(weights, p, q, 4)) - rate > 1e-8
 
 
 @pytest.mark.parametrize("tying", ["tied", "untied"])
@@ -198,10 +191,9 @@ def test_the_small_matrix_is_a_mean_over_all_contexts(e: float, tying: Tying) ->
 
 @pytest.mark.parametrize("length", range(1, 6))
 def test_count_law_is_that_of_enumerated_sequences(length: int) -> None:
-    p, q = Fraction(1, 5), Fraction(7, 10)
-    law = np.zeros((2, length + 1))
-    for path in itertools.product((0, 1), repeat=length):
-        law[path[-1], sum(path)] += float(path_probability(path, p, q))
+    p, q, law = Fraction(1, 5), Fraction(7, 10), np.zeros((2, length + 1))
+    for place, weight in exact_law((p, q), length).items():
+        law[place] = float(weight)
     assert np.abs(count_law(0.2, 0.7, length) - law).max() < 1e-16 * 2**length
     assert np.abs(count_law(0.7, 0.2, length) - law).max() > 1e-2
 

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -35,18 +32,3 @@ def test_contradictory_records_are_refused() -> None:
         PredictedSpectrum(np.ones(2), 1, 0, (0, 0, 1), "local minimum", "")
     with pytest.raises(ValueError, match=r"inertia = \(0, 1, 2\) does not split parameters = 3"):
         PredictedSpectrum(np.ones(2), 3, 2, (0, 1, 2), "local minimum", "")
-
-
-SPECTRA = "theory.spectra.bigram, theory.spectra.reduced, theory.spectra.states"
-
-
-@pytest.mark.parametrize(("module", "absent"), [("theory", "numpy"), (SPECTRA, "sympy")])
-def test_importing_is_cheap(module: str, absent: str) -> None:
-    code = f"import sys, {module}; print({absent!r} in sys.modules, 'torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "False"]
-    control = f"import sys, {absent}; print({absent!r} in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", control], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "True"

@@ -102,13 +102,3 @@ def test_nothing_is_lost_near_independence() -> None:
     assert float(p) + float(q) == 1
     with pytest.raises(ValueError, match=r"have p \+ q = 1"):
         ansatz_bigram(float(p), float(q), 0.0)
-
-
-def test_without_a_sign_the_branch_is_that_of_positive_e() -> None:
-    assert ansatz_bigram(0.2, 0.3, 0.5) == ansatz_bigram(0.2, 0.3, 0.5, 1)
-    assert ansatz_bigram(0.2, 0.3, 0.5) != ansatz_bigram(0.2, 0.3, 0.5, -1)
-    default, positive, negative = (
-        reduced_bigram_spectrum(0.2, 0.3, 0.5, *sign).eigenvalues.tolist()
-        for sign in ((), (1,), (-1,))
-    )
-    assert default == positive != negative

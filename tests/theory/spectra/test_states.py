@@ -14,6 +14,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
+from tests.twins.chain_paths import covariances_of, paths_of
 from tests.twins.single_layer import hessian, unflatten
 from theory.chain.kernel import chain_of
 from theory.spectra.predicted_spectrum import PredictedSpectrum
@@ -26,7 +27,7 @@ from theory.spectra.states import (
 )
 from theory.spectra.universal_law import Tying, universal_block
 
-STEP_ERROR = 2e-11  # see brute_force.hessian; slopes reach 10
+STEP_ERROR = 2e-11  # see single_layer.hessian; slopes reach 10
 
 Weights = dict[str, np.ndarray]
 
@@ -78,20 +79,7 @@ class Network:
     @property
     def paths(self) -> tuple[np.ndarray, np.ndarray]:
         """All paths of N+1 symbols, and their probabilities at stationarity."""
-        S, order = self.states, 1 if len(self.kernel) == self.states else 2
-        size = len(self.kernel)
-        matrix = np.zeros((size, size))
-        for c, t in itertools.product(range(size), range(S)):
-            matrix[c, (c * S + t) % size] = self.kernel[c, t]
-        law = np.linalg.matrix_power(matrix, 2**10)[0]
-        law /= law.sum()
-        found, chances = list(itertools.product(range(S), repeat=self.length + 1)), []
-        for path in found:
-            number = [sum(x * S**i for i, x in enumerate(reversed(path[n - order : n])))
-                      for n in range(order, self.length + 2)]  # fmt: skip
-            steps = [self.kernel[c, path[n]] for n, c in enumerate(number[:-1], start=order)]
-            chances.append(law[number[0]] * np.prod(steps))
-        return np.array(found), np.array(chances)
+        return paths_of(self.kernel, self.length + 1)
 
     @property
     def pi(self) -> np.ndarray:
@@ -134,13 +122,7 @@ class Network:
 
     def covariance(self) -> np.ndarray:
         """C_k from the paths' own probabilities; lag N is the last that can be asked for."""
-        paths, chances = self.paths
-        onehot = np.eye(self.states)[paths]
-        pi = chances @ onehot[:, 0]
-        return np.array([
-            (chances[:, None] * onehot[:, 0]).T @ onehot[:, k] - np.outer(pi, pi)
-            for k in range(self.length + 1)
-        ])  # fmt: skip
+        return covariances_of(*self.paths, self.length)
 
 
 def kernel(states: int, order: int = 1, seed: int = 0) -> np.ndarray:
@@ -158,12 +140,6 @@ CASES = {
 }
 
 
-def embedded(block: np.ndarray, size: int) -> np.ndarray:
-    H = np.zeros((size, size))
-    H[: len(block), : len(block)] = block
-    return H
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_the_whole_hessian_is_the_block_and_zeros(name: str) -> None:
     network = CASES[name]
@@ -174,7 +150,7 @@ def test_the_whole_hessian_is_the_block_and_zeros(name: str) -> None:
 
     def distance(z: np.ndarray, J: np.ndarray, C: np.ndarray) -> float:
         block = universal_block(z, J, C, tying=tying)
-        return float(np.abs(measured - embedded(block, len(measured))).max())
+        return float(np.abs(measured - np.pad(block, (0, len(measured) - len(block)))).max())
 
     assert distance(z, J, C) < STEP_ERROR
     exact = chain_of(network.kernel.tolist(), length=network.length).covariance
@@ -283,47 +259,40 @@ def test_the_symmetries_of_layer_norm_are_exact_zeros(tying: Tying, gain: str) -
         spectrum_of(network, weights, redundant=np.vstack([[[0.5]], wrong]))
 
 
+PAIR = chain_of(kernel(2).tolist(), length=2).covariance
+
+
+def free(moves: float, varies: float, C: np.ndarray = PAIR, *, size: float = 1.0) -> int:
+    """Eigenvalues where a second direction moves z, and varies in it, by a share of the first."""
+    z = max(size, 1.0) * np.array([[1.0, 0.0], [2.0, varies]])  # beside the bias's 1
+    J = size * np.einsum("ni,jk->nijk", np.eye(2), np.diag([1.0, moves]))
+    unit, both = np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [1.0]])
+    found = states_spectrum(z, J, C, tying="untied", parameters=20, silent=unit, redundant=both)
+    return len(found.eigenvalues)
+
+
 @pytest.mark.parametrize("size", [1e-12, 1.0, 1e6])
 def test_what_vanishes_is_judged_by_the_size_of_what_does_not(size: float) -> None:
-    """The second direction is silent and redundant but for a share of the first."""
-    C = chain_of(kernel(2).tolist(), length=2).covariance
-    unit, both = np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [1.0]])
-
-    def free(moves: float, varies: float) -> int:
-        # the 1 beside z is the bias's, of a size of its own
-        z = max(size, 1.0) * np.array([[1.0, 0.0], [2.0, varies]])
-        J = size * np.einsum("ni,jk->nijk", np.eye(2), np.diag([1.0, moves]))
-        found = states_spectrum(z, J, C, tying="untied", parameters=20, silent=unit, redundant=both)
-        return len(found.eigenvalues)
-
-    assert free(0.0, 0.0) == free(1e-10, 1e-10) == 3  # of 5 for one contrast: b, A and E
+    # of 5 for one contrast: b, A and E
+    assert free(0.0, 0.0, size=size) == free(1e-10, 1e-10, size=size) == 3
     with pytest.raises(ValueError, match="silent has a direction along which z moves"):
-        free(1e-7, 0.0)
+        free(1e-7, 0.0, size=size)
     with pytest.raises(ValueError, match="redundant has"):
-        free(0.0, 1e-7)
+        free(0.0, 1e-7, size=size)
 
 
 def test_what_is_claimed_to_vanish_may_be_as_far_from_0_as_the_bound() -> None:
-    C = chain_of(kernel(2).tolist(), length=2).covariance
-    unit, both = np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [1.0]])
-
-    def free(moves: float, varies: float, C: np.ndarray, size: float = 1.0) -> int:
-        z = np.array([[1.0, 0.0], [2.0, varies]])
-        J = size * np.einsum("ni,jk->nijk", np.eye(2), np.diag([1.0, moves]))
-        found = states_spectrum(z, J, C, tying="untied", parameters=20, silent=unit, redundant=both)
-        return len(found.eigenvalues)
-
     # the largest entries are 1 and 2, and nothing is rounded
-    assert free(CLAIMED, 2 * CLAIMED, C) == 3
-    off = np.zeros_like(C)
+    assert free(CLAIMED, 2 * CLAIMED) == 3
+    off = np.zeros_like(PAIR)
     off[1, 0, 0] = CLAIMED
     assert free(0.0, 0.0, off) == 3
     # a network that sees no input is silent along everything
-    assert free(0.0, 0.0, C, size=0.0) == 3
+    assert free(0.0, 0.0, size=0.0) == 3
     with pytest.raises(ValueError, match="silent has a direction along which z moves"):
-        free(CLAIMED * (1 + 1e-15), 0.0, C)
+        free(CLAIMED * (1 + 1e-15), 0.0)
     with pytest.raises(ValueError, match="redundant has"):
-        free(0.0, 2 * CLAIMED * (1 + 1e-15), C)
+        free(0.0, 2 * CLAIMED * (1 + 1e-15))
     with pytest.raises(ValueError, match="covariance has a row or column"):
         free(0.0, 0.0, off * (1 + 1e-15))
 

@@ -26,16 +26,26 @@ def network(inputs: np.ndarray, J: np.ndarray, still: np.ndarray) -> np.ndarray:
     return z
 
 
+def chances(P: np.ndarray, pi: np.ndarray, size: int) -> dict[tuple[int, ...], float]:
+    """Of all words of a Markov chain."""
+    steps = {word: [P[x, y] for x, y in itertools.pairwise(word)]
+             for word in itertools.product(range(len(pi)), repeat=size)}  # fmt: skip
+    return {word: float(pi[word[0]] * np.prod(chance)) for word, chance in steps.items()}
+
+
 def loss(
-    E: np.ndarray, b: np.ndarray, P: np.ndarray, pi: np.ndarray, J: np.ndarray, still: np.ndarray
+    E: np.ndarray,
+    b: np.ndarray,
+    law: dict[tuple[int, ...], float],
+    J: np.ndarray,
+    still: np.ndarray,
 ) -> float:
-    """The tied loss over all words of a Markov chain, by enumeration."""
-    S, N, total = len(pi), len(still), 0.0
-    for word in itertools.product(range(S), repeat=N + 1):
-        weight = pi[word[0]] * np.prod([P[x, y] for x, y in itertools.pairwise(word)])
+    """The tied loss over all words, by enumeration."""
+    N, total = len(still), 0.0
+    for word, chance in law.items():
         logits = network(E[list(word[:N])], J, still) @ E.T + b
         terms = np.log(np.exp(logits).sum(axis=1)) - logits[range(N), word[1:]]
-        total += weight * terms.mean()
+        total += chance * terms.mean()
     return total
 
 
@@ -55,14 +65,14 @@ def test_the_law_holds_at_sizes_that_the_whole_loss_is_not_summed_at(
     """Differences of the enumerated loss, four sizes of a step each: error h^6 and rounding."""
     P, pi, J, still = drawn(S, d, N)
     C = [np.diag(pi) @ np.linalg.matrix_power(P, k) - np.outer(pi, pi) for k in range(N + 1)]
-    block = universal_block(still, J, np.array(C), tying="tied")
+    block, law = universal_block(still, J, np.array(C), tying="tied"), chances(P, pi, N + 1)
     rng = np.random.default_rng(0)
     for _ in range(3):
         v = rng.normal(size=len(block))
         v /= np.linalg.norm(v)
 
         def at(h: float, v: np.ndarray = v) -> float:
-            return loss((h * v[S:]).reshape(S, d), np.log(pi) + h * v[:S], P, pi, J, still)
+            return loss((h * v[S:]).reshape(S, d), np.log(pi) + h * v[:S], law, J, still)
 
         h = 2.0**-5
         second = [(at(k * h) - 2 * at(0.0) + at(-k * h)) / (k * h) ** 2 for k in (1, 2, 3)]
@@ -75,19 +85,10 @@ def test_the_law_holds_at_sizes_that_the_whole_loss_is_not_summed_at(
 def test_merging_what_stands_still_changes_the_loss_by_a_constant() -> None:
     """Symbols 2, 3 and 4 of five as one: on the plane of E_0 and E_1 the losses differ by one."""
     P, pi, J, still = drawn(5, 2, 2)
-    merged = np.array([0, 1, 2, 2, 2])
-    counts = np.zeros((3, 3, 3))
-    for word in itertools.product(range(5), repeat=3):
-        counts[tuple(merged[list(word)])] += pi[word[0]] * P[word[0], word[1]] * P[word[1], word[2]]
-
-    def few(E: np.ndarray, b: np.ndarray) -> float:
-        total = 0.0
-        for word in itertools.product(range(3), repeat=3):
-            logits = network(E[list(word[:2])], J, still) @ E.T + b
-            terms = np.log(np.exp(logits).sum(axis=1)) - logits[range(2), word[1:]]
-            total += counts[word] * terms.mean()
-        return total
-
+    merged, law = np.array([0, 1, 2, 2, 2]), chances(P, pi, 3)
+    counts = dict.fromkeys(itertools.product(range(3), repeat=3), 0.0)
+    for word, chance in law.items():
+        counts[tuple(merged[list(word)].tolist())] += chance
     small = np.array([pi[0], pi[1], pi[2:].sum()])
     gaps, third = [], []
     for seed in range(4):
@@ -95,9 +96,9 @@ def test_merging_what_stands_still_changes_the_loss_by_a_constant() -> None:
         E = np.vstack([rng.normal(size=(2, 2)), np.zeros((3, 2))])
         b = np.log(pi) + np.array([*rng.normal(size=2), 0, 0, 0])
         b_few = np.log(small) + np.array([*(b - np.log(pi))[:2], 0])
-        gaps.append(loss(E, b, P, pi, J, still) - few(E[:3], b_few))
+        gaps.append(loss(E, b, law, J, still) - loss(E[:3], b_few, counts, J, still))
         E[2] = 0.5  # the control: a third symbol that moves
-        third.append(loss(E, b, P, pi, J, still) - few(E[:3], b_few))
+        third.append(loss(E, b, law, J, still) - loss(E[:3], b_few, counts, J, still))
     assert np.ptp(gaps) < 1e-13 and np.ptp(third) > 1e-2
 
 
@@ -137,10 +138,8 @@ def test_the_covariance_with_the_running_mean_is_that_of_enumerated_contexts() -
     step = mean_steps()[-1]
     assert isinstance(step, Identity)
     n, kernel, pi = 6, np.array([[0.7, 0.3], [0.9, 0.1]]), np.array([0.75, 0.25])
-    found = 0.0
-    for word in itertools.product((0, 1), repeat=n):
-        weight = pi[word[0]] * np.prod([kernel[x, y] for x, y in itertools.pairwise(word)])
-        found += weight * (word[-1] - pi[1]) * np.mean(word)
+    law = chances(kernel, pi, n)
+    found = sum(chance * (word[-1] - pi[1]) * np.mean(word) for word, chance in law.items())
     count = next(s for s in step.right.free_symbols if str(s) == "n")
     known = step.right.subs({**CHAIN, count: n})
     assert abs(float(known.subs(lead, sp.Rational(-1, 5) ** n)) - found) < 1e-15

@@ -1,10 +1,10 @@
 import itertools
-import math
 
 import numpy as np
 import pytest
 import sympy as sp
 
+from tests.twins.ansatz_points import ansatz_weights
 from tests.twins.single_layer import naive_logits
 from theory.symbols import a, alpha_sign, b, e, tau, w, x, xbar
 from theory.transformer.forward import (
@@ -21,26 +21,17 @@ BRANCHES = (1, -1)
 SIZES = [([1], 1, 2), ([1, -1], 3, 2), ([1, 1, -1, 1], 4, 3), ([-1, 1, 1], 2, 3)]
 
 
-def on_ansatz(
+def slow_logits(
     e_value: float, w_value: float, a_value: float, tokens: tuple[int, ...]
 ) -> np.ndarray:
-    """The ansatz with d = 3, r = 5 and random query and key, by brute force."""
-    d, r = 3, 5
-    rng = np.random.default_rng(7)
-    alpha = np.array([1, -1, 1]) / math.sqrt(d)
-    free = 0 if a_value else 1  # with values, attention must be uniform
-    weights = {
-        "bias": np.array(0.3),
-        "embedding": e_value * alpha,
-        "positions": np.tile(-e_value / 2 * alpha, (len(tokens), 1)),
-        "query": free * rng.normal(size=(d, d)),
-        "key": free * rng.normal(size=(d, d)),
-        "value": a_value * np.outer(alpha, alpha),
-        "output": np.eye(d),
-        "hidden_in": 2 * abs(w_value) / math.sqrt(r) * np.outer(np.ones(r), alpha),
-        "hidden_out": 2 * w_value / math.sqrt(r) * np.outer(alpha, np.ones(r)),
-    }
-    return np.array([float(value) for value in naive_logits(weights, tokens)])
+    """The ansatz with d = 3, r = 5; with values 0, queries and keys are random."""
+    weights = ansatz_weights(e_value, w_value, 0.3, width=3, hidden=5, length=len(tokens))
+    alpha = weights["embedding"] / e_value
+    if a_value:
+        weights["value"] = a_value * np.outer(alpha, alpha)
+    else:
+        weights["query"], weights["key"] = np.random.default_rng(7).normal(size=(2, 3, 3))
+    return naive_logits(weights, tokens)
 
 
 def numbers(e_value: float, w_value: float, a_value: float = 0.0) -> dict[sp.Symbol, float]:
@@ -52,7 +43,7 @@ def numbers(e_value: float, w_value: float, a_value: float = 0.0) -> dict[sp.Sym
 def test_reduced_logit_is_that_of_a_naive_transformer(e_value: float, w_value: float) -> None:
     tokens = (1, 0, 0, 1)
     sign = 1 if e_value > 0 else -1
-    naive = on_ansatz(e_value, w_value, 0.0, tokens)
+    naive = slow_logits(e_value, w_value, 0.0, tokens)
     derived = [float(reduced_logit(sign)[t].subs(numbers(e_value, w_value))) for t in tokens]
     # a dozen float64 products of order 1
     assert np.abs(naive - derived).max() < 1e-14
@@ -112,7 +103,7 @@ def test_attention_logit_agrees_with_explicit_matrices(
 @pytest.mark.parametrize("strength", [0.7, -2.5])
 def test_attention_logit_is_that_of_a_naive_transformer(e_value: float, strength: float) -> None:
     tokens = (1, 0, 0, 1, 1)
-    naive = on_ansatz(e_value, -0.9, strength, tokens)
+    naive = slow_logits(e_value, -0.9, strength, tokens)
     logit = attention_logit(1 if e_value > 0 else -1).subs(numbers(e_value, -0.9, strength))
     means = np.cumsum(tokens) / np.arange(1, 6)
     derived = [float(logit.subs({x: t, xbar: m})) for t, m in zip(tokens, means, strict=True)]
@@ -141,7 +132,7 @@ def test_explicit_matrices_of_any_value_are_those_of_a_naive_transformer() -> No
         for name, values in drawn.items()
     }
     derived = [float(logit) for logit in forward(exact, (1, 0, 1))]
-    assert np.abs(np.array(derived) - np.array(naive, dtype=float)).max() < 1e-14
+    assert np.abs(np.array(derived) - naive).max() < 1e-14
     other = [float(logit) for logit in forward(exact | {"key": 2 * exact["key"]}, (1, 0, 1))]
     assert np.abs(np.array(other) - derived).max() > 1e-3
 
@@ -159,20 +150,6 @@ def test_a_vector_off_alpha_is_refused() -> None:
     with pytest.raises(ValueError, match="is not a multiple of alpha"):
         along_alpha(sp.S.One)
     assert along_alpha(alpha_sign[k]) != 0
-
-
-@pytest.mark.parametrize("e_sign", [0, 2])
-def test_an_unknown_branch_is_refused(e_sign: int) -> None:
-    with pytest.raises(ValueError, match=f"e_sign = {e_sign} is not a branch: choose 1"):
-        reduced_logit(e_sign)
-
-
-def test_without_a_sign_the_branch_is_that_of_positive_e() -> None:
-    assert reduced_logit() == reduced_logit(1) != reduced_logit(-1)
-    assert attention_logit() == attention_logit(1) != attention_logit(-1)
-    default = ansatz([1], hidden=1, length=1)
-    assert default == ansatz([1], hidden=1, length=1, e_sign=1)
-    assert default != ansatz([1], hidden=1, length=1, e_sign=-1)
 
 
 def test_bad_explicit_input_is_refused() -> None:

@@ -2,27 +2,14 @@ import mpmath
 import numpy as np
 import pytest
 
-from tests.twins.ansatz_points import unigram_weights
-from tests.twins.single_layer import naive_logits
+from tests.twins.ansatz_points import naive_jacobian, naive_representation, unigram_weights
 from theory.transformer.representation import WEIGHTS, single_layer_representation
 
 
-def draw(seed: int, *, width: int = 3, hidden: int = 6, length: int = 4) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    weights = unigram_weights(
-        rng, p=0.5, q=0.5, width=width, hidden=hidden, length=length, tying="untied"
-    )
+def draw(seed: int) -> dict[str, np.ndarray]:
+    rng, size = np.random.default_rng(seed), {"width": 3, "hidden": 6, "length": 4}
+    weights = unigram_weights(rng, p=0.5, q=0.5, tying="untied", **size)
     return {name: weights[name] for name in WEIGHTS}
-
-
-def naive_representation(weights: dict[str, np.ndarray]) -> np.ndarray:
-    """z_n read off with unit readouts, from the brute-force forward pass at zero embedding."""
-    length, width = weights["positions"].shape[-2:]
-    columns = []
-    for unit in np.eye(width):
-        full = {**weights, "embedding": np.zeros(width), "readout": unit, "bias": np.array(0.0)}
-        columns.append(naive_logits(full, (0,) * length))
-    return np.stack(columns, -1)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -30,15 +17,7 @@ def test_representation_and_jacobian_are_those_of_the_naive_forward_pass(seed: i
     weights = draw(seed)
     z, J = single_layer_representation(weights)
     assert np.abs(z - naive_representation(weights)).max() < 1e-14
-    length, width = weights["positions"].shape
-    measured = np.zeros_like(J)
-    for i in range(length):
-        for k in range(width):
-            moved = weights["positions"].astype(complex)
-            moved[i, k] += 1e-30j  # complex step: no truncation, no cancellation
-            measured[:, i, :, k] = (
-                naive_representation({**weights, "positions": moved}).imag / 1e-30
-            )
+    measured = naive_jacobian(weights)
     assert np.abs(J - measured).max() < 1e-14
     # without the derivative of the softmax the comparison fails
     frozen = single_layer_representation({**weights, "query": 0 * weights["query"]})[1]
