@@ -598,11 +598,7 @@ def test_the_floor_under_a_run_is_predicted_for_any_model() -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ["--p", ".5", "--q", ".8"],
-        ["--states", "3", "--switch", ".8", "--tying", "untied"],
-    ],
+    "words", [["--p", ".5", "--q", ".8"], ["--states", "3", "--switch", ".8", "--tying", "untied"]]
 )
 def test_the_command_prints_the_prediction(
     words: list[str], capsys: pytest.CaptureFixture[str]

@@ -90,9 +90,7 @@ def iid_loss(weights: Weights, p: float, q: float, length: int) -> float:
     ],
     ids=["independent symbols", "p and q exchanged", "last target dropped", "sum", "no W_O"],
 )
-def test_a_mutated_loss_is_refuted(
-    mutated: Callable[[Weights, float, float, int], float],
-) -> None:
+def test_a_mutated_loss_is_refuted(mutated: Callable[[Weights, float, float, int], float]) -> None:
     model, _, weights = drawn(1, 2, 4)
     loss = ExactLoss(BinaryMarkov(0.5, 0.8), 4)(model, tensors(weights)).item()
     assert abs(loss - naive_loss(weights, 0.5, 0.8, 4)) < 1e-15

@@ -126,10 +126,7 @@ REFUSED = [
     ([[1.0]], r"kernel of shape \(1, 1\) has too few states; give at least 2"),
     ([[0.5, 0.5], [0.5]], r"kernel is no array of numbers: "),
     ([["a", "b"], ["c", "d"]], r"kernel is no array of numbers: could not convert"),
-    (
-        [[1.1, -0.1], [0.5, 0.5]],
-        r"kernel\[0, 0\]=1\.1 is no probability; give numbers from 0 to 1",
-    ),
+    ([[1.1, -0.1], [0.5, 0.5]], r"kernel\[0, 0\]=1\.1 is no probability; give numbers from 0 to 1"),
     ([[0.5, 0.5], [-0.1, 1.1]], r"kernel\[1, 0\]=-0\.1 is no probability"),
     ([[0.5, 0.5], [0.5, np.nan]], r"kernel\[1, 1\]=nan is no probability"),
     ([[0.5, 0.5], [0.5, np.inf]], r"kernel\[1, 1\]=inf is no probability"),

@@ -55,9 +55,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("shape", CASES)
-def test_the_gradient_is_that_of_imaginary_steps(
-    shape: tuple[str, int, int, int, float],
-) -> None:
+def test_the_gradient_is_that_of_imaginary_steps(shape: tuple[str, int, int, int, float]) -> None:
     given = case(*shape)
     slope, value = gradient(given.model, given.objective, given.params)
     naive = naive_gradient(given.weights, P, Q, given.model.length, given.layout)
@@ -149,11 +147,7 @@ def test_the_hessian_of_the_reduced_model_is_the_second_derivative_of_its_formul
     g1 = np.array([-e + 2 * e * growth, 4 * e**2 * abs(w), 1])
     bend0 = np.diag([-1.0, 0, 0])
     bend1 = bend0 + np.array(
-        [
-            [2 * growth, 8 * e * abs(w), 0],
-            [8 * e * abs(w), 4 * e**2 * np.sign(w), 0],
-            [0, 0, 0],
-        ]
+        [[2 * growth, 8 * e * abs(w), 0], [8 * e * abs(w), 4 * e**2 * np.sign(w), 0], [0, 0, 0]]
     )
     s = 1 / (1 + np.exp(-f))
     rho, curvature = pi * (s - r), pi * s * (1 - s)
