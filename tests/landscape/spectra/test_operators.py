@@ -189,21 +189,3 @@ def test_curvature_is_float64_whatever_the_training_dtype() -> None:
     naive = naive_gradient(weights, P, Q, 3, layout)
     assert np.abs(slope.numpy() - naive).max() < 1e-14  # 1e-8 if anything were float32 on the way
     assert all(value.dtype == torch.float32 for value in model.parameters())
-
-
-def test_measuring_leaves_the_model_and_the_point_alone() -> None:
-    given = case(*CASES[1])
-    given.model.eval()
-    before = {name: value.detach().clone() for name, value in given.model.named_parameters()}
-    point = {name: value.clone() for name, value in given.params.items()}
-    state = torch.get_rng_state()
-    gradient(given.model, given.objective, given.params)
-    dense_hessian(given.model, given.objective, given.params)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert not given.model.training
-    for name, value in given.model.named_parameters():
-        assert torch.equal(value, before[name])
-        assert value.requires_grad
-        assert value.grad is None
-        assert torch.equal(given.params[name], point[name])
-        assert not given.params[name].requires_grad
