@@ -7,8 +7,9 @@ Steps that a mistake would be made in are arguments, so that the tests can make 
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from scipy.special import erf
 
 Weights = Mapping[str, np.ndarray]
 Layout = Mapping[str, tuple[int, ...]]
+Law = np.ndarray | Callable[[tuple[int, ...]], float]
+"""Of sequences: the kernel of a chain from its stationary law, or the probability of each."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,7 @@ def stationary_law(kernel: np.ndarray) -> np.ndarray:
     return np.asarray(solution)
 
 
-def chance_of(path: np.ndarray, kernel: np.ndarray) -> float:
+def chance_of(path: tuple[int, ...], kernel: np.ndarray) -> float:
     """P(x_1..x_m): the stationary law of x_1 times one entry of P a step."""
     chance = float(stationary_law(kernel)[path[0]])
     for before, after in itertools.pairwise(path):
@@ -214,10 +217,11 @@ def chance_of(path: np.ndarray, kernel: np.ndarray) -> float:
     return chance
 
 
-def gpt_loss(weights: Weights, kernel: np.ndarray, length: int, recipe: Recipe) -> Any:
+def gpt_loss(weights: Weights, law: Law, length: int, recipe: Recipe) -> Any:
     """L over all S^(N+1) sequences, the last symbol a target only: (1/N) sum P sum_n CE."""
     paths = strings(recipe.states, length + 1)
-    chances = np.array([chance_of(path, kernel) for path in paths])
+    chance = law if callable(law) else partial(chance_of, kernel=law)
+    chances = np.array([chance(tuple(path)) for path in paths])
     logits = gpt_logits(weights, paths[:, :-1], recipe)
     largest = np.real(logits).max(-1, keepdims=True)
     normaliser = largest[..., 0] + np.log(np.exp(logits - largest).sum(-1))
@@ -226,7 +230,7 @@ def gpt_loss(weights: Weights, kernel: np.ndarray, length: int, recipe: Recipe) 
     return (terms.mean(axis=-1) * chances).sum(-1)
 
 
-def gpt_gradient(theta: np.ndarray, kernel: np.ndarray, length: int, recipe: Recipe) -> np.ndarray:
+def gpt_gradient(theta: np.ndarray, law: Law, length: int, recipe: Recipe) -> np.ndarray:
     """dL/dtheta by imaginary steps of 1e-30, all at once: no subtraction, no truncation."""
     steps = theta + 1e-30j * np.eye(len(theta))
     weights, start = {}, 0
@@ -234,14 +238,14 @@ def gpt_gradient(theta: np.ndarray, kernel: np.ndarray, length: int, recipe: Rec
         size = math.prod(shape)
         weights[name] = steps[:, start : start + size].reshape(len(theta), *shape)
         start += size
-    gradient: np.ndarray = np.imag(gpt_loss(weights, kernel, length, recipe)) / 1e-30
+    gradient: np.ndarray = np.imag(gpt_loss(weights, law, length, recipe)) / 1e-30
     return gradient
 
 
 def gpt_hessian_product(
     theta: np.ndarray,
     direction: np.ndarray,
-    kernel: np.ndarray,
+    law: Law,
     length: int,
     recipe: Recipe,
     step: float = 1e-3,
@@ -255,5 +259,5 @@ def gpt_hessian_product(
     for multiple, weight in ((1, 45), (2, -9), (3, 1)):
         for sign in (1, -1):
             moved = theta + sign * multiple * step * direction
-            total += sign * weight * gpt_gradient(moved, kernel, length, recipe)
+            total += sign * weight * gpt_gradient(moved, law, length, recipe)
     return total / (60 * step)
