@@ -29,6 +29,7 @@ from tests.laws.models import (
     gpt,
     largest_error,
     named,
+    observed,
     one_logit,
     single_layer,
     tensors,
@@ -192,11 +193,14 @@ def test_stacked_parameters_give_what_each_set_gives_alone(case: Modelled) -> No
     model, sets = case.model, [case.weights(seed) for seed in range(3)]
     tokens = torch.from_numpy(all_tokens(case))
     stacked = {name: torch.stack([tensors(one)[name] for one in sets]) for name in sets[0]}
-    mapped = vmap(lambda params: call(model, params, "forward", tokens))(stacked)
-    alone = [call(model, tensors(one), "forward", tokens).numpy() for one in sets]
-    # batched kernels may add in another order
-    assert largest_error(mapped, np.stack(alone)) < LOGIT_ERROR
-    assert largest_error(mapped, np.stack(alone[1:] + alone[:1])) > 1e-2
+    for method in methods(case).items():
+        if method[0] in ("observe", "context_preactivations"):  # which depend on the data
+            continue
+        mapped = vmap(lambda params, method=method: call(model, params, *method))(stacked)
+        alone = [call(model, tensors(one), *method).numpy() for one in sets]
+        # batched kernels may add in another order
+        assert largest_error(mapped, np.stack(alone)) < LOGIT_ERROR
+        assert largest_error(mapped, np.stack(alone[1:] + alone[:1])) > 1e-2
     # each with sequences of its own, as in training on samples
     drawn = torch.stack([tokens, tokens.flip(0), tokens.roll(1, 0)])
     mapped = vmap(lambda params, own: call(model, params, "forward", own))(stacked, drawn)
@@ -252,20 +256,6 @@ def test_the_names_say_what_the_logits_are_made_of(case: Modelled) -> None:
 
 
 # --- a call moves nothing -----------------------------------------------------------------------
-
-
-def observed(model: nn.Module) -> dict[str, Any]:
-    """All that a call could move: values, identities, flags, modes, gradients, hooks, the dice."""
-    return {
-        "values": {k: v.detach().numpy().tobytes() for k, v in model.named_parameters()},
-        "identities": {k: id(v) for k, v in model.named_parameters()},
-        "flags": {k: v.requires_grad for k, v in model.named_parameters()},
-        "gradients": {k: v.grad for k, v in model.named_parameters()},
-        "modes": {k: v.training for k, v in model.named_modules()},
-        "hooks": [len(model._forward_hooks), len(model._forward_pre_hooks)],
-        "attributes": sorted(vars(model)),
-        "random state": torch.get_rng_state().numpy().tobytes(),
-    }
 
 
 def methods(case: Modelled) -> dict[str, Any]:

@@ -300,32 +300,6 @@ def test_a_bias_of_another_shape_than_the_alphabet_is_refused() -> None:
         unigram_point(GPT(states=2, width=2, length=2), ExactLoss(Markov(KERNEL), 2))
 
 
-def snapshot(model: nn.Module) -> dict[str, Any]:
-    return {
-        name: (value.detach().clone(), value.requires_grad, value.grad)
-        for name, value in model.named_parameters()
-    }
-
-
-def test_building_and_refining_leave_the_model_and_its_randomness_alone() -> None:
-    model = SingleLayer(width=2, length=2).eval()
-    model.bias.requires_grad_(False)
-    objective = ExactLoss(BinaryMarkov(0.2, 0.3), 2)
-    before, state = snapshot(model), torch.get_rng_state()
-    point = unigram_point(model, objective)
-    bigram_point(model, objective)
-    start = {name: value.clone() for name, value in point.params.items()}
-    start["bias"] += 0.1
-    kept = {name: value.clone() for name, value in start.items()}
-    refine(model, objective, start, steps=3)
-    assert not model.training
-    assert torch.equal(torch.get_rng_state(), state)
-    for name, (tensor, requires_grad, grad) in snapshot(model).items():
-        assert torch.equal(tensor, before[name][0])
-        assert (requires_grad, grad) == before[name][1:]
-        assert torch.equal(start[name], kept[name])
-
-
 @pytest.mark.parametrize("kind", ["unigram", "bigram"])
 @pytest.mark.parametrize("tying", ["tied", "untied"])
 @pytest.mark.parametrize(("p", "q"), [(0.2, 0.3), (0.5, 0.8)])
