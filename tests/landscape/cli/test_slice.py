@@ -119,9 +119,7 @@ def test_a_wrong_theory_is_refuted(
     assert code == 1 and "Refuted: the surface is" in err
 
 
-def test_round_off_of_enormous_losses_is_no_refutation(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_round_off_of_enormous_losses_is_no_refutation(capsys: pytest.CaptureFixture[str]) -> None:
     """Losses of 1e10 have an absolute round-off far above 1e-10."""
     found = record(capsys, "--at", "bigram", "--plane", "reduced-ew", "--radius", "400")
     assert max(map(max, found["loss"])) > 1e9

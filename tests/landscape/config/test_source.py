@@ -64,10 +64,7 @@ BUILT: dict[str, tuple[dict[str, Any], SampledSource]] = {
         {"kind": "markov", "kernel": KERNEL, "start": LAW},
         Markov(KERNEL, start=LAW),
     ),
-    "drawn": (
-        {"kind": "markov", "states": 4, "kernel_seed": 7},
-        Markov.dirichlet(4, seed=7),
-    ),
+    "drawn": ({"kind": "markov", "states": 4, "kernel_seed": 7}, Markov.dirichlet(4, seed=7)),
     "drawn, concentrated": (
         {"kind": "markov", "states": 4, "kernel_seed": 7, "concentration": 0.3},
         Markov.dirichlet(4, seed=7, concentration=0.3),
@@ -206,10 +203,7 @@ def test_every_setting_that_a_kind_reads_changes_its_source() -> None:
             {"kind": "lag", "order": 2, "p": "0.2", "q": "0.3"},
             {"order": 3, "p": "0.3", "q": "0.4", "start": [0.9, 0.1]},
         ),
-        (
-            {"kind": "in-context", "states": 3},
-            {"states": 2, "concentration": 0.5, "start": LAW},
-        ),
+        ({"kind": "in-context", "states": 3}, {"states": 2, "concentration": 0.5, "start": LAW}),
     ]
     for base, changed in changes:
         plain, before = Source(**base).build(), cell(base).id
@@ -267,9 +261,7 @@ def test_files_of_kernels_are_an_axis(tmp_path: Path) -> None:
         files.append(str(tmp_path / f"{seed}.npy"))
         np.save(files[-1], np.array(Markov.dirichlet(3, seed=seed).rows))
     config = scan(
-        source={"kind": "markov"},
-        model={"kind": "gpt", "length": 2},
-        axes={"source.kernel": files},
+        source={"kind": "markov"}, model={"kind": "gpt", "length": 2}, axes={"source.kernel": files}
     )
     found = [c.source.build() for c in config.cells()]
     assert found == [Markov.dirichlet(3, seed=seed) for seed in range(2)]

@@ -148,9 +148,7 @@ def test_the_published_settings_are_the_paper_s_sizes() -> None:
 # --- the command --------------------------------------------------------------------------------
 
 
-def test_the_list_names_every_preset_with_what_it_shows(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_list_names_every_preset_with_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "scan", "--list-presets")
     lines = out.splitlines()
     assert code == 0 and len(lines) == len(list(FOLDER.glob("*.toml")))

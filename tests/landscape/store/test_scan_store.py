@@ -111,10 +111,7 @@ def test_attributes_that_netcdf_refuses_are_written_in_its_terms(
 ) -> None:
     cell, tree = config.cells()[0], a_tree()
     # The control: netCDF does refuse them as they are.
-    refusals = {
-        "boolean dtypes": (CompatibilityError, True),
-        "Object dtype": (TypeError, {"d": 4}),
-    }
+    refusals = {"boolean dtypes": (CompatibilityError, True), "Object dtype": (TypeError, {"d": 4})}
     for words, (error, value) in refusals.items():
         plain = xr.DataTree(xr.Dataset(attrs={"value": value}))
         with pytest.raises(error, match=words):
