@@ -174,14 +174,9 @@ def test_a_scan_trains_sampled_runs_as_train_does(length: int, tmp_path: Path) -
     result = scan(config, out=tmp_path / "scan")
     assert not result.failed
     for one in config.cells():
-        alone = train(
-            model_of(one),
-            training_objective_of(one),
-            seeds=[1],
-            steps=12,
-            optimizer="sgd",
-            initial=initial_of(one, model_of(one)),
-        )
+        model, loss = model_of(one), training_objective_of(one)
+        own: dict[str, Any] = {"optimizer": "sgd", "initial": initial_of(one, model)}
+        alone = train(model, loss, seeds=[1], steps=12, **own)
         data = open_scan(tmp_path / "scan").tree(one)["training"].to_dataset()
         assert data["step"].values.tolist() == [0, 10, 12]
         # float32 runs; the loss is of order 1
