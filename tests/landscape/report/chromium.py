@@ -13,16 +13,10 @@ from playwright.sync_api import Page as Tab, sync_playwright
 __all__ = ["Page", "opened"]
 
 FLAGS = (
-    "--no-sandbox",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
+    "--no-sandbox", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-quic", "--disable-sync", "--use-gl=angle",
+    "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+)  # fmt: skip
 """WebGL is drawn by the processor: a machine without a screen has no other."""
 
 LOCAL = ("file:", "data:", "blob:", "about:")
@@ -53,13 +47,8 @@ class Page:
 
     def size(self, width: int, height: int, *, dark: bool = False, touch: bool = False) -> None:
         """Set the viewport in CSS pixels, and whether the reader likes it dark."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=touch,
-        )
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
+        self.call("Emulation.setDeviceMetricsOverride", **metrics)
         self.call("Emulation.setTouchEmulationEnabled", enabled=touch)
         self._tab.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
 

@@ -54,16 +54,28 @@ def sizes(browser: Page, demonstration: Path) -> Iterator[Any]:
     assert set(browser.requests) <= {demonstration.as_uri(), "data:,"}
 
 
-def cell_at(page: Page, p: str, q: str, tying: str) -> int:
-    at = {"source.p": p, "source.q": q, "model.tying": tying}
-    return int(page.run(f"({DATA}).cells.findIndex(c => {is_at(at)})"))
-
-
 DATA = "JSON.parse(document.getElementById('data').textContent)"
 
 
-def is_at(at: dict[str, str]) -> str:
-    return " && ".join(f"c.at[{json.dumps(name)}] === {json.dumps(v)}" for name, v in at.items())
+def cell_at(page: Page, p: str, q: str, tying: str) -> int:
+    at = {"source.p": p, "source.q": q, "model.tying": tying}
+    found = " && ".join(f"c.at['{name}'] === '{value}'" for name, value in at.items())
+    return int(page.run(f"({DATA}).cells.findIndex(c => {found})"))
+
+
+def tile_at(page: Page, p: str, q: str, tying: str) -> str:
+    """A selector of its square."""
+    return f'.tile[data-cell="{cell_at(page, p, q, tying)}"]'
+
+
+def middle_of(page: Page, name: str) -> tuple[float, float]:
+    """Of an element, scrolled into sight."""
+    x, y = page.run(
+        f"(() => {{ const e = document.getElementById('{name}'); "
+        "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); "
+        "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+    )
+    return x, y
 
 
 def title(page: Page) -> str:
@@ -137,10 +149,7 @@ def test_choosing_a_cell_shows_its_curves_spectra_and_surfaces(
     for place in (("0.9", "0.7", "tied"), ("0.1", "0.3", "untied")):
         index = cell_at(page, *place)
         tile = f'.tile[data-cell="{index}"]'
-        if size == NARROW:
-            page.tap(tile)
-        else:
-            page.click(tile)
+        (page.tap if size == NARROW else page.click)(tile)
         page.wait(f"document.querySelector('{tile}').getAttribute('aria-pressed') === 'true'")
         p, q, tying = place
         assert title(page) == f"p = {p}, q = {q}, tying = {tying}"
@@ -155,23 +164,17 @@ def test_choosing_a_cell_shows_its_curves_spectra_and_surfaces(
             assert len(loss) == 27
         word = {"tied": "a local minimum", "untied": "a saddle"}[tying]
         assert f"Theory calls the unigram {word}" in seen["words"]
-        assert (
-            page.run(f"document.querySelectorAll('#files a[href*=\"{cell['id']}\"]').length") == 3
-        )
+        links = f"document.querySelectorAll('#files a[href*=\"{cell['id']}\"]').length"
+        assert page.run(links) == 3
 
 
 def test_the_keyboard_walks_the_map_and_turns_the_surfaces(sizes: Any) -> None:
     page = sizes(WIDE)
-    start = cell_at(page, "0.5", "0.5", "tied")
-    page.click(f'.tile[data-cell="{start}"]')
-    for key, place in (
-        ("ArrowRight", "p = 0.7, q = 0.5, tying = tied"),
-        ("ArrowUp", "p = 0.7, q = 0.7, tying = tied"),
-        ("ArrowLeft", "p = 0.5, q = 0.7, tying = tied"),
-        ("ArrowDown", "p = 0.5, q = 0.5, tying = tied"),
-    ):
-        page.key(key)
-        assert title(page) == place
+    page.click(tile_at(page, "0.5", "0.5", "tied"))
+    walk = {"Right": (0.7, 0.5), "Up": (0.7, 0.7), "Left": (0.5, 0.7), "Down": (0.5, 0.5)}
+    for key, (p, q) in walk.items():
+        page.key(f"Arrow{key}")
+        assert title(page) == f"p = {p}, q = {q}, tying = tied"
         assert page.run("document.activeElement.getAttribute('aria-pressed')") == "true"
     page.key("Enter")
     assert page.run("document.activeElement.id") == "detail"
@@ -184,11 +187,7 @@ def test_the_keyboard_walks_the_map_and_turns_the_surfaces(sizes: Any) -> None:
 
 def test_the_mouse_turns_a_surface(sizes: Any) -> None:
     page = sizes(WIDE)
-    page.run("document.getElementById('surface-bigram').scrollIntoView({block: 'center'})")
-    x, y = page.run(
-        "(() => { const r = document.getElementById('surface-bigram').getBoundingClientRect(); "
-        "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
-    )
+    x, y = middle_of(page, "surface-bigram")
     camera = "JSON.stringify(document.getElementById('surface-bigram').layout.scene.camera.eye)"
     before = page.run(camera)
     mouse = "Input.dispatchMouseEvent"
@@ -217,8 +216,7 @@ def test_lists_and_rows_choose_cells_too(sizes: Any) -> None:
 
 def test_colours_follow_what_is_asked_for(sizes: Any) -> None:
     page = sizes(WIDE)
-    index = cell_at(page, "0.1", "0.1", "tied")
-    text = f"document.querySelector('.tile[data-cell=\"{index}\"]').textContent"
+    text = f"document.querySelector('{tile_at(page, '0.1', '0.1', 'tied')}').textContent"
     assert page.run(text) == "0/4"
     page.run("document.querySelector('#colours input[value=curvature]').click()")
     # 2 pi0 pi1 (p + q - 1) = -0.4 at p = q = 0.1, from the theorem on the tied unigram.
@@ -228,7 +226,7 @@ def test_colours_follow_what_is_asked_for(sizes: Any) -> None:
 def test_colours_say_their_numbers_and_no_more_keys_than_there_are(sizes: Any) -> None:
     page = sizes(WIDE)
     index = cell_at(page, "0.3", "0.9", "tied")
-    text = f"document.querySelector('.tile[data-cell=\"{index}\"]').textContent"
+    text = f"document.querySelector('{tile_at(page, '0.3', '0.9', 'tied')}').textContent"
     keys = "[...document.querySelectorAll('#legend .keys .tile.empty')].length"
     assert page.run(keys) == 1
     page.run("document.querySelector('#colours input[value=curvature]').click()")
@@ -297,11 +295,7 @@ def test_the_wheel_and_a_finger_move_the_page_over_a_surface(
         browser.size(*(NARROW if touch else WIDE), touch=touch)
         browser.open(path)
         browser.wait("document.querySelectorAll('.surface canvas').length >= 2")
-        x, y = browser.run(
-            "(() => { const e = document.getElementById('surface-unigram'); "
-            "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); "
-            "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
-        )
+        x, y = middle_of(browser, "surface-unigram")
         before, camera = browser.run("scrollY"), browser.run(EYE)
         if touch:
             spots = [{"x": x, "y": y - 15 * step} for step in range(11)]
@@ -340,15 +334,14 @@ def test_a_turned_surface_turns_back(sizes: Any) -> None:
     page.wait(f"{EYE} === {json.dumps(start)}")
     turn()
     first = page.run(f"({DATA}).first")
-    page.click(f'.tile[data-cell="{cell_at(page, "0.1", "0.1", "tied")}"]')
+    page.click(tile_at(page, "0.1", "0.1", "tied"))
     page.click(f'.tile[data-cell="{first}"]')
     page.wait(f"{EYE} === {json.dumps(start)}")
 
 
 def test_each_map_is_one_stop_of_the_tabulator(sizes: Any) -> None:
     page = sizes(WIDE)
-    index = cell_at(page, "0.3", "0.1", "tied")
-    page.click(f'.tile[data-cell="{index}"]')
+    page.click(tile_at(page, "0.3", "0.1", "tied"))
     stops = (
         "[...document.querySelectorAll('.plane')]"
         ".map(m => m.querySelectorAll('.tile[tabindex=\"0\"]').length)"
@@ -378,9 +371,8 @@ def test_without_a_script_there_is_a_table_and_no_empty_map(
         browser.call("Page.navigate", url=demonstration.as_uri() + "?")
         browser.wait("document.readyState === 'complete' && !!document.querySelector('noscript p')")
         assert browser.run(shown) == ["static", "static"]
-        squares = browser.run(
-            "[...document.querySelectorAll('table.static td')].map(e => e.textContent)"
-        )
+        table = "document.querySelectorAll('table.static td')"
+        squares = browser.run(f"[...{table}].map(e => e.textContent)")
         cells = browser.run(f"({DATA}).cells.filter(c => c.stuck).map(c => c.stuck.join('/'))")
         assert sorted(t for t in squares if "/" in t) == sorted(cells)
     finally:
@@ -459,7 +451,7 @@ def test_charts_name_their_axes_and_runs_their_numbers(sizes: Any) -> None:
         assert row[7] == {True: "yes", False: "no"}[run["downhill"]]
     captions = page.run("document.getElementById('surface-unigram-caption').textContent")
     assert "one of 4 alike" in captions  # 2 pi0 pi1 (p + q - 1) counts as often as the width, 4
-    page.click(f'.tile[data-cell="{cell_at(page, "0.9", "0.1", "tied")}"]')
+    page.click(tile_at(page, "0.9", "0.1", "tied"))
     captions = page.run("document.getElementById('surface-unigram-caption').textContent")
     assert "(curvature 0, one of 228 alike" in captions
 
