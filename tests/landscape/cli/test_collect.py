@@ -34,9 +34,7 @@ def test_the_table_is_that_of_the_records(tmp_path: Path, run: Run) -> None:
         assert row["unigram.classification"] == record["points"]["unigram"]["classification"]
 
 
-def test_the_dataset_goes_to_the_folder_and_comes_back_as_it_was(
-    tmp_path: Path, record: Record
-) -> None:
+def test_the_dataset_in_the_folder_comes_back_as_it_was(tmp_path: Path, record: Record) -> None:
     folder = stored_before(tmp_path)
     found, out = record(folder), folder / "collected.nc"
     assert (found["path"], found["name"], found["out"]) == (str(folder), "before", str(out))
@@ -83,9 +81,7 @@ def test_bad_input_is_refused_before_anything_is_read(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_with_pyarrow_parquet_is_the_same_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parquet_is_the_same_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is handed to pandas; pyarrow itself need not be here."""
     import pandas
 

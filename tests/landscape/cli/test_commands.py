@@ -86,9 +86,7 @@ def test_an_untied_kink_shows_the_saddle_it_is(record: Record) -> None:
 
 @pytest.mark.parametrize("w", ["-.7072", "-.70711"])
 @pytest.mark.parametrize("model", ["single-layer", "reduced"])
-def test_the_edge_of_the_bigram_curve_raises_no_false_alarm(
-    record: Record, w: str, model: str
-) -> None:
+def test_the_edge_of_the_bigram_set_is_no_false_alarm(record: Record, w: str, model: str) -> None:
     result = record(f"spectrum {CHAIN} --at bigram --w {w} --model {model} --length 3")
     assert result["verdict"] in ("verified", "inconclusive")
 
@@ -115,9 +113,7 @@ WRONG: dict[str, tuple[str, str, Planted, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_theory_is_refuted_with_code_1(
-    run: Run, monkeypatch: pytest.MonkeyPatch, case: str
-) -> None:
+def test_a_wrong_theory_is_refuted(run: Run, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     name, at, wrong, check = WRONG[case]
     monkeypatch.setattr(spectra, name, wrong(getattr(spectra, name)))
     spectra.entropies.cache_clear()
@@ -215,7 +211,7 @@ def one_theorem(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_scan_ends_by_writing_its_page(
+def test_a_scan_ends_by_its_page(
     run: Run, record: Record, tmp_path: Path, one_theorem: str
 ) -> None:
     page = tmp_path / "report.html"

@@ -192,9 +192,7 @@ def test_only_the_settings_that_an_option_is_of_are_named_by_it(name: str) -> No
     assert str(caught.value) == f"{written} is refused: no"
 
 
-def test_a_message_is_broken_between_words_in_a_terminal_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_messages_are_broken_at_words_in_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
     monkeypatch.setenv("COLUMNS", "40")
     for terminal in (True, False):

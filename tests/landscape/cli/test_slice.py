@@ -44,7 +44,7 @@ def test_the_contract(record: Record) -> None:
 @pytest.mark.parametrize("model", ["single-layer", "reduced"])
 @pytest.mark.parametrize("at", ["unigram", "bigram"])
 @pytest.mark.parametrize("plane", ["reduced-ew", "reduced-ew --bias fixed", "reduced-eb"])
-def test_reduced_planes_equal_the_symbolic_loss(
+def test_reduced_planes_equal_theory_s_loss(
     record: Record, model: str, at: str, plane: str
 ) -> None:
     found = record(f"--model {model} --at {at} --plane {plane}")
@@ -125,9 +125,7 @@ def test_at_a_kink_no_curvature_is_claimed(run: Run, record: Record) -> None:
     assert None not in smooth["curvatures"]
 
 
-def test_a_wrong_plane_is_an_error(
-    run: Run, record: Record, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_plane_is_told(run: Run, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     true = slices.measured_surface
 
     def planted(model: Any, objective: Any, params: Any, chart: Any, *rest: Any, **kw: Any) -> Any:

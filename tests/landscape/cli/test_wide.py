@@ -24,9 +24,7 @@ def entropy(law: list[float]) -> float:
 
 
 @pytest.mark.parametrize(("switch", "negative"), [(".8", False), (".4", True)])
-def test_the_spectrum_at_the_unigram_of_three_symbols(
-    record: Record, switch: str, negative: bool
-) -> None:
+def test_the_spectrum_at_three_symbols_unigram(record: Record, switch: str, negative: bool) -> None:
     """p against (S-1)/S = 2/3, without LayerNorm and with weights of 0: then J is the identity."""
     words = TERNARY.replace("--switch .8", f"--switch {switch}")
     result = record(f"spectrum {words} --set model.layer_norm=false --at unigram")

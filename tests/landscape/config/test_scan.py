@@ -57,9 +57,7 @@ decimals = st.decimals(min_value="0.000001", max_value="0.999999", places=6)
 
 
 @given(p=decimals, zeros=st.integers(0, 30), shift=st.integers(-9, 9))
-def test_an_id_does_not_depend_on_how_a_decimal_is_written(
-    p: Decimal, zeros: int, shift: int
-) -> None:
+def test_an_id_does_not_depend_on_how_decimals_are_put(p: Decimal, zeros: int, shift: int) -> None:
     # The same rational number, with idle zeros and with an exponent; exactness is checked apart.
     digits = format(p, "f") + "0" * zeros
     scientific = f"{format(p.scaleb(shift), 'f')}e{-shift}"
@@ -152,9 +150,7 @@ def test_the_ansatz_has_coordinates_and_the_standard_initialisation_has_none() -
 
 
 @given(st.decimals(-100, 100, places=2), st.decimals(-10, 10, places=3), st.integers(2, 40))
-def test_a_spaced_axis_is_exact_where_decimals_can_be(
-    first: Decimal, step: Decimal, count: int
-) -> None:
+def test_a_spaced_axis_is_exact_where_it_can_be(first: Decimal, step: Decimal, count: int) -> None:
     table = {"from": first, "to": first + (count - 1) * step, "count": count}
     values = [Fraction(value) for value in axis_values("model.e", table)]
     assert values == [Fraction(first) + k * Fraction(step) for k in range(count)]

@@ -113,9 +113,7 @@ def test_independent_symbols_are_told_without_rounding_whatever_the_kind() -> No
 
 @pytest.mark.parametrize("kind", ["markov", "order-k"])
 @pytest.mark.parametrize("ending", ["npy", "csv"])
-def test_a_kernel_in_a_file_is_the_kernel_written_out(
-    tmp_path: Path, ending: str, kind: str
-) -> None:
+def test_a_kernel_in_a_file_is_that_written_out(tmp_path: Path, ending: str, kind: str) -> None:
     rows = KERNEL if kind == "markov" else PAIRS
     path = tmp_path / f"kernel.{ending}"
     if ending == "npy":

@@ -191,9 +191,7 @@ RELU = [variant for variant in VARIANTS if variant.get("activation") == "relu"]
 
 
 @pytest.mark.parametrize("variant", RELU, ids=map(name_of, RELU))
-def test_preactivations_are_those_of_loops_for_units_with_outgoing_weights(
-    variant: Variant,
-) -> None:
+def test_preactivations_are_those_of_loops_for_units_that_lead_on(variant: Variant) -> None:
     recipe, weights = Recipe(**variant), weights_of(variant)
     weights["blocks.0.hidden_out"][:, 1] = 0
     expected = []

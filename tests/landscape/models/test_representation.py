@@ -172,7 +172,7 @@ def test_a_kink_at_the_point_is_found_without_being_told_of() -> None:
 
 @pytest.mark.parametrize("deviation", [0.0, 1e-3, 0.02, 0.3, 1.0])
 @pytest.mark.parametrize("positions", ["learned", "none"])
-def test_the_steep_slopes_of_layer_norms_are_not_taken_for_kinks(
+def test_steep_slopes_of_layer_norms_are_not_taken_for_kinks(
     positions: str, deviation: float
 ) -> None:
     variant = {"width": 4, "length": 3, "layers": 3, "hidden": 5, "positions": positions}

@@ -325,7 +325,7 @@ def test_code_that_makes_no_model_is_explained_with_code_2(mine: str, case: str,
         ("import sys; sys.exit('bye')", "SystemExit: bye"),
     ],
 )
-def test_a_module_that_cannot_be_imported_says_why(
+def test_a_module_that_is_not_imported_says_why(
     mine: str, body: str, reason: str, run: Run
 ) -> None:
     Path(f"{mine}.py").write_text(body)

@@ -99,9 +99,7 @@ def test_the_page_is_under_eight_megabytes(demonstration: Path) -> None:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1280", "390"])
-def test_nothing_sticks_out_and_contrast_is_enough(
-    sizes: Any, size: tuple[int, int], dark: bool
-) -> None:
+def test_nothing_sticks_out_or_is_too_faint(sizes: Any, size: tuple[int, int], dark: bool) -> None:
     page = sizes(size, dark=dark)
     page.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     page.wait("document.querySelectorAll('.theorem[open]').length > 10")
@@ -140,9 +138,7 @@ CONTRAST = (
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1280", "390"])
-def test_choosing_a_cell_shows_its_curves_spectra_and_surfaces(
-    sizes: Any, size: tuple[int, int]
-) -> None:
+def test_a_chosen_cell_shows_curves_spectra_and_surfaces(sizes: Any, size: tuple[int, int]) -> None:
     page = sizes(size)
     for place in (("0.9", "0.7", "tied"), ("0.1", "0.3", "untied")):
         index = cell_at(page, *place)
@@ -352,9 +348,7 @@ def test_each_map_is_one_stop_of_the_tabulator(sizes: Any) -> None:
     assert page.run(stops) == [1, 1]
 
 
-def test_without_a_script_there_is_a_table_and_no_empty_map(
-    browser: Page, demonstration: Path
-) -> None:
+def test_without_a_script_a_table_is_there_and_no_map(browser: Page, demonstration: Path) -> None:
     browser.size(*WIDE)
     browser.open(demonstration)
     shown = (

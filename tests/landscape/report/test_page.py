@@ -245,9 +245,7 @@ def test_a_page_that_cannot_be_written_leaves_the_one_before(
     assert [p.name for p in folder.glob(".*.partial")] == []
 
 
-def test_a_theorem_comes_with_its_proof_in_mathml(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_theorem_comes_with_its_proof(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MARKOV_LANDSCAPE_CACHE", str(tmp_path))
     only = registry.theorem("entropies")
     monkeypatch.setattr(registry, "theorems", lambda: (only,))

@@ -56,9 +56,7 @@ def test_every_cell_is_measured_and_no_prediction_is_refuted(finished: ScanResul
             assert point["inertia"] == point["predicted_inertia"]
 
 
-def test_a_wrong_prediction_is_reported_as_refuted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_prediction_is_refuted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the test above: a theory of another chain does not pass."""
     from landscape.comparison import spectra as compare
     from theory.spectra.universal_law import lag_covariances as true
@@ -121,7 +119,7 @@ def test_stored_weights_reproduce_the_stored_loss(finished: ScanResult) -> None:
         assert abs(loss - finished.scalars[cell.id]["final_loss"][run]) < 1e-13
 
 
-def test_running_again_computes_nothing(
+def test_running_again_trains_nothing(
     finished: ScanResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scanning, "train_together", Mock(side_effect=AssertionError("again")))
@@ -160,9 +158,7 @@ def test_batches_stay_within_the_size_that_is_set(monkeypatch: pytest.MonkeyPatc
     assert {len(batch) for batch in batches(cells)} == {1}
 
 
-def test_a_point_shared_by_cells_is_measured_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shared_point_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Mock(wraps=measurement.measure_point)
     monkeypatch.setattr(measurement, "measure_point", counted)
     config = configured(axes={"train.lr": [1e-3, 2e-3]})
@@ -217,7 +213,7 @@ def test_batches_side_by_side_compute_the_floats_of_one_after_the_other(
     assert not same_floats(shifted, together)
 
 
-def test_a_batch_that_cannot_go_on_stops_the_other(
+def test_a_batch_that_fails_stops_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[int] = []

@@ -134,9 +134,7 @@ def test_attributes_that_netcdf_refuses_are_written_in_its_terms(
     assert tree.attrs == kept
 
 
-def test_the_record_states_the_hash_and_size_of_the_other_files(
-    folder: ScanStore, cell: CellConfig
-) -> None:
+def test_the_record_states_hash_and_size_of_the_files(folder: ScanStore, cell: CellConfig) -> None:
     write(folder, cell)
     record = json.loads((folder.path / "cells" / f"{cell.id}.json").read_text("utf-8"))
     for key, name in {"tree": "cells/{}.nc", "weights": "weights/{}.safetensors"}.items():
@@ -211,9 +209,7 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path: Path) ->
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_an_empty_folder_and_one_left_by_a_killed_start_are_used(
-    tmp_path: Path, config: ScanConfig
-) -> None:
+def test_an_empty_folder_and_a_killed_start_s_are_used(tmp_path: Path, config: ScanConfig) -> None:
     (tmp_path / ".lock").touch()
     with temporary(tmp_path / "scan.json") as name:
         name.write_text("{")
@@ -246,9 +242,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     refused(ScanStore(file), "cannot be written: File exists; choose another one with")
 
 
-def test_a_folder_that_is_read_only_is_refused(
-    folder: ScanStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_folder_is_refused(folder: ScanStore, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever runs the tests may be root, whom permissions do not stop: the refusal is put in.
     def touch(self: Path, *_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
@@ -333,9 +327,7 @@ def test_a_second_quarantine_keeps_the_first(folder: ScanStore, cell: CellConfig
     assert places == [f"{cell.id}-1", f"{cell.id}-2"]
 
 
-def test_the_cell_of_another_configuration_is_foreign(
-    folder: ScanStore, config: ScanConfig
-) -> None:
+def test_a_cell_of_another_configuration_is_foreign(folder: ScanStore, config: ScanConfig) -> None:
     first, second = config.cells()
     write(folder, first)
     for name in (NETCDF, RECORD, WEIGHTS):
