@@ -82,26 +82,18 @@ SINGLE: dict[str, Callable[[Weights], Weights]] = {
     "no relu": lambda w: w | {"hidden_in": -w["hidden_in"], "hidden_out": -w["hidden_out"]},
 }
 MUTATIONS: dict[str, tuple[int, dict[str, Any]]] = {
-    "scores not divided": (0, {"divided": False}),
-    "scores divided by sqrt(d)": (1, {"heads": 1}),
+    "scores not divided": (0, {"divided": False}), "scores divided by sqrt(d)": (1, {"heads": 1}),
     "a key after the query is seen": (0, {"ahead": 1}),
-    "LayerNorm's epsilon": (0, {"epsilon": 1e-6}),
-    "no LayerNorm": (0, {"layer_norm": False}),
-    "GELU by tanh": (0, {"tanh": True}),
-    "relu for GELU": (4, {"activation": "relu"}),
-    "GELU for relu": (3, {"activation": "gelu"}),
-    "a window too wide": (7, {"window": 3}),
-    "a window too narrow": (6, {"window": 2}),
-    "no window": (8, {"window": None}),
+    "LayerNorm's epsilon": (0, {"epsilon": 1e-6}), "no LayerNorm": (0, {"layer_norm": False}),
+    "GELU by tanh": (0, {"tanh": True}), "relu for GELU": (4, {"activation": "relu"}),
+    "GELU for relu": (3, {"activation": "gelu"}), "a window too wide": (7, {"window": 3}),
+    "a window too narrow": (6, {"window": 2}), "no window": (8, {"window": None}),
     "distances from the other end": (5, {"mirrored": True}),
     "no relative positions": (12, {"positions": "none"}),
-    "no learned positions": (10, {"positions": "none"}),
-    "no biases": (1, {"biases": False}),
-    "a layer less": (2, {"layers": 1}),
-    "tied": (13, {"tying": "tied"}),
-    "no attention": (9, {"attention": False}),
-    "no feed-forward": (14, {"feedforward": False}),
-}
+    "no learned positions": (10, {"positions": "none"}), "no biases": (1, {"biases": False}),
+    "a layer less": (2, {"layers": 1}), "tied": (13, {"tying": "tied"}),
+    "no attention": (9, {"attention": False}), "no feed-forward": (14, {"feedforward": False}),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SINGLE)

@@ -320,24 +320,17 @@ def test_long_contexts_can_be_trained_on_samples_but_not_measured() -> None:
 # --- the record -------------------------------------------------------------------------------
 
 
+OUTSIDE: list[tuple[object, str]] = [
+    (0, "0"), (1, "1"), (Decimal("1.2"), "1.2"), (-0.5, "-0.5"), (Decimal("nan"), "NaN"),
+    (float("nan"), "nan"), (Decimal("inf"), "Infinity"), ("half", "'half'"), (True, "true"),
+    ([0.5], "[0.5]"),
+    (Decimal("1e-400"), "1E-400"),  # inside (0,1), but 0.0 as a float
+    (Decimal("0." + "9" * 30), "0." + "9" * 30),  # inside (0,1), but 1.0 as a float
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["p", "q"])
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (0, "0"),
-        (1, "1"),
-        (Decimal("1.2"), "1.2"),
-        (-0.5, "-0.5"),
-        (Decimal("nan"), "NaN"),
-        (float("nan"), "nan"),
-        (Decimal("inf"), "Infinity"),
-        (Decimal("1e-400"), "1E-400"),  # inside (0,1), but 0.0 as a float
-        (Decimal("0." + "9" * 30), "0." + "9" * 30),  # inside (0,1), but 1.0 as a float
-        ("half", "'half'"),
-        (True, "true"),
-        ([0.5], "[0.5]"),
-    ],
-)
+@pytest.mark.parametrize(("value", "said"), OUTSIDE)
 def test_a_probability_outside_of_0_to_1_is_refused(name: str, value: object, said: str) -> None:
     with pytest.raises(ConfigError, match=f"^source.{name} = ") as caught:
         Source(**dict[str, Any]({"p": 0.5, "q": 0.5, name: value}))

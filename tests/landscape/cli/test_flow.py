@@ -30,6 +30,9 @@ def run(run: Run) -> Run:
     return partial(run, "flow")
 
 
+Chain = tuple[float, float]
+
+
 def entropies(p: float, q: float) -> tuple[float, float]:
     def h(x: float) -> float:
         return -x * math.log(x) - (1 - x) * math.log(1 - x)
@@ -54,9 +57,7 @@ def unchecked() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("chain", "w"), [((0.9, 0.9), -0.3), ((0.5, 0.8), -0.6), ((0.1, 0.1), -2.0), ((0.2, 0.3), -0.9)]
 )
-def test_bisection_with_the_integrator_finds_the_separatrix(
-    chain: tuple[float, float], w: float
-) -> None:
+def test_bisection_with_the_integrator_finds_the_separatrix(chain: Chain, w: float) -> None:
     low, high = 0.5 * e_sep(w), 1.5 * e_sep(w)
     while high - low > 1e-6:
         middle = (low + high) / 2
@@ -73,7 +74,7 @@ def test_bisection_with_the_integrator_finds_the_separatrix(
     ("chain", "w"),
     [((0.9, 0.9), w) for w in (-0.05, -0.5)] + [((0.1, 0.1), w) for w in (-0.8, -1.4, -2.9)],
 )
-def test_the_basins_meet_at_the_closed_form(chain: tuple[float, float], w: float) -> None:
+def test_the_basins_meet_at_the_closed_form(chain: Chain, w: float) -> None:
     for sign in (1, -1):
         starts = [sign * (e_sep(w) + step) for step in (-1e-5, 1e-5)]
         assert [reduced_flow(*chain, e, w).basin for e in starts] == ["unigram", "bigram"]
@@ -81,7 +82,7 @@ def test_the_basins_meet_at_the_closed_form(chain: tuple[float, float], w: float
 
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("chain", [(0.9, 0.9), (0.2, 0.3)])
-def test_theory_and_integration_agree_on_a_grid_of_starts(chain: tuple[float, float]) -> None:
+def test_theory_and_integration_agree_on_a_grid_of_starts(chain: Chain) -> None:
     found, predicted, mirrored = [], [], []
     for w in np.linspace(-2.9, 2.8, 10).tolist():
         for e in np.linspace(-2.5, 2.75, 10).tolist():
@@ -97,16 +98,15 @@ def test_theory_and_integration_agree_on_a_grid_of_starts(chain: tuple[float, fl
     assert found != mirrored  # the control: the other regime has other basins
 
 
-STARTS = [
+Start = tuple[float, float, float, float]
+STARTS: list[Start] = [
     (0.1, 0.1, 0.7, -2.0), (0.1, 0.1, 2.5, -2.0), (0.9, 0.9, 2.0, 0.5), (0.9, 0.9, 0.67, -0.3),
     (0.5, 0.8, 3.0, 3.0), (0.2, 0.3, -1.5, -1.9), (0.5, 0.6, 1.0, -0.5), (0.2, 0.8, 1.0, 1.0),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_the_energy_drifts_less_than_1e_minus_9_in_a_flow_of_length_1000(
-    start: tuple[float, float, float, float],
-) -> None:
+def test_the_energy_drifts_less_than_1e_minus_9_in_a_flow_of_length_1000(start: Start) -> None:
     flow = reduced_flow(*start, time=1000.0, stop=False)
     assert flow.orbit.times[-1] == 1000.0
     e, w = flow.orbit.points.T
@@ -121,9 +121,7 @@ def test_the_energy_drifts_less_than_1e_minus_9_in_a_flow_of_length_1000(
 @pytest.mark.parametrize(
     "start", [(0.9, 0.9, 0.7, -0.3), (0.1, 0.1, 2.5, -2.0), (0.2, 0.3, 0.4, 0.5)]
 )
-def test_the_end_on_the_bigram_set_is_where_its_curve_meets_the_level_of_the_start(
-    start: tuple[float, float, float, float],
-) -> None:
+def test_the_end_on_the_bigram_set_is_where_it_meets_the_level_of_the_start(start: Start) -> None:
     p, q, e0, w0 = start
     flow = reduced_flow(*start)
     assert flow.basin == "bigram"

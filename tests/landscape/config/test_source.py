@@ -36,6 +36,10 @@ def cell(source: dict[str, Any], **model: Any) -> CellConfig:
     )
 
 
+def scan(**tables: Any) -> ScanConfig:
+    return ScanConfig(**tables)
+
+
 def refusal(**settings: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         Source(**settings)
@@ -131,11 +135,11 @@ def test_a_kernel_in_a_file_is_that_written_out(tmp_path: Path, ending: str, kin
 def test_a_cell_does_not_change_when_its_file_does(tmp_path: Path) -> None:
     path = tmp_path / "kernel.npy"
     np.save(path, np.array(KERNEL))
-    config = ScanConfig(
+    config = scan(
         source={"kind": "markov", "kernel": str(path)}, model={"kind": "gpt", "length": 3}
     )
     path.unlink()
-    again = ScanConfig(**config.written)
+    again = scan(**config.written)
     assert again.hash == config.hash
     assert again.source.build() == Markov(KERNEL)
 
@@ -206,14 +210,14 @@ def test_a_start_away_from_stationarity_has_no_unigram_point() -> None:
         "model": {"kind": "gpt", "length": 3},
     }
     with pytest.raises(ConfigError, match="away from stationarity the unigram is no critical"):
-        ScanConfig(**tables)
-    assert ScanConfig(**tables, measure={"points": ["trained", "bigram"]}).cells()
+        scan(**tables)
+    assert scan(**tables, measure={"points": ["trained", "bigram"]}).cells()
     del tables["source"]["start"]
-    assert ScanConfig(**tables).cells()
+    assert scan(**tables).cells()
 
 
 def test_cells_of_one_kernel_do_not_train_with_those_of_another() -> None:
-    config = ScanConfig(
+    config = scan(
         source={"kind": "markov", "states": 3},
         model={"kind": "gpt", "length": 2},
         axes={"source.kernel_seed": [0, 1, 2]},
@@ -222,7 +226,7 @@ def test_cells_of_one_kernel_do_not_train_with_those_of_another() -> None:
     assert [c.source.build() for c in cells] == [Markov.dirichlet(3, seed=k) for k in range(3)]
     assert len({c.batch_key for c in cells}) == 3
     lag = {"kind": "lag", "order": 2, "p": "0.2"}
-    together = ScanConfig(source=lag, axes={"source.q": ["0.3", "0.4"]}).cells()
+    together = scan(source=lag, axes={"source.q": ["0.3", "0.4"]}).cells()
     assert len({c.batch_key for c in together}) == 1
 
 
@@ -231,7 +235,7 @@ def test_files_of_kernels_are_an_axis(tmp_path: Path) -> None:
     for seed in range(2):
         files.append(str(tmp_path / f"{seed}.npy"))
         np.save(files[-1], np.array(Markov.dirichlet(3, seed=seed).rows))
-    config = ScanConfig(
+    config = scan(
         source={"kind": "markov"}, model={"kind": "gpt", "length": 2}, axes={"source.kernel": files}
     )
     found = [c.source.build() for c in config.cells()]

@@ -268,24 +268,18 @@ def found(store: StoredScan, quantity: Any, select: dict[str, Any], **more: Any)
 
 
 def test_each_quantity_is_the_number_that_was_planted(store: StoredScan) -> None:
+    inner, query = {"matrix": "blocks.0.hidden_in"}, {"matrix": "blocks.0.query"}
     values: list[tuple[Any, dict[str, Any], float, float]] = [
-        ("loss", {}, 0.62, 0.0),
-        ("loss", {"at": 0}, 0.7, 0.0),
-        ("loss", {"at": 10}, 0.655, 0.005),
+        ("loss", {}, 0.62, 0.0), ("loss", {"at": 0}, 0.7, 0.0), ("loss", {"at": 10}, 0.655, 0.005),
         ("loss", {"at": 19}, 0.655, 0.005),  # the last evaluation before it
-        ("least loss", {}, 0.59, 0.0),
-        ("least loss", {"at": 10}, 0.655, 0.005),
-        ("escaped", {}, 0.5, 0.5),
-        ("escaped", {"at": 20}, 0.5, 0.5),
+        ("least loss", {}, 0.59, 0.0), ("least loss", {"at": 10}, 0.655, 0.005),
+        ("escaped", {}, 0.5, 0.5), ("escaped", {"at": 20}, 0.5, 0.5),
         ("escaped", {"at": 19}, 0.0, 0.0),
-        ("probability", {}, 0.4, 0.0),
-        ("probability", {"at": 10}, 0.2, 0.0),
-        ("attention share", {}, 0.12, 0.01),
-        ("attention share", {"at": 10}, 0.03, 0.01),
-        ("rank one", {"matrix": "blocks.0.hidden_in"}, 0.7, 0.0),
-        ("rank one", {"matrix": "blocks.0.hidden_in", "at": 0}, 0.2, 0.0),
-        ("rank one", {"matrix": "blocks.0.query", "at": 0}, 0.9, 0.0),
-    ]
+        ("probability", {}, 0.4, 0.0), ("probability", {"at": 10}, 0.2, 0.0),
+        ("attention share", {}, 0.12, 0.01), ("attention share", {"at": 10}, 0.03, 0.01),
+        ("rank one", inner, 0.7, 0.0), ("rank one", {**inner, "at": 0}, 0.2, 0.0),
+        ("rank one", {**query, "at": 0}, 0.9, 0.0),
+    ]  # fmt: skip
     assert {quantity for quantity, *_ in values} == set(READERS)
     for quantity, more, value, error in values:
         finding = found(store, quantity, FIRST, **more)
