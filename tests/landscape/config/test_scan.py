@@ -93,6 +93,19 @@ def test_a_canonical_float_reads_back_to_the_same_number(value: float) -> None:
     assert canonical(-0.0) == canonical(0.0)
 
 
+RECORDS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.decimals(-9, 9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(RECORDS)
+def test_every_record_is_strict_json(value: object) -> None:
+    text = json.dumps(jsonable(value), allow_nan=False)
+    assert json.loads(text) == jsonable(value)
+
+
 @given(order=st.permutations(["source.p", "source.q", "model.width"]))
 def test_ids_and_hash_do_not_depend_on_the_name_or_the_order_of_axes(order: list[str]) -> None:
     axes = {"source.p": [0.1, 0.3], "source.q": [0.2, 0.4], "model.width": [4, 8]}

@@ -79,11 +79,11 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Press and release the mouse in the middle of an element, wherever it lies."""
-        self._tab.mouse.click(*self._middle(selector))
+        self._tab.mouse.click(*self.middle(selector))
 
     def tap(self, selector: str) -> None:
         """Touch an element with a finger."""
-        x, y = self._middle(selector)
+        x, y = self.middle(selector)
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
@@ -95,7 +95,8 @@ class Page:
         """The requests that left the machine."""
         return [url for url in self.requests if not url.startswith(LOCAL)]
 
-    def _middle(self, selector: str) -> tuple[float, float]:
+    def middle(self, selector: str) -> tuple[float, float]:
+        """Where an element lies, scrolled into sight."""
         box = self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); "
             "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); "

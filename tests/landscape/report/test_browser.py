@@ -18,7 +18,6 @@ from tests.landscape.report.chromium import Page, opened
 pytestmark = pytest.mark.slow
 
 WIDE, NARROW = (1280, 900), (390, 844)
-LARGEST = 8_000_000
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +67,6 @@ def tile_at(page: Page, p: str, q: str, tying: str) -> str:
     return f'.tile[data-cell="{cell_at(page, p, q, tying)}"]'
 
 
-def middle_of(page: Page, name: str) -> tuple[float, float]:
-    """Of an element, scrolled into sight."""
-    x, y = page.run(
-        f"(() => {{ const e = document.getElementById('{name}'); "
-        "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); "
-        "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
-    )
-    return x, y
-
-
 def title(page: Page) -> str:
     return str(page.run("document.getElementById('detail-title').textContent"))
 
@@ -94,7 +83,7 @@ DRAWN = """({
 
 
 def test_the_page_is_under_eight_megabytes(demonstration: Path) -> None:
-    assert demonstration.stat().st_size < LARGEST
+    assert demonstration.stat().st_size < 8_000_000
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -103,8 +92,7 @@ def test_nothing_sticks_out_or_is_too_faint(sizes: Any, size: tuple[int, int], d
     page = sizes(size, dark=dark)
     page.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     page.wait("document.querySelectorAll('.theorem[open]').length > 10")
-    width = page.run("document.documentElement.scrollWidth")
-    assert width == size[0]
+    assert page.run("document.documentElement.scrollWidth") == size[0]
     # WCAG AA, 4.5 to 1, for every colour that words are written in.
     ratios = page.run(CONTRAST)
     assert len(ratios) > 5
@@ -140,12 +128,11 @@ CONTRAST = (
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1280", "390"])
 def test_a_chosen_cell_shows_curves_spectra_and_surfaces(sizes: Any, size: tuple[int, int]) -> None:
     page = sizes(size)
-    for place in (("0.9", "0.7", "tied"), ("0.1", "0.3", "untied")):
-        index = cell_at(page, *place)
+    for p, q, tying in (("0.9", "0.7", "tied"), ("0.1", "0.3", "untied")):
+        index = cell_at(page, p, q, tying)
         tile = f'.tile[data-cell="{index}"]'
         (page.tap if size == NARROW else page.click)(tile)
         page.wait(f"document.querySelector('{tile}').getAttribute('aria-pressed') === 'true'")
-        p, q, tying = place
         assert title(page) == f"p = {p}, q = {q}, tying = {tying}"
         cell = page.run(f"({DATA}).cells[{index}]")
         seen = page.run(DRAWN)
@@ -181,7 +168,7 @@ def test_the_keyboard_walks_the_map_and_turns_the_surfaces(sizes: Any) -> None:
 
 def test_the_mouse_turns_a_surface(sizes: Any) -> None:
     page = sizes(WIDE)
-    x, y = middle_of(page, "surface-bigram")
+    x, y = page.middle("#surface-bigram")
     camera = "JSON.stringify(document.getElementById('surface-bigram').layout.scene.camera.eye)"
     before = page.run(camera)
     mouse = "Input.dispatchMouseEvent"
@@ -196,14 +183,11 @@ def test_the_mouse_turns_a_surface(sizes: Any) -> None:
 
 def test_lists_and_rows_choose_cells_too(sizes: Any) -> None:
     page = sizes(NARROW)
-    page.run(
-        "(() => { const s = document.querySelector('#choosers select[name=\"model.tying\"]'); "
-        "s.value = 'untied'; s.dispatchEvent(new Event('change')); })()"
-    )
+    chooser = "document.querySelector('#choosers select[name=\"model.tying\"]')"
+    page.run(f"{chooser}.value = 'untied'; {chooser}.dispatchEvent(new Event('change'))")
     assert title(page).endswith("tying = untied")
     page.run("document.getElementById('all-cells').open = true")
-    index = cell_at(page, "0.3", "0.9", "tied")
-    page.tap(f'button.choose[data-cell="{index}"]')
+    page.tap(f'button.choose[data-cell="{cell_at(page, "0.3", "0.9", "tied")}"]')
     page.wait("document.activeElement.id === 'detail'")
     assert title(page) == "p = 0.3, q = 0.9, tying = tied"
 
@@ -279,9 +263,8 @@ def test_the_wheel_and_a_finger_move_the_page_over_a_surface(
     text = demonstration.read_text("utf-8")
     assert WHEEL in text and TOUCH in text
     if not careful:
-        text = text.replace(WHEEL, 'box.addEventListener("-"').replace(
-            TOUCH, 'box.addEventListener("-"'
-        )
+        for listener in (WHEEL, TOUCH):
+            text = text.replace(listener, 'box.addEventListener("-"')
         text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     path = tmp_path / "page.html"
     path.write_text(text, "utf-8")
@@ -289,12 +272,11 @@ def test_the_wheel_and_a_finger_move_the_page_over_a_surface(
         browser.size(*(NARROW if touch else WIDE), touch=touch)
         browser.open(path)
         browser.wait("document.querySelectorAll('.surface canvas').length >= 2")
-        x, y = middle_of(browser, "surface-unigram")
+        x, y = browser.middle("#surface-unigram")
         before, camera = browser.run("scrollY"), browser.run(EYE)
         if touch:
-            spots = [{"x": x, "y": y - 15 * step} for step in range(11)]
-            for step, spot in enumerate(spots):
-                kind = "touchMove" if step else "touchStart"
+            for step in range(11):
+                kind, spot = "touchMove" if step else "touchStart", {"x": x, "y": y - 15 * step}
                 browser.call("Input.dispatchTouchEvent", type=kind, touchPoints=[spot])
             browser.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
         else:
@@ -327,9 +309,8 @@ def test_a_turned_surface_turns_back(sizes: Any) -> None:
     page.run("document.getElementById('surface-unigram').dispatchEvent(new MouseEvent('dblclick'))")
     page.wait(f"{EYE} === {json.dumps(start)}")
     turn()
-    first = page.run(f"({DATA}).first")
     page.click(tile_at(page, "0.1", "0.1", "tied"))
-    page.click(f'.tile[data-cell="{first}"]')
+    page.click(f'.tile[data-cell="{page.run(f"({DATA}).first")}"]')
     page.wait(f"{EYE} === {json.dumps(start)}")
 
 
@@ -351,10 +332,8 @@ def test_each_map_is_one_stop_of_the_tabulator(sizes: Any) -> None:
 def test_without_a_script_a_table_is_there_and_no_map(browser: Page, demonstration: Path) -> None:
     browser.size(*WIDE)
     browser.open(demonstration)
-    shown = (
-        "[...document.querySelectorAll('#map, table.static, button.choose')]"
-        ".filter(e => getComputedStyle(e).display !== 'none').map(e => e.id || e.className)"
-    )
+    seen = "filter(e => getComputedStyle(e).display !== 'none').map(e => e.id || e.className)"
+    shown = f"[...document.querySelectorAll('#map, table.static, button.choose')].{seen}"
     assert set(browser.run(shown)) == {"map", "choose"}
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
@@ -430,8 +409,8 @@ def test_charts_name_their_axes_and_runs_their_numbers(sizes: Any) -> None:
     rows = page.run(f"[...document.querySelectorAll('#runs tbody tr')].map({texts})")
     for run, row in zip(runs, rows, strict=True):
         assert ("still falling" in row[1]) is (run["falls"] and run["outcome"] != "bigram")
-        shown = float(row[4].replace("\N{MINUS SIGN}", "-"))
-        assert shown == pytest.approx(run["lowest"], rel=0.05)
+        lowest = float(row[4].replace("\N{MINUS SIGN}", "-"))
+        assert lowest == pytest.approx(run["lowest"], rel=0.05)
         assert row[7] == {True: "yes", False: "no"}[run["downhill"]]
     captions = page.run("document.getElementById('surface-unigram-caption').textContent")
     assert "one of 4 alike" in captions  # 2 pi0 pi1 (p + q - 1) counts as often as the width, 4
