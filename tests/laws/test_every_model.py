@@ -195,39 +195,18 @@ SHARES = st.integers(1, 19).map(lambda twentieths: f"{twentieths / 20:.2f}")
 SEEDS = st.integers(0, 999)
 
 
-def switching(draw: Any, states: int) -> SampledSource:
-    return SwitchingMarkov(states, draw(SHARES))
-
-
-def random_kernel(draw: Any, states: int) -> SampledSource:
-    return Markov.dirichlet(states, seed=draw(SEEDS))
-
-
-def from_a_law(draw: Any, states: int) -> SampledSource:
-    rows = random_rows(states, states, draw(SEEDS))
-    return Markov(rows, start=random_rows(1, states, draw(SEEDS))[0])
-
-
-def of_order_2(draw: Any, states: int) -> SampledSource:
-    return OrderKMarkov.dirichlet(states, 2, seed=draw(SEEDS))
-
-
-def with_lag_2(draw: Any, states: int) -> SampledSource:
-    return LagMarkov(Markov.dirichlet(states, seed=draw(SEEDS)), 2)
-
-
-def in_context(draw: Any, states: int) -> SampledSource:
-    return InContext(states, concentration=draw(st.sampled_from([0.3, 0.5, 1.0, 2.0])))
-
-
 SOURCES: dict[str, Callable[[Any, int], SampledSource]] = {
     "binary": lambda draw, states: BinaryMarkov(draw(SHARES), draw(SHARES)),
-    "switching": switching,
-    "random kernel": random_kernel,
-    "from a law": from_a_law,
-    "order 2": of_order_2,
-    "lag 2": with_lag_2,
-    "in context": in_context,
+    "switching": lambda draw, states: SwitchingMarkov(states, draw(SHARES)),
+    "random kernel": lambda draw, states: Markov.dirichlet(states, seed=draw(SEEDS)),
+    "from a law": lambda draw, states: Markov(
+        random_rows(states, states, draw(SEEDS)), start=random_rows(1, states, draw(SEEDS))[0]
+    ),
+    "order 2": lambda draw, states: OrderKMarkov.dirichlet(states, 2, seed=draw(SEEDS)),
+    "lag 2": lambda draw, states: LagMarkov(Markov.dirichlet(states, seed=draw(SEEDS)), 2),
+    "in context": lambda draw, states: InContext(
+        states, concentration=draw(st.sampled_from([0.3, 0.5, 1.0, 2.0]))
+    ),
 }
 
 
