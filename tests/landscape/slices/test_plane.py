@@ -38,8 +38,9 @@ EXACT = 1e-14  # 2^(N+1) terms, a few roundings each
 CURVATURE_ERROR = 1e-5
 
 
+CHAIN = BinaryMarkov(P, Q)
 TIED, WIDER = SingleLayer(width=2, hidden=3, length=N), SingleLayer(width=2, length=N)
-LOSS, PARAMS = ExactLoss(BinaryMarkov(P, Q), N), gaussian(TIED, 0.7, 4)
+LOSS, PARAMS = ExactLoss(CHAIN, N), gaussian(TIED, 0.7, 4)
 
 
 def skewed(size: int = 37) -> Tensor:
@@ -135,7 +136,7 @@ DISPLACED: dict[str, Callable[[Params], Params]] = {
 def test_the_curvature_check_catches_the_loss_of_other_parameters(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planted = Displaced(LOSS.source, N)
+    planted = Displaced(CHAIN, N)
     planted.moved = DISPLACED[name]
     monkeypatch.setattr(
         slices,
@@ -375,7 +376,7 @@ def test_contexts_too_many_to_enumerate_leave_the_corners_to_speak(
 ) -> None:
     """At length 40 kinks cannot be looked for in all 2^40 contexts."""
     model = SingleLayer(width=2, hidden=3, length=40)
-    objective, params = SampledLoss(LOSS.source, 40, batch=4, seed=0), gaussian(model, 0.5, 4)
+    objective, params = SampledLoss(CHAIN, 40, batch=4, seed=0), gaussian(model, 0.5, 4)
     given: dict[str, Any] = {"model": model, "loss": objective, "params": params, "radius": 0.1}
     rows = skewed(Coordinates.of(params).size)
     found = sliced(rows, **given)
@@ -386,7 +387,7 @@ def test_contexts_too_many_to_enumerate_leave_the_corners_to_speak(
     (fault,) = sliced(rows, **given).faults()
     assert fault.startswith("the grid's corners")
     # the control: at length 3 the curvatures are checked
-    checked = sliced(loss=SampledLoss(LOSS.source, N, batch=64, seed=0), radius=0.1)
+    checked = sliced(loss=SampledLoss(CHAIN, N, batch=64, seed=0), radius=0.1)
     assert np.isfinite(checked.curvature_errors).all()
 
 
@@ -425,7 +426,7 @@ def test_losses_that_are_not_finite_stay_in_the_grid_and_are_counted() -> None:
     params, axes = {**PARAMS, "bias": 0 * PARAMS["bias"]}, Coordinates.of(PARAMS)
     row = axes.vector({name: torch.full_like(x, name == "bias") for name, x in params.items()})
     holed, sound = (
-        sliced(row[None], loss=kind(LOSS.source, N), params=params, resolution=5)  # b = -2, ..., 2
+        sliced(row[None], loss=kind(CHAIN, N), params=params, resolution=5)  # b = -2, ..., 2
         for kind in (Holed, ExactLoss)
     )
     assert np.isinf(holed.loss[0, 0]) and np.isnan(holed.loss[4, 0])
@@ -437,7 +438,7 @@ def test_losses_that_are_not_finite_stay_in_the_grid_and_are_counted() -> None:
 
 def test_a_point_without_a_finite_loss_is_a_fault() -> None:
     params = {**PARAMS, "bias": PARAMS["bias"] * 0 + 2}
-    found = sliced(ROWS[:1] * 0 + 1, loss=Holed(LOSS.source, N), params=params, radius=0.1)
+    found = sliced(ROWS[:1] * 0 + 1, loss=Holed(CHAIN, N), params=params, radius=0.1)
     assert found.faults() == ("the loss at the point itself is not finite",)
 
 
@@ -475,7 +476,7 @@ class Meddling(ExactLoss):
 )
 def test_an_objective_that_changes_the_model_or_the_point_is_caught(trace: str, text: str) -> None:
     model, params = SingleLayer(width=2, hidden=3, length=N), dict(PARAMS)
-    planted = Meddling(LOSS.source, N)
+    planted = Meddling(CHAIN, N)
     planted.trace, planted.point = trace, params
     with pytest.raises(RuntimeError, match=text):
         sliced(model=model, loss=planted, params=params)

@@ -263,4 +263,4 @@ def test_an_impossible_concentration_is_refused(concentration: float) -> None:
 def test_impossible_draws_are_refused(given: dict[str, int], message: str) -> None:
     drawn = OrderKMarkov.dirichlet if "order" in given else Markov.dirichlet
     with pytest.raises(ValueError, match=message):
-        drawn(**{"states": 3, "seed": 0, **given})  # type: ignore[arg-type]  # of either
+        drawn(**{"states": 3, "seed": 0, **given})
