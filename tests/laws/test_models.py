@@ -154,7 +154,10 @@ def test_forward_is_gpt_written_in_loops_whatever_the_variant(
 ) -> None:
     states, heads, part, length = sizes
     variant = {"states": states, "heads": heads, "width": heads * part, "length": length}
-    assert error_of(gpt({**variant, **more})) < LOGIT_ERROR
+    case = gpt({**variant, **more})
+    size = float(np.abs(case.loops(case.weights(), all_tokens(case))).max())
+    # without LayerNorm the stream grows layer by layer, and its round-off with it
+    assert error_of(case) < LOGIT_ERROR * max(1.0, size)
 
 
 @every_model
