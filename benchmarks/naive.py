@@ -84,11 +84,7 @@ class Plain(nn.Module):
 
 
 def train_plainly(
-    model: Plain,
-    chain: BinaryMarkov,
-    batch: int,
-    steps: int,
-    generator: torch.Generator,
+    model: Plain, chain: BinaryMarkov, batch: int, steps: int, generator: torch.Generator
 ) -> Tensor:
     """One run in the plain loop: sample, forward, backward, AdamW; the last batch's loss."""
     length = len(model.positions)

@@ -27,13 +27,7 @@ author = "the markov-landscape authors"
 version = release = installed(project)
 copyright = author
 
-extensions = [
-    "myst_nb",
-    "sphinx.ext.autodoc",
-    "sphinx.ext.viewcode",
-    "mathml",
-    "plain_docstrings",
-]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "mathml", "plain_docstrings"]
 exclude_patterns = ["_build", "_ext", "_static"]
 
 # Pages are Markdown; some of them are notebooks, whose cells run in the environment of the build.

@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from figures.plots import phase_diagram
 from figures.records.inputs import Inputs
 from figures.records.phase import PhaseRecord, load as load_scan
+
+draw = phase_diagram.draw
 
 
 def load(inputs: Inputs) -> PhaseRecord:

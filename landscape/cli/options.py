@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from landscape.config.cell import CellConfig
     from landscape.errors import Setting, Spell
+    from landscape.objectives.exact import ExactLoss
+    from landscape.objectives.sampled import SampledLoss
     from landscape.points.critical_point import CriticalPoint
+    from landscape.training.trajectory import Trajectory
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -167,8 +170,7 @@ point = _all(
 )
 
 training = _all(
-    descent,
-    click.option("--dtype", default="float64", show_default=True, help="Or: float32."),
+    descent, click.option("--dtype", default="float64", show_default=True, help="Or: float32.")
 )
 
 experiment = _all(
@@ -275,12 +277,7 @@ def cell_of(
 
 
 def point_at(
-    cell: CellConfig,
-    kind: str,
-    *,
-    device: str,
-    w: float | None = None,
-    refined: bool = False,
+    cell: CellConfig, kind: str, *, device: str, w: float | None = None, refined: bool = False
 ) -> tuple[nn.Module, CriticalPoint]:
     """The cell's model in float64, and its unigram, bigram or trained point.
 
@@ -289,8 +286,7 @@ def point_at(
     """
     import torch
 
-    from landscape.cli.progress import TrainingProgress
-    from landscape.config.build import initial_of, model_of, objective_of, recipe_of, seeds_of
+    from landscape.config.build import model_of, objective_of
     from landscape.errors import refused
     from landscape.models.ansatz import ansatz
     from landscape.models.initial import gaussian
@@ -298,7 +294,6 @@ def point_at(
     from landscape.points.bigram import bigram_point
     from landscape.points.unigram import unigram_point
     from landscape.scanning.measurement import trained_point
-    from landscape.training.loop import train_together
 
     objective = objective_of(cell, device)
     model = model_of(cell, device, dtype=torch.float64)
@@ -314,14 +309,23 @@ def point_at(
     if cell.train.data != "exact":
         why = "the point of a sampled run is not measured here"
         raise refused("train.data", cell.train.data, why=why, hint="leave it out")
-    trainee = model_of(cell, device)
+    trajectory = trained(cell, model_of(cell, device), objective)
+    return model, trained_point(model, objective, trajectory.end(0), refined=refined)
+
+
+def trained(cell: CellConfig, model: nn.Module, objective: ExactLoss | SampledLoss) -> Trajectory:
+    """The runs of a cell, their progress on stderr."""
+    from landscape.cli.progress import TrainingProgress
+    from landscape.config.build import initial_of, recipe_of, seeds_of
+    from landscape.training.loop import train_together
+
     with TrainingProgress() as progress:
         (trajectory,) = train_together(
-            trainee,
+            model,
             [objective],
             recipe_of(cell),
             seeds=seeds_of(cell),
-            initial=initial_of(cell, trainee),
+            initial=initial_of(cell, model),
             progress=progress.step,
         )
-    return model, trained_point(model, objective, trajectory.end(0), refined=refined)
+    return trajectory

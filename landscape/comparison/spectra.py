@@ -250,11 +250,7 @@ def _same_inertia(
 
 
 def _same_word(
-    predicted: PredictedSpectrum,
-    spectrum: Spectrum,
-    kind: str,
-    degenerate: bool,
-    counted: Verdict,
+    predicted: PredictedSpectrum, spectrum: Spectrum, kind: str, degenerate: bool, counted: Verdict
 ) -> Check:
     """The name theory gives the point is the one the measured signs give it."""
     if degenerate:

@@ -112,9 +112,7 @@ def build(kind: str, settings: Mapping[str, Any], given: Iterable[str], seed: in
             ) from error
         if not isinstance(model, nn.Module):
             raise _useless(
-                kind,
-                why=f"it returned a {type(model).__name__}",
-                hint="return a torch.nn.Module",
+                kind, why=f"it returned a {type(model).__name__}", hint="return a torch.nn.Module"
             )
         _try(kind, model, settings["states"], settings["length"])
     return model

@@ -56,11 +56,7 @@ class ExactLoss:
     """
 
     def __init__(
-        self,
-        source: MarkovSource,
-        length: int,
-        *,
-        device: str | torch.device = "cpu",
+        self, source: MarkovSource, length: int, *, device: str | torch.device = "cpu"
     ) -> None:
         states = source.states
         if length < 1:

@@ -213,12 +213,7 @@ class SampledLoss:
         return self.by_sequence(model, params).std() / math.sqrt(self.batch)
 
     def divergence(
-        self,
-        model: nn.Module,
-        params: Mapping[str, Tensor],
-        reference: str,
-        *,
-        table: bool = False,
+        self, model: nn.Module, params: Mapping[str, Tensor], reference: str, *, table: bool = False
     ) -> Float[Tensor, ""]:
         """Mean KL divergence in nats, over the sampled contexts, from the prediction to another's.
 

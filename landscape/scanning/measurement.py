@@ -94,12 +94,7 @@ def measure_point(cell: CellConfig, kind: str, device: str) -> Measured:
         setting, seed = cell.measure.slice, cell.train.seed
         directions, names = drawn_directions(setting.directions, spectrum, point.params, seed=seed)
         plane = loss_slice(
-            model,
-            objective,
-            point.params,
-            directions,
-            names=names,
-            resolution=setting.resolution,
+            model, objective, point.params, directions, names=names, resolution=setting.resolution
         )
         groups[f"/slices/{kind}"] = plane.to_xarray()
         scalars["slice_curvature_error"] = plane.curvature_error

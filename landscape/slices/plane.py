@@ -83,14 +83,7 @@ def loss_slice(
     }
     with unchanged(model, params):
         found = measured_surface(
-            model,
-            objective,
-            params,
-            flat,
-            rows,
-            names=names,
-            resolution=resolution,
-            radius=radius,
+            model, objective, params, flat, rows, names=names, resolution=resolution, radius=radius
         )
         marked = []
         for name, (at, other) in located.items():

@@ -154,10 +154,7 @@ def _read(group: Any, headers: dict[str, Headers]) -> Iterator[tuple[str, Arrays
 
 
 def _joined(
-    parts: Parts,
-    given: Headers,
-    axes: Mapping[str, np.ndarray],
-    known: Mapping[str, np.ndarray],
+    parts: Parts, given: Headers, axes: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]
 ) -> xarray.Dataset:
     seen = {name for _, arrays in parts for name in arrays}
     headers = {name: header for name, header in given.items() if header and name in seen}

@@ -98,9 +98,5 @@ class Trajectory:
                 "unigram_loss": ((), self.unigram_loss, {"units": "nat"}),
                 "bigram_loss": ((), self.bigram_loss, {"units": "nat"}),
             },
-            coords={
-                "seed": list(self.seeds),
-                "step": self.times,
-                "reference": list(REFERENCES),
-            },
+            coords={"seed": list(self.seeds), "step": self.times, "reference": list(REFERENCES)},
         )

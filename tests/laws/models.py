@@ -30,6 +30,20 @@ def largest_error(measured: Tensor, expected: np.ndarray) -> float:
     return float(np.abs(measured.detach().double().numpy() - expected).max())
 
 
+def observed(model: nn.Module) -> dict[str, Any]:
+    """All that a call could move: values, identities, flags, modes, gradients, hooks, the dice."""
+    return {
+        "values": {k: v.detach().numpy().tobytes() for k, v in model.named_parameters()},
+        "identities": {k: id(v) for k, v in model.named_parameters()},
+        "flags": {k: v.requires_grad for k, v in model.named_parameters()},
+        "gradients": {k: v.grad for k, v in model.named_parameters()},
+        "modes": {k: v.training for k, v in model.named_modules()},
+        "hooks": [len(model._forward_hooks), len(model._forward_pre_hooks)],
+        "attributes": sorted(vars(model)),
+        "dice": (torch.get_rng_state().tolist(), str(np.random.get_state())),
+    }
+
+
 @dataclass(frozen=True)
 class Modelled:
     """A model, what its parameters are, and its logits [B, N, S] of tokens [B, N] by loops."""

@@ -33,7 +33,8 @@ from landscape.sources import (
 from landscape.training.loop import train, train_together
 from landscape.training.recipe import Recipe
 from landscape.training.trajectory import Trajectory
-from tests.laws.models import MODELLED, Modelled, gpt, named as model_name
+from tests.laws.models import MODELLED, Modelled, gpt, named as model_name, single_layer
+from tests.planted.readers import LastTwo
 from tests.twins.sources import (
     Twin,
     first_order,
@@ -49,6 +50,9 @@ from tests.twins.sources import (
 # --- the exact loss and the sampled one, by enumeration -----------------------------------------
 
 
+KERNELS = {states: random_rows(states, states, 19) for states in (2, 3, 4)}
+
+
 def symmetric(states: int) -> np.ndarray:
     rows = random_rows(states, states, 7)
     mixture = (rows + rows.T) / (2 * states)
@@ -57,7 +61,7 @@ def symmetric(states: int) -> np.ndarray:
 
 def twins_of(states: int) -> list[Twin]:
     """Each kind of source on so many symbols, beside the rule that its paths are walked by."""
-    kernel, second = random_rows(states, states, 19), random_rows(states**2, states, 4)
+    kernel, second = KERNELS[states], random_rows(states**2, states, 4)
     start = random_rows(1, states, 5)[0]
     binary = np.array([[0.8, 0.2], [0.3, 0.7]])
     own = [first_order("binary", BinaryMarkov("0.2", "0.3"), binary)] if states == 2 else []
@@ -70,6 +74,12 @@ def twins_of(states: int) -> list[Twin]:
         lagged("lag 2", LagMarkov(Markov(kernel), 2), kernel),
         learning("in context", InContext(states)),
     ]
+
+
+PAIRS = Modelled(
+    "last two symbols", lambda: LastTwo(3), {"table": (4, 3, 3)},
+    lambda w, tokens: w["table"][np.c_[np.full(len(tokens), 3), tokens[:, :-1]], tokens], 3, 3,
+)  # fmt: skip
 
 
 def cross_entropy(logits: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -88,7 +98,7 @@ def loss_over_paths(logits_of: Callable[[np.ndarray], np.ndarray], twin: Twin, l
     return chances @ cross_entropy(logits_of(tokens[:, :-1]), targets).mean(1)
 
 
-@pytest.mark.parametrize("case", MODELLED, ids=model_name)
+@pytest.mark.parametrize("case", [*MODELLED, PAIRS], ids=model_name)
 def test_the_exact_loss_is_the_sum_over_every_sequence_of_every_source(case: Modelled) -> None:
     twins = twins_of(case.states)
     values = {}
@@ -97,8 +107,13 @@ def test_the_exact_loss_is_the_sum_over_every_sequence_of_every_source(case: Mod
         naive = loss_over_paths(case.logits, twin, case.length)
         # up to 256 terms of order 1 with a few roundings each
         assert abs(values[twin.name] - naive) < 1e-14 * max(1.0, naive)
+    for name in ("non-reversible", "symmetric"):  # control: of another kernel a millionth is seen
+        kernel = symmetric(case.states) if name == "symmetric" else KERNELS[case.states]
+        near = (1 - 1e-6) * kernel + 1e-6 * np.roll(np.eye(case.states), 1, axis=1)
+        naive = loss_over_paths(case.logits, first_order(name, Markov(near), near), case.length)
+        assert abs(values[name] - naive) > 1e-9
     if case.states > 2:  # control: the chain run backwards, which only a kernel can tell
-        kernel = random_rows(case.states, case.states, 19)
+        kernel = KERNELS[case.states]
         law = Markov(kernel).stationary
         backwards = kernel.T * law / law[:, None]
         turned = first_order("backwards", Markov(backwards), backwards)
@@ -123,43 +138,48 @@ def test_a_loss_that_forgets_the_oldest_symbol_is_refuted() -> None:
 
 
 TERNARY = gpt({"states": 3, "width": 4, "length": 5, "hidden": 4, "heads": 2, "layers": 2})
-# (2, 40): few contexts, summed by context; (5, 6): by sequence
-SIZES = [(2, 40), (5, 6)]
+SAMPLED = [
+    # by context where those are fewer than the positions, else by sequence
+    *[(twin, TERNARY, *sizes) for twin in twins_of(3) for sizes in ((2, 40), (5, 6))],
+    *[(twins_of(3)[2], PAIRS, *sizes) for sizes in ((3, 60), (8, 4))],
+    *[(twins_of(2)[0], case, 4, 40) for case in MODELLED[:3]],
+    *[(twins_of(2)[0], single_layer(tying, 3, 24, 12), 24, 2) for tying in ("tied", "untied")],
+]
 
 
-@pytest.mark.parametrize(("length", "batch"), SIZES)
-@pytest.mark.parametrize("twin", twins_of(3), ids=named)
+@pytest.mark.parametrize(
+    ("twin", "case", "length", "batch"), SAMPLED, ids=lambda x: getattr(x, "name", x)
+)
 def test_the_sampled_loss_is_the_mean_over_its_own_sequences(
-    twin: Twin, length: int, batch: int
+    twin: Twin, case: Modelled, length: int, batch: int
 ) -> None:
-    loss = SampledLoss(twin.source, length, batch=batch, seed=2)
+    loss = SampledLoss(twin.source, length, batch=batch, seed=3)
     tokens = loss.tokens.numpy()
     laws = np.array([[twin.optimal(tuple(row[: n + 1])) for n in range(length)] for row in tokens])
-    terms = cross_entropy(TERNARY.logits(tokens), laws)
-    value = loss(TERNARY.model, TERNARY.params).item()
+    logits = case.logits(tokens)
+    terms = cross_entropy(logits, laws)
+    value = loss(case.model, case.params).item()
     assert abs(value - terms.mean()) < 1e-14
-    error = loss.standard_error(TERNARY.model, TERNARY.params).item()
-    assert abs(error - terms.mean(1).std(ddof=1) / math.sqrt(batch)) < 1e-14
-    # controls: the spread of B, not B - 1; each position with the law of the one before it
+    assert abs(loss.by_sequence(case.model, case.params).mean().item() - terms.mean()) < 1e-14
+    if case in MODELLED[:3]:
+        assert loss.rows(case.model) == 2**5 - 2  # contexts, not 160 positions
+    error = loss.standard_error(case.model, case.params).item()
+    assert abs(error - terms.mean(1).std(ddof=1) / math.sqrt(batch)) < 1e-15
+    # controls: the spread of B, not B - 1; each position with the law of the one before it, and
+    # the symbols that were drawn for their laws
     assert abs(error - terms.mean(1).std() / math.sqrt(batch)) > 1e-6
-    moved = cross_entropy(TERNARY.logits(tokens), np.roll(laws, 1, axis=1)).mean()
-    assert abs(value - moved) > 1e-4
+    moved = cross_entropy(logits, np.roll(laws, 1, axis=1)).mean()
+    drawn = cross_entropy(logits[:, :-1], np.eye(case.states)[tokens[:, 1:]]).mean()
+    assert min(abs(value - moved), abs(value - drawn)) > 1e-4
 
 
 @pytest.mark.parametrize("twin", twins_of(3)[3:] + twins_of(3)[:1], ids=named)
 def test_sampled_losses_spread_about_the_exact_one_as_they_say(twin: Twin) -> None:
     seeds, batch, length = 100, 8, 4
-    losses, errors = np.array(
-        [
-            (
-                loss(TERNARY.model, TERNARY.params).item(),
-                loss.standard_error(TERNARY.model, TERNARY.params).item(),
-            )
-            for loss in (
-                SampledLoss(twin.source, length, batch=batch, seed=seed) for seed in range(seeds)
-            )
-        ]
-    ).T
+    given = TERNARY.model, TERNARY.params
+    drawn = [SampledLoss(twin.source, length, batch=batch, seed=seed) for seed in range(seeds)]
+    pairs = [(loss(*given).item(), loss.standard_error(*given).item()) for loss in drawn]
+    losses, errors = np.array(pairs).T
     exact = loss_over_paths(TERNARY.logits, twin, length)
     stated = math.sqrt((errors**2).mean() / seeds)
     assert abs(losses.mean() - exact) < 4 * stated  # missed by one right source in 16000
@@ -175,39 +195,18 @@ SHARES = st.integers(1, 19).map(lambda twentieths: f"{twentieths / 20:.2f}")
 SEEDS = st.integers(0, 999)
 
 
-def switching(draw: Any, states: int) -> SampledSource:
-    return SwitchingMarkov(states, draw(SHARES))
-
-
-def random_kernel(draw: Any, states: int) -> SampledSource:
-    return Markov.dirichlet(states, seed=draw(SEEDS))
-
-
-def from_a_law(draw: Any, states: int) -> SampledSource:
-    rows = random_rows(states, states, draw(SEEDS))
-    return Markov(rows, start=random_rows(1, states, draw(SEEDS))[0])
-
-
-def of_order_2(draw: Any, states: int) -> SampledSource:
-    return OrderKMarkov.dirichlet(states, 2, seed=draw(SEEDS))
-
-
-def with_lag_2(draw: Any, states: int) -> SampledSource:
-    return LagMarkov(Markov.dirichlet(states, seed=draw(SEEDS)), 2)
-
-
-def in_context(draw: Any, states: int) -> SampledSource:
-    return InContext(states, concentration=draw(st.sampled_from([0.3, 0.5, 1.0, 2.0])))
-
-
 SOURCES: dict[str, Callable[[Any, int], SampledSource]] = {
     "binary": lambda draw, states: BinaryMarkov(draw(SHARES), draw(SHARES)),
-    "switching": switching,
-    "random kernel": random_kernel,
-    "from a law": from_a_law,
-    "order 2": of_order_2,
-    "lag 2": with_lag_2,
-    "in context": in_context,
+    "switching": lambda draw, states: SwitchingMarkov(states, draw(SHARES)),
+    "random kernel": lambda draw, states: Markov.dirichlet(states, seed=draw(SEEDS)),
+    "from a law": lambda draw, states: Markov(
+        random_rows(states, states, draw(SEEDS)), start=random_rows(1, states, draw(SEEDS))[0]
+    ),
+    "order 2": lambda draw, states: OrderKMarkov.dirichlet(states, 2, seed=draw(SEEDS)),
+    "lag 2": lambda draw, states: LagMarkov(Markov.dirichlet(states, seed=draw(SEEDS)), 2),
+    "in context": lambda draw, states: InContext(
+        states, concentration=draw(st.sampled_from([0.3, 0.5, 1.0, 2.0]))
+    ),
 }
 
 

@@ -246,9 +246,7 @@ def fits(parts: tuple[str, str, str], case: Case) -> bool:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
-def test_a_setting_that_cannot_be_is_refused_with_its_value_the_reason_and_the_remedy(
-    case: Case,
-) -> None:
+def test_a_setting_that_cannot_be_is_refused_with_value_reason_and_remedy(case: Case) -> None:
     error = refused(case[0])
     parts = said(error.refusals[0])
     fit = [other[1:] for other in CASES if fits(parts, other)]
@@ -288,9 +286,7 @@ ALONE, SAMPLED = "measure.points = [] to train alone", "train.data = 'sampled' (
 
 
 @pytest.mark.parametrize(("states", "longest"), [(2, 16), (3, 10), (5, 6), (6, 6), (41, 2)])
-def test_the_contexts_of_any_alphabet_are_enumerated_up_to_2_to_the_16(
-    states: int, longest: int
-) -> None:
+def test_contexts_of_any_alphabet_are_enumerated_up_to_2_to_16(states: int, longest: int) -> None:
     assert states**longest <= 2**16 < states ** (longest + 1)
     source = f"source.kind=switching source.states={states} source.p=.9 {GPT} model.length="
     assert ScanConfig(**tables_of(f"{source}{longest}")).model.length == longest
@@ -304,9 +300,7 @@ def test_the_contexts_of_any_alphabet_are_enumerated_up_to_2_to_the_16(
     ("length", "size"),
     [(17, "17 MiB"), (40, "320 TiB"), (2000, "more than any"), (10**9, "more than any")],
 )
-def test_a_length_that_cannot_be_enumerated_is_refused_with_its_cost(
-    length: int, size: str
-) -> None:
+def test_a_length_that_is_not_enumerable_is_refused_with_its_cost(length: int, size: str) -> None:
     subject, why, hint = said(refused(f"model.length={length}").refusals[0])
     assert subject == f"model.length = {length}" and f"enumerates 2^{length} contexts" in why
     assert f"alone take {size}" in why and "it must be between 1 and 16" in why
@@ -326,27 +320,18 @@ def test_long_contexts_can_be_trained_on_samples_but_not_measured() -> None:
 # --- the record -------------------------------------------------------------------------------
 
 
+OUTSIDE: list[tuple[object, str]] = [
+    (0, "0"), (1, "1"), (Decimal("1.2"), "1.2"), (-0.5, "-0.5"), (Decimal("nan"), "NaN"),
+    (float("nan"), "nan"), (Decimal("inf"), "Infinity"), ("half", "'half'"), (True, "true"),
+    ([0.5], "[0.5]"),
+    (Decimal("1e-400"), "1E-400"),  # inside (0,1), but 0.0 as a float
+    (Decimal("0." + "9" * 30), "0." + "9" * 30),  # inside (0,1), but 1.0 as a float
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["p", "q"])
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (0, "0"),
-        (1, "1"),
-        (Decimal("1.2"), "1.2"),
-        (-0.5, "-0.5"),
-        (Decimal("nan"), "NaN"),
-        (float("nan"), "nan"),
-        (Decimal("inf"), "Infinity"),
-        (Decimal("1e-400"), "1E-400"),  # inside (0,1), but 0.0 as a float
-        (Decimal("0." + "9" * 30), "0." + "9" * 30),  # inside (0,1), but 1.0 as a float
-        ("half", "'half'"),
-        (True, "true"),
-        ([0.5], "[0.5]"),
-    ],
-)
-def test_a_probability_outside_the_open_interval_is_refused(
-    name: str, value: object, said: str
-) -> None:
+@pytest.mark.parametrize(("value", "said"), OUTSIDE)
+def test_a_probability_outside_of_0_to_1_is_refused(name: str, value: object, said: str) -> None:
     with pytest.raises(ConfigError, match=f"^source.{name} = ") as caught:
         Source(**dict[str, Any]({"p": 0.5, "q": 0.5, name: value}))
     (found,) = caught.value.refusals

@@ -54,3 +54,27 @@ class Tempered(Reader):
 
 class Shifted(Reader):
     positions_name = None
+
+
+class Lookup(nn.Module):
+    """Logits looked up by the last symbol: it has nothing but `forward`."""
+
+    def __init__(self, states: int = 2) -> None:
+        super().__init__()
+        self.states = states
+        self.table = nn.Parameter(torch.zeros(states, states).double())
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.table[tokens]
+
+
+class LastTwo(Lookup):
+    """Logits looked up by the last two symbols; before the first stands a blank."""
+
+    def __init__(self, states: int = 2) -> None:
+        super().__init__(states)
+        self.table = nn.Parameter(torch.zeros(states + 1, states, states).double())
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        before = nn.functional.pad(tokens[:, :-1], (1, 0), value=self.states)
+        return self.table[before, tokens]

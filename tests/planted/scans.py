@@ -46,12 +46,8 @@ Key = tuple[str, str, str]  # tying, p, q as they are written
 
 def scan_of(**changes: Any) -> ScanConfig:
     axes = {"source.p": list(GRID), "source.q": list(GRID), "model.tying": ["tied", "untied"]}
-    settings: dict[str, Any] = {
-        "name": "planted",
-        "model": {"width": WIDTH, "length": 3},
-        "train": {"steps": 100, "seeds": SEEDS},
-        "axes": axes,
-    }
+    train, model = {"steps": 100, "seeds": SEEDS}, {"width": WIDTH, "length": 3}
+    settings = {"name": "planted", "model": model, "train": train, "axes": axes}
     return ScanConfig(**{**settings, **changes})
 
 
@@ -61,23 +57,22 @@ def key_of(cell: CellConfig) -> Key:
 
 def lowest(key: Key) -> float:
     """The lowest eigenvalue across the unigram set in exact arithmetic, from the 2x2 blocks."""
+    return float(min(block(key)))
+
+
+def block(key: Key) -> list[Fraction]:
     tying, p, q = key[0], Fraction(key[1]), Fraction(key[2])
-    c = p * q / (p + q) ** 2
-    s = p + q - 1
-    return float(min(c, 2 * c * s) if tying == "tied" else -c * abs(s))
+    c, s = p * q / (p + q) ** 2, p + q - 1
+    if tying == "tied":
+        return [c, *[2 * c * s] * WIDTH]
+    return [c, *[c * s] * WIDTH, *[-c * s] * WIDTH]
 
 
 def spectrum(key: Key) -> np.ndarray:
     """All eigenvalues: the block's, and noise of round-off where they are identically 0."""
-    tying, p, q = key[0], Fraction(key[1]), Fraction(key[2])
-    c = p * q / (p + q) ** 2
-    s = p + q - 1
-    if tying == "tied":
-        block = [c, *[2 * c * s] * WIDTH]
-    else:
-        block = [c, *[c * s] * WIDTH, *[-c * s] * WIDTH]
-    noise = np.linspace(-1e-17, 1e-17, PARAMETERS - len(block))
-    return np.sort(np.concatenate([np.array([float(value) for value in block]), noise]))
+    exact = [float(value) for value in block(key)]
+    noise = np.linspace(-1e-17, 1e-17, PARAMETERS - len(exact))
+    return np.sort(np.concatenate([exact, noise]))
 
 
 def stuck(key: Key) -> int:
@@ -91,17 +86,11 @@ def scalars(key: Key) -> dict[str, Any]:
     counts[1] = PARAMETERS - sum(counts)
     flat = Fraction(key[1]) + Fraction(key[2]) == 1
     outcomes = ["unigram"] * stuck(key) + ["bigram"] * (SEEDS - stuck(key))
+    point = {"inertia": counts, "predicted_inertia": counts, "verdict": "verified"}
     return {
         "final_loss": [0.6] * SEEDS,
         "outcome": ["degenerate"] * SEEDS if flat else outcomes,
-        "points": {
-            "unigram": {
-                "inertia": counts,
-                "predicted_inertia": counts,
-                "max_error": 1e-16 * (1 + GRID.index(key[1])),
-                "verdict": "verified",
-            }
-        },
+        "points": {"unigram": {**point, "max_error": 1e-16 * (1 + GRID.index(key[1]))}},
     }
 
 
@@ -158,14 +147,10 @@ def planted_runs(
             loss[run, times >= (np.inf if step is None else step)] = BELOW
         for run, step in ruined(cell).items():
             loss[run, times >= step] = np.nan
-        dataset = xr.Dataset(
-            {
-                "loss": (("seed", "step"), loss),
-                "escape_step": ("seed", [-1 if step is None else step for step in steps]),
-            },
-            coords={"seed": cell.train.seed + np.arange(len(steps)), "step": times},
-        )
-        return {"/training": dataset}, {}
+        escape = [-1 if step is None else step for step in steps]
+        arrays = {"loss": (("seed", "step"), loss), "escape_step": ("seed", escape)}
+        coords = {"seed": cell.train.seed + np.arange(len(steps)), "step": times}
+        return {"/training": xr.Dataset(arrays, coords=coords)}, {}
 
     return plant(folder, config or scan_of_runs(), content)
 
@@ -189,9 +174,8 @@ def losses(cell: CellConfig) -> np.ndarray:
 
 def chances(cell: CellConfig) -> np.ndarray:
     """[R, N]: the probability of a 1 after a 0 at the end."""
-    return np.asarray(
-        0.1 + 0.005 * rank(cell) + 0.01 * np.arange(RUNS)[:, None] + 0.001 * np.arange(N)
-    )
+    level = 0.1 + 0.005 * rank(cell) + 0.01 * np.arange(RUNS)
+    return np.asarray(level[:, None] + 0.001 * np.arange(N))
 
 
 def shares(cell: CellConfig) -> np.ndarray:
@@ -229,19 +213,14 @@ def _checkpoints(cell: CellConfig) -> xr.Dataset:
     attention = np.zeros((RUNS, len(STEPS), 1, 1, N, N))
     attention[:, -1, 0, 0] = np.tri(N) / np.arange(1, N + 1)[:, None]
     energy = np.linspace(0.25, 0.9, len(STEPS)) + 0.01 * np.arange(RUNS)[:, None]
-    return xr.Dataset(
-        {
-            "probability": (("seed", "checkpoint", "position", "last", "next"), chance),
-            "attention": (("seed", "checkpoint", "layer", "head", "query", "key"), attention),
-            "attention_share": (("seed", "checkpoint", "layer"), shares(cell)[..., None]),
-            "rank_one": (("seed", "checkpoint", "matrix"), energy[..., None]),
-        },
-        coords={
-            "step": ("checkpoint", STEPS),
-            "position": np.arange(1, N + 1),
-            "matrix": ["blocks.0.hidden_in"],
-        },
-    )
+    arrays = {
+        "probability": (("seed", "checkpoint", "position", "last", "next"), chance),
+        "attention": (("seed", "checkpoint", "layer", "head", "query", "key"), attention),
+        "attention_share": (("seed", "checkpoint", "layer"), shares(cell)[..., None]),
+        "rank_one": (("seed", "checkpoint", "matrix"), energy[..., None]),
+    }
+    coords = {"step": ("checkpoint", STEPS), "matrix": ["blocks.0.hidden_in"]}
+    return xr.Dataset(arrays, coords={**coords, "position": np.arange(1, N + 1)})
 
 
 def planted_record(folder: Path, name: str, found: xr.Dataset, **settings: Any) -> Path:
@@ -257,14 +236,12 @@ def valley(shift: float = 0.0) -> xr.Dataset:
     """A path of eight corners, five on the walk."""
     t = np.linspace(0, 7, 8)
     walks = t < 5
-    return xr.Dataset(
-        {
-            "loss": ("t", np.where(walks, H_U, H_U - 0.1 * (t - 4)) - shift),
-            "distance": ("t", t),
-            "walks": ("t", walks.astype(np.int8)),
-            "lowest": ("t", np.where(walks, 0.2 - 0.1 * t, np.nan)),
-            "curvature": ("t", np.where(walks, 0.2 - 0.1 * t, np.nan)),
-        },
-        coords={"t": t},
-        attrs={"unigram_loss": H_U, "bigram_loss": H_B, "barrier": 0.0},
-    )
+    arrays = {
+        "loss": np.where(walks, H_U, H_U - 0.1 * (t - 4)) - shift,
+        "distance": t,
+        "walks": walks.astype(np.int8),
+        **dict.fromkeys(("lowest", "curvature"), np.where(walks, 0.2 - 0.1 * t, np.nan)),
+    }
+    levels = {"unigram_loss": H_U, "bigram_loss": H_B, "barrier": 0.0}
+    along = {name: ("t", values) for name, values in arrays.items()}
+    return xr.Dataset(along, coords={"t": t}, attrs=levels)

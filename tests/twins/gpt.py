@@ -7,8 +7,9 @@ Steps that a mistake would be made in are arguments, so that the tests can make 
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from scipy.special import erf
 from tests.twins.single_layer import sixth_order, unflatten
 
 Weights = Mapping[str, np.ndarray]
+Law = np.ndarray | Callable[[tuple[int, ...]], float]
+"""Of sequences: the kernel of a chain from its stationary law, or the probability of each."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,7 @@ def stationary_law(kernel: np.ndarray) -> np.ndarray:
     return np.asarray(solution)
 
 
-def chance_of(path: np.ndarray, kernel: np.ndarray) -> float:
+def chance_of(path: tuple[int, ...], kernel: np.ndarray) -> float:
     """P(x_1..x_m): the stationary law of x_1 times one entry of P a step."""
     chance = float(stationary_law(kernel)[path[0]])
     for before, after in itertools.pairwise(path):
@@ -215,10 +218,11 @@ def chance_of(path: np.ndarray, kernel: np.ndarray) -> float:
     return chance
 
 
-def gpt_loss(weights: Weights, kernel: np.ndarray, length: int, recipe: Recipe) -> Any:
+def gpt_loss(weights: Weights, law: Law, length: int, recipe: Recipe) -> Any:
     """L over all S^(N+1) sequences, the last symbol a target only: (1/N) sum P sum_n CE."""
     paths = strings(recipe.states, length + 1)
-    chances = np.array([chance_of(path, kernel) for path in paths])
+    chance = law if callable(law) else partial(chance_of, kernel=law)
+    chances = np.array([chance(tuple(path)) for path in paths])
     logits = gpt_logits(weights, paths[:, :-1], recipe)
     largest = np.real(logits).max(-1, keepdims=True)
     normaliser = largest[..., 0] + np.log(np.exp(logits - largest).sum(-1))
@@ -227,17 +231,17 @@ def gpt_loss(weights: Weights, kernel: np.ndarray, length: int, recipe: Recipe) 
     return (terms.mean(axis=-1) * chances).sum(-1)
 
 
-def gpt_gradient(theta: np.ndarray, kernel: np.ndarray, length: int, recipe: Recipe) -> np.ndarray:
+def gpt_gradient(theta: np.ndarray, law: Law, length: int, recipe: Recipe) -> np.ndarray:
     """dL/dtheta by imaginary steps of 1e-30, all at once: no subtraction, no truncation."""
     weights = unflatten(theta + 1e-30j * np.eye(len(theta)), recipe.layout())
-    gradient: np.ndarray = np.imag(gpt_loss(weights, kernel, length, recipe)) / 1e-30
+    gradient: np.ndarray = np.imag(gpt_loss(weights, law, length, recipe)) / 1e-30
     return gradient
 
 
 def gpt_hessian_product(
     theta: np.ndarray,
     direction: np.ndarray,
-    kernel: np.ndarray,
+    law: Law,
     length: int,
     recipe: Recipe,
     step: float = 1e-3,
@@ -247,4 +251,4 @@ def gpt_hessian_product(
     Truncation is step^6/140 of the seventh derivative along v, 7e-21 of it at 1e-3; round-off is
     about 2 eps/step of the gradient's terms, 4e-13 of them. No relu may switch within 3 steps.
     """
-    return sixth_order(lambda at: gpt_gradient(at, kernel, length, recipe), theta, direction, step)
+    return sixth_order(lambda at: gpt_gradient(at, law, length, recipe), theta, direction, step)

@@ -15,6 +15,7 @@ import mpmath
 import numpy as np
 
 Weights = Mapping[str, np.ndarray]
+Layout = Mapping[str, tuple[int, ...]]
 
 LINEAR = ("query", "key", "value", "output", "hidden_in", "hidden_out", "readout")
 
@@ -33,18 +34,18 @@ def shapes(
 
 
 def random_weights(
-    generator: np.random.Generator, layout: Mapping[str, tuple[int, ...]], deviation: float = 1.0
+    generator: np.random.Generator, layout: Layout, deviation: float = 1.0
 ) -> dict[str, np.ndarray]:
     """Normal weights of every shape in `layout`."""
     return {name: deviation * generator.standard_normal(shape) for name, shape in layout.items()}
 
 
-def flatten(weights: Weights, layout: Mapping[str, tuple[int, ...]]) -> np.ndarray:
+def flatten(weights: Weights, layout: Layout) -> np.ndarray:
     """All weights as one vector, in the order of `layout`."""
     return np.concatenate([np.asarray(weights[name]).reshape(-1) for name in layout])
 
 
-def unflatten(theta: np.ndarray, layout: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+def unflatten(theta: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
     """The weights that `flatten` made the vector `theta` of."""
     weights, start = {}, 0
     for name, shape in layout.items():
@@ -54,14 +55,23 @@ def unflatten(theta: np.ndarray, layout: Mapping[str, tuple[int, ...]]) -> dict[
     return weights
 
 
+def arrays(params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The tensors of a model as plain arrays."""
+    return {name: value.detach().numpy() for name, value in params.items()}
+
+
 def naive_logits(
-    weights: Weights, tokens: np.ndarray | tuple[int, ...], exp: Callable[[Any], Any] | None = None
+    weights: Weights,
+    tokens: np.ndarray | tuple[int, ...],
+    exp: Callable[[Any], Any] | None = None,
+    seen: list[dict[str, Any]] | None = None,
 ) -> np.ndarray:
     """Logits after x_1..x_n, n = 1..N, position by position and query by query; tied if no readout.
 
     `tokens` is [..., N] of 0 and 1, and the answer [..., N]: leading axes are independent
     sequences, which share nothing but the weights. The relu passes a complex number whose real
-    part is positive. The softmax subtracts its largest real score.
+    part is positive. The softmax subtracts its largest real score. What happens at each position
+    on the way is put into `seen`.
     """
     rows, e, positions = np.atleast_2d(tokens), weights["embedding"], weights["positions"]
     readout = weights.get("readout", e)
@@ -83,10 +93,14 @@ def naive_logits(
         mixed = 0 * u[n]
         for i in range(n + 1):
             mixed = mixed + (unnormalised[i] / total)[..., None] * act("value", u[i])
-        y = u[n] + act("output", mixed)
+        added = act("output", mixed)
+        y = u[n] + added
         before = act("hidden_in", y)
         z = y + act("hidden_out", np.where(np.real(before) > 0, before, 0 * before))
         logits.append((z * readout[..., None, :]).sum(-1) + np.asarray(weights["bias"])[..., None])
+        if seen is not None:
+            shares = [one / total for one in unnormalised]
+            seen.append({"shares": shares, "added": added, "stream": u[n], "before": before})
     found = np.stack(logits, axis=-1)
     return found[..., 0, :] if np.ndim(tokens) == 1 else found
 
@@ -130,9 +144,13 @@ def naive_loss(weights: Weights, p: float, q: float, length: int) -> Any:
 
 
 def naive_gradient(
-    weights: Weights, p: float, q: float, length: int, layout: Mapping[str, tuple[int, ...]]
+    weights: Weights, p: float, q: float, length: int, layout: Layout | None = None
 ) -> np.ndarray:
-    """dL/dtheta of `naive_loss` by imaginary steps of 1e-30: no subtraction, no truncation."""
+    """dL/dtheta of `naive_loss` by imaginary steps of 1e-30: no subtraction, no truncation.
+
+    The order of theta is that of `layout`, or else of the weights.
+    """
+    layout = layout or {name: np.shape(value) for name, value in weights.items()}
     theta = flatten(weights, layout)
     gradient = np.zeros(len(theta))
     for index in range(len(theta)):
@@ -148,7 +166,7 @@ def naive_hessian_product(
     p: float,
     q: float,
     length: int,
-    layout: Mapping[str, tuple[int, ...]],
+    layout: Layout | None = None,
     step: float = 1e-4,
 ) -> np.ndarray:
     """H v by the sixth-order central difference of `naive_gradient` along v.
@@ -156,6 +174,7 @@ def naive_hessian_product(
     Truncation is step^6/140 of the seventh derivative along v, 7e-27 of it at 1e-4; round-off
     is about 2 eps/step of the gradient's terms, 4e-12 of them. No relu may switch within 3 steps.
     """
+    layout = layout or {name: np.shape(value) for name, value in weights.items()}
     theta, v = flatten(weights, layout), flatten(direction, layout)
 
     def gradient(moved: np.ndarray) -> np.ndarray:

@@ -104,12 +104,7 @@ def _make(
         return {"name": entry.name, "status": "failed", "files": [], "error": text}
     click.echo(f"{built.name:<16} {built.status}", err=True)
     files = list(map(str, built.files))
-    return {
-        "name": entry.name,
-        "status": built.status,
-        "files": files,
-        "numbers": built.numbers,
-    }
+    return {"name": entry.name, "status": built.status, "files": files, "numbers": built.numbers}
 
 
 def _inputs(

@@ -120,14 +120,7 @@ def command(
         from landscape.slices.reduced_plane import coordinate_slice
 
         axes = tuple(plane.removeprefix("reduced-"))[: 1 if line else 2]
-        found = coordinate_slice(
-            model,
-            objective,
-            point.params,
-            axes=axes,
-            bias=bias,
-            **sizes,
-        )
+        found = coordinate_slice(model, objective, point.params, axes=axes, bias=bias, **sizes)
     else:
         found, curvatures = _affine(
             cell, model, objective, point, plane, line, eigenvectors, w, sizes, device

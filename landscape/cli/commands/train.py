@@ -39,16 +39,8 @@ def command(
 ) -> int:
     """Train one model on the exact population loss or on sampled data, and say where it ended."""
     from landscape.cli.emit import emit
-    from landscape.cli.progress import TrainingProgress
-    from landscape.config.build import (
-        initial_of,
-        model_of,
-        recipe_of,
-        seeds_of,
-        training_objective_of,
-    )
+    from landscape.config.build import model_of, training_objective_of
     from landscape.sources import REFERENCES
-    from landscape.training.loop import train_together
 
     if data == "exact" and (batch is not None or evaluate_every is not None):
         raise click.UsageError("--batch and --evaluate-every belong to --data sampled")
@@ -72,15 +64,7 @@ def command(
     process.prepare(device)
     model = model_of(cell, device)
     objective = training_objective_of(cell, device)
-    with TrainingProgress() as progress:
-        (trajectory,) = train_together(
-            model,
-            [objective],
-            recipe_of(cell),
-            seeds=seeds_of(cell),
-            initial=initial_of(cell, model),
-            progress=progress.step,
-        )
+    trajectory = options.trained(cell, model, objective)
     record = {
         "final_loss": float(trajectory.loss[0, -1]),
         "loss_error": float(trajectory.loss_error[0, -1]),

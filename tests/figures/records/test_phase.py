@@ -114,7 +114,7 @@ def test_a_plane_with_two_cells_at_one_point_is_refused_by_the_name_of_the_axis(
 
 
 @pytest.mark.parametrize(("select", "message"), [
-    ({"model.lenght": "2"}, r"select names model\.lenght, .* did you mean model\.length\?"),
+    ({"model.lenght": "2"}, r"select model\.lenght .* did you mean model\.length\?"),
     ({"model.length": "4"}, r"model\.length = 4 is not in the scan; choose from 2, 3"),
 ])  # fmt: skip
 def test_a_selection_that_is_not_there_is_refused(

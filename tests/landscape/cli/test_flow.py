@@ -3,6 +3,8 @@
 import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,16 @@ from landscape.numerics import integration
 from landscape.numerics.integration import Logarithmic, follow, settled
 from landscape.objectives.exact import ExactLoss
 from landscape.sources import BinaryMarkov
-from tests.landscape.cli import running
+from tests.landscape.cli.running import Run
 from theory.reduced.basins import basin
 
-TURN = -1 / math.sqrt(2)
+
+@pytest.fixture
+def run(run: Run) -> Run:
+    return partial(run, "flow")
+
+
+Chain = tuple[float, float]
 
 
 def entropies(p: float, q: float) -> tuple[float, float]:
@@ -38,10 +46,7 @@ def e_sep(w: float) -> float:
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
-    """Shapes unchecked: at each of a million evaluations it would take a minute.
-
-    They are checked in every other test of these functions.
-    """
+    """Shapes unchecked, here alone: at each of a million evaluations it would take a minute."""
     config.update("jaxtyping_disable", True)
     yield
     config.update("jaxtyping_disable", False)
@@ -52,9 +57,7 @@ def unchecked() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("chain", "w"), [((0.9, 0.9), -0.3), ((0.5, 0.8), -0.6), ((0.1, 0.1), -2.0), ((0.2, 0.3), -0.9)]
 )
-def test_bisection_with_the_integrator_finds_the_separatrix(
-    chain: tuple[float, float], w: float
-) -> None:
+def test_bisection_with_the_integrator_finds_the_separatrix(chain: Chain, w: float) -> None:
     low, high = 0.5 * e_sep(w), 1.5 * e_sep(w)
     while high - low > 1e-6:
         middle = (low + high) / 2
@@ -71,9 +74,7 @@ def test_bisection_with_the_integrator_finds_the_separatrix(
     ("chain", "w"),
     [((0.9, 0.9), w) for w in (-0.05, -0.5)] + [((0.1, 0.1), w) for w in (-0.8, -1.4, -2.9)],
 )
-def test_the_basins_meet_within_1e_minus_5_of_the_closed_form(
-    chain: tuple[float, float], w: float
-) -> None:
+def test_the_basins_meet_at_the_closed_form(chain: Chain, w: float) -> None:
     for sign in (1, -1):
         starts = [sign * (e_sep(w) + step) for step in (-1e-5, 1e-5)]
         assert [reduced_flow(*chain, e, w).basin for e in starts] == ["unigram", "bigram"]
@@ -81,7 +82,7 @@ def test_the_basins_meet_within_1e_minus_5_of_the_closed_form(
 
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("chain", [(0.9, 0.9), (0.2, 0.3)])
-def test_theory_and_integration_agree_on_a_grid_of_starts(chain: tuple[float, float]) -> None:
+def test_theory_and_integration_agree_on_a_grid_of_starts(chain: Chain) -> None:
     found, predicted, mirrored = [], [], []
     for w in np.linspace(-2.9, 2.8, 10).tolist():
         for e in np.linspace(-2.5, 2.75, 10).tolist():
@@ -97,16 +98,15 @@ def test_theory_and_integration_agree_on_a_grid_of_starts(chain: tuple[float, fl
     assert found != mirrored  # the control: the other regime has other basins
 
 
-STARTS = [
+Start = tuple[float, float, float, float]
+STARTS: list[Start] = [
     (0.1, 0.1, 0.7, -2.0), (0.1, 0.1, 2.5, -2.0), (0.9, 0.9, 2.0, 0.5), (0.9, 0.9, 0.67, -0.3),
     (0.5, 0.8, 3.0, 3.0), (0.2, 0.3, -1.5, -1.9), (0.5, 0.6, 1.0, -0.5), (0.2, 0.8, 1.0, 1.0),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_the_energy_drifts_less_than_1e_minus_9_in_a_flow_of_length_1000(
-    start: tuple[float, float, float, float],
-) -> None:
+def test_the_energy_drifts_less_than_1e_minus_9_in_a_flow_of_length_1000(start: Start) -> None:
     flow = reduced_flow(*start, time=1000.0, stop=False)
     assert flow.orbit.times[-1] == 1000.0
     e, w = flow.orbit.points.T
@@ -121,9 +121,7 @@ def test_the_energy_drifts_less_than_1e_minus_9_in_a_flow_of_length_1000(
 @pytest.mark.parametrize(
     "start", [(0.9, 0.9, 0.7, -0.3), (0.1, 0.1, 2.5, -2.0), (0.2, 0.3, 0.4, 0.5)]
 )
-def test_the_end_on_the_bigram_set_is_where_its_curve_meets_the_level_of_the_start(
-    start: tuple[float, float, float, float],
-) -> None:
+def test_the_end_on_the_bigram_set_is_where_it_meets_the_level_of_the_start(start: Start) -> None:
     p, q, e0, w0 = start
     flow = reduced_flow(*start)
     assert flow.basin == "bigram"
@@ -142,7 +140,10 @@ def test_the_end_on_the_bigram_set_is_where_its_curve_meets_the_level_of_the_sta
     assert abs(meeting[0] - e0) > 1e-2  # the control: it has come a long way
 
 
-def gradient(p: float, q: float) -> Callable[[np.ndarray], np.ndarray]:
+Field = Callable[[np.ndarray], np.ndarray]
+
+
+def gradient(p: float, q: float) -> Field:
     """Minus the gradient in (e, w, b), e > 0, w < 0, written out by hand."""
 
     def velocity(y: np.ndarray) -> np.ndarray:
@@ -157,9 +158,7 @@ def gradient(p: float, q: float) -> Callable[[np.ndarray], np.ndarray]:
     return velocity
 
 
-def runge_kutta(velocity: Callable[[np.ndarray], np.ndarray], y: np.ndarray, time: float,
-                steps: int) -> np.ndarray:  # fmt: skip
-    step = time / steps
+def runge_kutta(velocity: Field, y: np.ndarray, step: float, steps: int) -> np.ndarray:
     for _ in range(steps):
         one = velocity(y)
         two = velocity(y + step / 2 * one)
@@ -172,9 +171,9 @@ def test_the_free_flow_is_that_of_a_hand_written_gradient_by_runge_kutta() -> No
     start = np.array([0.6, -0.3, 1.0])
     flow = reduced_flow(0.9, 0.9, *start.tolist(), time=20.0, stop=False)
     # fourth order: steps of 0.01 leave about 1e-10
-    expected = runge_kutta(gradient(0.9, 0.9), start, 20.0, 2000)
+    expected = runge_kutta(gradient(0.9, 0.9), start, 0.01, 2000)
     assert np.abs(np.array(flow.endpoint) - expected).max() < 1e-8
-    other = runge_kutta(gradient(0.9, 0.8), start, 20.0, 2000)
+    other = runge_kutta(gradient(0.9, 0.8), start, 0.01, 2000)
     assert np.abs(np.array(flow.endpoint) - other).max() > 1e-2  # the control: another chain
 
 
@@ -184,9 +183,7 @@ def test_the_loss_at_the_end_is_that_of_the_reduced_model() -> None:
     model = ReducedModel()
     measured = ExactLoss(BinaryMarkov(0.5, 0.8), length=4)
     names = ("embedding", "feedforward", "bias")
-    params = {
-        n: torch.tensor(x, dtype=torch.float64) for n, x in zip(names, flow.endpoint, strict=True)
-    }
+    params = dict(zip(names, torch.tensor(flow.endpoint, dtype=torch.float64), strict=True))
     assert abs(float(measured(model, params)) - flow.loss) < 1e-14
     params["bias"] = params["bias"] + 0.1
     assert abs(float(measured(model, params)) - flow.loss) > 1e-4
@@ -284,11 +281,9 @@ def test_the_chart_of_logarithms_moves_the_field_as_the_chain_rule_says() -> Non
     assert (chart.shown(z) == chart.out(z)).all()
 
 
-def test_a_weight_smaller_than_any_float_ends_at_0_and_not_where_it_is_cut_off(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_weight_too_small_for_floats_ends_at_0_and_not_where_it_is_cut_off(run: Run) -> None:
     """From e = 40 the conserved energy leaves ln w = e^2 - w^2 - 1600.44 = -1598.2 at e = e*."""
-    code, out, _ = run(capsys, "--p .2 --q .3 --e 40 --w .5")
+    code, out, _ = run("--p .2 --q .3 --e 40 --w .5")
     assert code == 0 and "w = 0, b" in out
     found = reduced_flow(0.2, 0.3, 40.0, 0.5)
     e, w, _ = found.endpoint
@@ -312,16 +307,13 @@ def test_what_the_integrator_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         reduced_flow(0.5, 0.8, 1.0, 1.0, math.inf)
 
 
-def run(capsys: pytest.CaptureFixture[str], arguments: str) -> tuple[int, str, str]:
-    return running.run(capsys, "flow", *arguments.split())
+START = "--p .9 --q .9 --e .7 --w -.3"
 
 
-def test_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = run(capsys, "--p .9 --q .9 --e .7 --w -.3 --json")
+def test_the_contract(run: Run) -> None:
+    code, out, err = run(START, "--json")
     assert code == 0 and err == ""
     found = json.loads(out)
-    assert set(found) >= {"endpoint", "loss", "basin", "energy_start", "energy_drift",
-                          "separatrix_w_to_e"}  # fmt: skip
     assert set(found["endpoint"]) == {"e", "w", "b"}
     assert found["basin"] == found["basin_by_theory"] == "bigram"
     assert found["loss"] == pytest.approx(entropies(0.9, 0.9)[1], abs=1e-14)
@@ -332,65 +324,53 @@ def test_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["steps"] > 100 and found["method"].startswith("LSODA")
 
 
-def test_what_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_null(run: Run) -> None:
     def nulls(arguments: str) -> tuple[set[str], str]:
-        code, out, err = run(capsys, f"{arguments} --json")
+        code, out, err = run(arguments, "--json")
         assert code == 0
         return {name for name, value in json.loads(out).items() if value is None}, err
 
     energy = {"energy_start", "energy_drift"}
     free = {*energy, "separatrix_w_to_e", "basin_by_theory"}
-    assert nulls("--p .9 --q .9 --e .7 --w -.3 --b -1") == (free, "")
+    assert nulls(f"{START} --b -1") == (free, "")
     assert nulls("--p .9 --q .9 --e .7 --w 0") == ({*energy, "separatrix_w_to_e"}, "")
     assert nulls("--p .9 --q .9 --e .7 --w .1") == ({"separatrix_w_to_e"}, "")
     both = {"basin", "basin_by_theory"}
     found, err = nulls("--p .7 --q .3 --e .7 --w -.3")
     assert found == both and "p + q = 1: the unigram is the bigram" in err
-    found, err = nulls("--p .9 --q .9 --e .7 --w -.3 --time 2")
+    found, err = nulls(f"{START} --time 2")
     assert found == {"basin"} and "Undecided: the flow has not settled by time 2; give a" in err
     found, err = nulls("--p .5 --q .50000000001 --e .7 --w -.3")
     assert found == {"basin"} and "cannot be told apart in float64" in err
 
 
-def test_a_contradiction_of_theory_is_exit_code_1(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = "--p .9 --q .9 --e .7 --w -.3"
+def test_what_is_refuted_or_lost_is_exit_code_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reduced_model, "basin", lambda *_, **__: "unigram")
-    code, out, err = run(capsys, arguments)
+    code, out, err = run(START)
     assert code == 1 and "basin               bigram (theory: unigram)" in out
     assert "Refuted: theory says unigram, the integration ended at the bigram" in err
     monkeypatch.undo()
-    assert run(capsys, arguments)[0] == 0
-
-
-def test_a_lost_energy_is_exit_code_1(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    assert run(START)[0] == 0
     monkeypatch.setattr(integration, "ACCURACY", 1e-4)
-    code, _, err = run(capsys, "--p .9 --q .9 --e .7 --w -.3")
+    code, _, err = run(START)
     assert code == 1 and "Self-check failed: the energy drifted by" in err
     monkeypatch.setattr(integration, "EVALUATIONS", 10)
-    code, _, err = run(capsys, "--p .9 --q .9 --e .7 --w -.3")
+    code, _, err = run(START)
     assert code == 1 and "Error: the flow from [0.7, -0.3] is too stiff" in err
     assert allowed_drift(3.0, 3.0) == 1e-9 < allowed_drift(100.0, 0.0)
 
 
-def test_the_portrait_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_portrait_is_written(run: Run, tmp_path: Path) -> None:
     for name, more in (("best.png", ""), ("free.pdf", " --b 1")):
-        code, out, _ = run(capsys, f"--p .5 --q .8 --e 1 --w -.3{more} --plot {tmp_path / name}")
+        code, out, _ = run(f"--p .5 --q .8 --e 1 --w -.3{more} --plot {tmp_path / name}")
         assert code == 0 and out.startswith("basin") and (tmp_path / name).stat().st_size > 5000
 
 
 def test_a_record_says_itself_whether_it_is_refuted() -> None:
-    fields: dict[str, Any] = dict.fromkeys(ReducedFlow.__dataclass_fields__)
-    orbit = reduced_flow(0.9, 0.9, 1.0, 0.0, time=1.0).orbit
+    flow = reduced_flow(0.9, 0.9, 1.0, -0.5, time=1.0)
 
     def record(basin: str | None, by_theory: str | None, drift: float | None) -> ReducedFlow:
-        changes = {"basin": basin, "basin_by_theory": by_theory, "energy_drift": drift}
-        full = {**fields, **changes, "endpoint": (0.0, 0.0, 0.0), "orbit": orbit, "energy": 1.0}
-        return ReducedFlow(**{**full, "loss": 0.0, "unigram_loss": 0.0, "bigram_loss": 0.0,
-                              "free": False, "degenerate": False})  # fmt: skip
+        return replace(flow, basin=basin, basin_by_theory=by_theory, energy_drift=drift)
 
     assert record("unigram", "bigram", None).refuted
     assert not record("unigram", None, None).refuted

@@ -11,7 +11,7 @@ import pytest
 import landscape.cli
 from landscape.cli.options import as_typed, cell_of
 from landscape.errors import ConfigError, refused
-from tests.landscape.cli.running import run
+from tests.landscape.cli.running import Run
 
 CHAIN, AT = "--p .5 --q .8", "--p .5 --q .8 --at unigram"
 SMALL = f"{CHAIN} --width 2 --length 3"
@@ -144,10 +144,10 @@ BAD: dict[str, str] = {
 
 @pytest.mark.parametrize("words", BAD)
 def test_bad_input_is_explained_with_code_2(
-    capsys: pytest.CaptureFixture[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, out, err = run(capsys, *words.split())
+    code, out, err = run(words)
     assert (code, out) == (2, ""), err
     told = " ".join(err.split())
     assert BAD[words] in told, told
@@ -157,11 +157,9 @@ def test_bad_input_is_explained_with_code_2(
 
 
 @pytest.mark.parametrize("name", ["train", "verify", "spectrum --at unigram", "slice --at unigram"])
-def test_a_command_that_cannot_sample_is_not_told_to(
-    capsys: pytest.CaptureFixture[str], name: str
-) -> None:
+def test_a_command_that_cannot_sample_is_not_told_to(run: Run, name: str) -> None:
     """What the user typed is named, with the value, the range and the remedy, and nothing else."""
-    code, _, err = run(capsys, *f"{name} {CHAIN} --length 17".split())
+    code, _, err = run(f"{name} {CHAIN} --length 17")
     remedy = ", or --data sampled (SampledLoss)" if name == "train" else ""
     assert code == 2 and err.startswith(f"Error: {SIZE}") and err.endswith(f"{SHORTER}{remedy}\n")
     for setting in ("source.", "model.", "train.", "measure."):
@@ -169,24 +167,16 @@ def test_a_command_that_cannot_sample_is_not_told_to(
 
 
 def test_outside_a_command_a_refusal_keeps_its_words() -> None:
-    none: dict[str, Any] = dict.fromkeys(
-        ("states", "switch", "layers", "heads", "tying", "width", "hidden", "length")
-    )
+    names = ("states", "switch", "layers", "heads", "tying", "width", "hidden", "length")
+    none: Any = dict.fromkeys(names)
     with pytest.raises(ConfigError, match=r"^source\.p = '2' is refused"):
         cell_of(**none, p="2", q=".5", model="single-layer", seed=0)
 
 
 @pytest.mark.parametrize(
-    ("name", "written"),
-    [
-        ("model.width", "--width 3"),
-        ("source.kind", "source.kind = 3"),
-        ("model.widths", "model.widths = 3"),
-        ("--set model.width", "--set model.width = 3"),
-        ("the source", "the source = 3"),
-    ],
+    "name", ["model.width", "source.kind", "model.widths", "--set model.width", "the source"]
 )
-def test_only_the_settings_that_an_option_is_of_are_named_by_it(name: str, written: str) -> None:
+def test_only_the_settings_that_an_option_is_of_are_named_by_it(name: str) -> None:
     """The option --at is called `kind` inside."""
 
     @click.command()
@@ -198,20 +188,16 @@ def test_only_the_settings_that_an_option_is_of_are_named_by_it(name: str, writt
 
     with pytest.raises(ConfigError) as caught:
         command(["--at", "unigram", "--width", "3"], standalone_mode=False)
+    written = "--width 3" if name == "model.width" else f"{name} = 3"
     assert str(caught.value) == f"{written} is refused: no"
 
 
-def test_a_message_is_broken_between_words_in_a_terminal_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
+def test_messages_are_broken_at_words_in_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
     monkeypatch.setenv("COLUMNS", "40")
-    for stream in (Terminal(), io.StringIO()):
-        monkeypatch.setattr(sys, "stderr", stream)
+    for terminal in (True, False):
+        monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
+        monkeypatch.setattr(stream, "isatty", lambda terminal=terminal: terminal)
         with pytest.raises(SystemExit):
             landscape.cli.main(["scan", "--set", "source.p=2", "--set", "model.width=0"])
         told.append(stream.getvalue())

@@ -1,6 +1,5 @@
 """The commands on other sources and models than the binary chain and the single layer."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import pytest
 from landscape.cli.options import cell_of
 from landscape.config.build import model_of
 from landscape.models import GPT
-from tests.landscape.cli.running import record, run
+from tests.landscape.cli.running import Record
 
-TERNARY = ["--states", "3", "--switch", ".8", "--model", "gpt", "--width", "2", "--length", "3"]
-CHAIN = ["--p", ".5", "--q", ".8", "--width", "2", "--length", "3"]
+TERNARY = "--states 3 --switch .8 --model gpt --width 2 --length 3"
+CHAIN = "--p .5 --q .8 --width 2 --length 3"
 
 
 def entropy(law: list[float]) -> float:
@@ -25,12 +24,10 @@ def entropy(law: list[float]) -> float:
 
 
 @pytest.mark.parametrize(("switch", "negative"), [(".8", False), (".4", True)])
-def test_the_spectrum_at_the_unigram_of_three_symbols(
-    capsys: pytest.CaptureFixture[str], switch: str, negative: bool
-) -> None:
+def test_the_spectrum_at_three_symbols_unigram(record: Record, switch: str, negative: bool) -> None:
     """p against (S-1)/S = 2/3, without LayerNorm and with weights of 0: then J is the identity."""
-    words = [*TERNARY[:3], switch, *TERNARY[4:], "--set", "model.layer_norm=false"]
-    result = record(capsys, "spectrum", *words, "--at", "unigram")
+    words = TERNARY.replace("--switch .8", f"--switch {switch}")
+    result = record(f"spectrum {words} --set model.layer_norm=false --at unigram")
     assert abs(result["loss"] - math.log(3)) < 1e-15 and result["gradient_norm"] < 1e-15
     # C_1 = (lambda/S) (I - 11^T/S) with lambda = 1 - pS/(S-1), and H_EE = -2 C_1 mean_n 1
     expected = -2 * (1 - float(switch) * 3 / 2) / 3
@@ -41,23 +38,17 @@ def test_the_spectrum_at_the_unigram_of_three_symbols(
     assert (result["inertia"][0] > 0) == negative
 
 
-def test_training_on_three_symbols_is_judged_by_their_entropies(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    result = record(capsys, "train", *TERNARY, "--steps", "3")
+def test_training_on_three_symbols_is_judged_by_their_entropies(record: Record) -> None:
+    result = record(f"train {TERNARY} --steps 3")
     assert abs(result["unigram_loss"] - math.log(3)) < 1e-15
     assert abs(result["bigram_loss"] - entropy([0.2, 0.4, 0.4])) < 1e-15
     assert result["outcome"] == "unigram" and len(result["loss_curve"]["loss"]) == 4
 
 
-def test_a_slice_at_a_point_of_three_symbols(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_slice_at_a_point_of_three_symbols(record: Record, tmp_path: Path) -> None:
     picture = tmp_path / "slice.png"
-    smooth = [*TERNARY, "--set", "model.layer_norm=false"]
-    result = record(
-        capsys, "slice", *smooth, "--at", "unigram", "--resolution", "3", "--plot", str(picture)
-    )
+    smooth = f"{TERNARY} --set model.layer_norm=false --resolution 3"
+    result = record(f"slice {smooth} --at unigram --plot", picture)
     assert abs(result["center_loss"] - math.log(3)) < 1e-15
     loss = np.array(result["loss"])
     assert loss.shape == (3, 3) and loss[1, 1] == result["center_loss"]
@@ -65,44 +56,34 @@ def test_a_slice_at_a_point_of_three_symbols(
 
 
 @pytest.mark.parametrize("width", ["2", "4"])
-def test_a_slice_where_layernorm_bends_at_once_is_no_fault(
-    capsys: pytest.CaptureFixture[str], width: str
-) -> None:
+def test_a_slice_where_layernorm_bends_at_once_is_no_fault(record: Record, width: str) -> None:
     """At E = 0 LayerNorm normalises a vector of no variance: it is linear up to sqrt(eps) only."""
-    words = ["--p", ".3", "--q", ".4", "--model", "gpt", "--length", "3", "--width", width]
-    result = record(capsys, "slice", *words, "--at", "unigram", "--resolution", "3")
+    words = f"--p .3 --q .4 --model gpt --length 3 --width {width} --resolution 3"
+    result = record(f"slice {words} --at unigram")
     assert result["faults"] == []
     assert result["curvature_error"] < 1e-5 * max(1.0, *map(abs, result["curvatures"]))
 
 
-def test_other_sources_and_settings_are_named_by_set(capsys: pytest.CaptureFixture[str]) -> None:
-    lag = ["--p", ".2", "--q", ".3", "--set", "source.kind=lag", "--set", "source.order=2"]
-    result = record(
-        capsys, "train", *lag, "--model", "gpt", "--width", "2", "--steps", "1",
-        "--set", "model.window=2", "--set", "model.activation=relu",
-        "--set", "train.schedule=constant",
-    )  # fmt: skip
+def test_other_sources_and_settings_are_named_by_set(record: Record) -> None:
+    lag = "train --p .2 --q .3 --set source.kind=lag --set source.order=2 --steps 1"
+    own = "--set model.window=2 --set model.activation=relu --set train.schedule=constant"
+    result = record(lag, "--model gpt --width 2", own)
     assert round(result["bigram_loss"], 5) == 0.56064  # length 8, by default
-    drawn = ["--set", "source.kind=markov", "--set", "source.states=3"]
-    result = record(
-        capsys, "spectrum", *drawn, "--set", "source.kernel_seed=1", "--model", "gpt", "--width",
-        "2", "--length", "2", "--at", "unigram",
-    )  # fmt: skip
+    drawn = "--set source.kind=markov --set source.states=3 --set source.kernel_seed=1"
+    result = record(f"spectrum {drawn} --model gpt --width 2 --length 2 --at unigram")
     rows = np.random.default_rng(1).dirichlet(np.ones(3), 3)
     law = np.linalg.lstsq(
         np.vstack([rows.T - np.eye(3), np.ones(3)]), np.array([0, 0, 0, 1.0]), rcond=None
     )[0]
     assert abs(result["loss"] - entropy(law.tolist())) < 1e-14
-    kernel = ["--set", "source.kind=markov", "--set", "source.kernel=[[.5, .5], [.2, .8]]"]
-    result = record(capsys, "train", *kernel, "--steps", "0", "--length", "2", "--width", "2")
+    kernel = "--set source.kind=markov --set source.kernel=[[.5,.5],[.2,.8]]"
+    result = record(f"train {kernel} --steps 0 --length 2 --width 2")
     assert abs(result["unigram_loss"] - entropy([2 / 7, 5 / 7])) < 1e-15
 
 
-def test_in_context_runs_are_judged_by_what_can_be_learnt(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    source = ["--set", "source.kind=in-context", "--model", "gpt", "--width", "2", "--length", "1"]
-    result = record(capsys, "train", *source, "--steps", "0")
+def test_in_context_runs_are_judged_by_what_can_be_learnt(record: Record) -> None:
+    source = "--set source.kind=in-context --model gpt --width 2 --length 1"
+    result = record(f"train {source} --steps 0")
     # after one symbol nothing is known but the counts' own add-one answer
     assert abs(result["bigram_loss"] - math.log(2)) < 1e-15
     assert abs(result["unigram_loss"] - -(math.log(1 / 3) + math.log(2 / 3)) / 2) < 1e-15
@@ -111,11 +92,11 @@ def test_in_context_runs_are_judged_by_what_can_be_learnt(
 # --- options ------------------------------------------------------------------------------------
 
 
+NONE = dict.fromkeys(("states", "switch", "layers", "heads", "tying", "width", "hidden", "length"))
+
+
 def options(**more: Any) -> Any:
-    none = dict.fromkeys(
-        ("p", "q", "states", "switch", "layers", "heads", "tying", "width", "hidden", "length")
-    )
-    return cell_of(**{**none, "p": ".5", "q": ".8", "model": "single-layer", "seed": 0, **more})
+    return cell_of(**{**NONE, "p": ".5", "q": ".8", "model": "single-layer", "seed": 0, **more})
 
 
 def test_what_is_not_given_is_left_to_the_configuration() -> None:
@@ -138,12 +119,8 @@ def test_set_overrides_an_option() -> None:
 
 
 @pytest.mark.parametrize("model", ["single-layer", "gpt"])
-def test_checkpoints_are_in_the_record_as_strict_json(
-    capsys: pytest.CaptureFixture[str], model: str
-) -> None:
-    result = record(
-        capsys, "train", *CHAIN, "--model", model, "--steps", "10", "--set", "train.checkpoints=3"
-    )
+def test_checkpoints_are_in_the_record_as_strict_json(record: Record, model: str) -> None:
+    result = record(f"train {CHAIN} --model {model} --steps 10 --set train.checkpoints=3")
     found = result["checkpoints"]
     assert found["step"] == {"dims": ["checkpoint"], "values": [0, 5, 10]}
     dims, values = found["probability"]["dims"], np.array(found["probability"]["values"])
@@ -155,20 +132,10 @@ def test_checkpoints_are_in_the_record_as_strict_json(
     assert np.abs(values[0] - values[2]).max() > 1e-4  # something was learnt in between
     assert "seed" not in found["loss"]["dims"]
     assert len(found["matrix"]["values"]) == np.array(found["rank_one"]["values"]).shape[1]
+    assert "checkpoints" not in record(f"train {CHAIN} --model {model} --steps 2")  # unasked
 
 
-def test_without_checkpoints_the_record_has_none(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "checkpoints" not in record(capsys, "train", *CHAIN, "--steps", "2")
-
-
-def test_what_is_not_a_number_is_null_in_the_checkpoints(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_what_is_not_a_number_is_null_in_the_checkpoints(record: Record) -> None:
     """A run that diverges on its way: JSON has no NaN."""
-    code, out, _ = run(
-        capsys, "train", *CHAIN, "--steps", "6", "--lr", "1e200", "--set", "train.checkpoints=2",
-        "--json",
-    )  # fmt: skip
-    assert code == 0
-    found = json.loads(out, parse_constant=pytest.fail)
+    found = record(f"train {CHAIN} --steps 6 --lr 1e200 --set train.checkpoints=2")
     assert found["checkpoints"]["loss"]["values"][-1] is None

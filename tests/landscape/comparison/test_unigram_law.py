@@ -38,19 +38,17 @@ from landscape.sources import (
     InContext,
     LagMarkov,
     Markov,
-    MarkovSource,
     OrderKMarkov,
     SampledSource,
     SwitchingMarkov,
 )
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
 from tests.planted.readers import Reader, Tempered
-from tests.twins.gpt import Recipe, gpt_logits
+from tests.twins.gpt import Recipe, gpt_hessian_product
 from tests.twins.sources import (
     Twin,
     first_order,
     lagged,
-    paths,
     random_rows,
     remembering,
     table as table_of,
@@ -81,12 +79,10 @@ DRAWS = np.random.default_rng(5).permutation(len(CASES))[:30].tolist()
 
 def source_of(states: int, memory: str, seed: int) -> tuple[SampledSource, Twin]:
     """A source of random, non-reversible kernel, and its twin."""
-    rows = random_rows(states, states, seed)
     if memory == "order 2":
-        rows = random_rows(states**2, states, seed)
-        second = OrderKMarkov(rows)
+        second = OrderKMarkov(random_rows(states**2, states, seed))
         return second, remembering(memory, second, 2, table_of(second.kernel))
-    first = Markov(rows)
+    first = Markov(random_rows(states, states, seed))
     if memory == "lag 2":
         lag = LagMarkov(first, 2)
         return lag, lagged(memory, lag, first.kernel)
@@ -120,6 +116,15 @@ def case_of(number: int) -> Case:
 def at_unigram(model: torch.nn.Module, loss: ExactLoss, deviation: float, seed: int) -> Case:
     point = unigram_point(model, loss, free=gaussian(model, deviation, seed))
     return Case(model, loss, point)
+
+
+def ternary(source: SampledSource, tying: str = "tied") -> Case:
+    model = GPT(states=3, width=2, length=3, hidden=3, layer_norm=False, tying=tying)
+    return at_unigram(model, ExactLoss(source, 3), 0.6, 1)
+
+
+STARTED = Markov(random_rows(3, 3, 19), start=[0.6, 0.1, 0.3])
+both_tyings = pytest.mark.parametrize("tying", ["tied", "untied"])
 
 
 def verdicts(report: Report) -> dict[str, str]:
@@ -173,42 +178,6 @@ def test_the_draws_have_every_level_several_times() -> None:
 # --- the slow twin ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Slow:
-    """The loss of the twin over all paths, and its second derivatives."""
-
-    recipe: Recipe
-    tokens: np.ndarray
-    chances: np.ndarray
-
-    def unflatten(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        weights, start = {}, 0
-        for name, shape in self.recipe.layout().items():
-            size = math.prod(shape)
-            weights[name] = theta[..., start : start + size].reshape(*theta.shape[:-1], *shape)
-            start += size
-        return weights
-
-    def gradient(self, theta: np.ndarray) -> np.ndarray:
-        """By imaginary steps of 1e-30, all at once: no subtraction, no truncation."""
-        weights = self.unflatten(theta + 1e-30j * np.eye(len(theta)))
-        logits = gpt_logits(weights, self.tokens[:, :-1], self.recipe)
-        largest = np.real(logits).max(-1, keepdims=True)
-        normaliser = largest[..., 0] + np.log(np.exp(logits - largest).sum(-1))
-        targets = np.broadcast_to(self.tokens[:, 1:, None], (*logits.shape[:-1], 1))
-        terms = normaliser - np.take_along_axis(logits, targets, axis=-1)[..., 0]
-        return np.asarray(np.imag((terms.mean(-1) * self.chances).sum(-1)) / 1e-30)
-
-    def product(self, theta: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """H v by the sixth-order central difference of step 1e-3."""
-        step, total = 1e-3, np.zeros(len(theta))
-        for multiple, weight in ((1, 45), (2, -9), (3, 1)):
-            for sign in (1, -1):
-                moved = theta + sign * multiple * step * direction
-                total += sign * weight * self.gradient(moved)
-        return total / (60 * step)
-
-
 TWINNED: list[dict[str, Any]] = [
     {"states": 3, "width": 2, "length": 2, "hidden": 2, "layers": 2, "layer_norm": False,
      "memory": "first order"},
@@ -225,20 +194,19 @@ def test_the_block_is_the_finite_difference_hessian_of_the_twin(number: int) -> 
     variant = dict(TWINNED[number])
     memory = variant.pop("memory")
     recipe = Recipe(**variant)
-    N, S, d = recipe.length, recipe.states, recipe.width
+    N, S, layout = recipe.length, recipe.states, recipe.layout()
     source, twin = source_of(S, memory, seed=19)
     model = GPT(**variant)
     point = at_unigram(model, ExactLoss(source, N), 0.5, number).point
-    every = paths(S, N + 1)
-    slow = Slow(recipe, np.array(every), np.array([twin.chance(path) for path in every]))
-    layout = recipe.layout()
     theta = np.concatenate([point.params[name].numpy().reshape(-1) for name in layout])
+
+    def product(direction: np.ndarray) -> np.ndarray:
+        return gpt_hessian_product(theta, direction, twin.chance, N, recipe)
 
     first = dict(zip(layout, np.cumsum([0, *map(math.prod, layout.values())]), strict=False))
     names = ["bias", *(["readout"] if recipe.tying == "untied" else []), "embedding"]
     rows = np.concatenate([first[name] + np.arange(math.prod(layout[name])) for name in names])
-    unit = np.eye(len(theta))
-    measured = np.array([slow.product(theta, unit[row]) for row in rows])
+    measured = np.array([product(unit) for unit in np.eye(len(theta))[rows]])
 
     numbers = source_numbers(source, N)
     assert numbers is not None and numbers.derived
@@ -246,23 +214,21 @@ def test_the_block_is_the_finite_difference_hessian_of_the_twin(number: int) -> 
 
     def distance(C: np.ndarray, J: np.ndarray = found.J) -> float:
         predicted = np.zeros((len(rows), len(theta)))
-        block = universal_block(found.z, J, C, tying=model.tying)  # type: ignore[arg-type]  # str
-        predicted[:, rows] = block
+        predicted[:, rows] = universal_block(found.z, J, C, tying=model.tying)  # type: ignore[arg-type]  # str
         return float(np.abs(predicted - measured).max())
 
-    scale = max(1.0, float(np.abs(measured).max()))
-    bound = 4e-12 * scale  # ten times the round-off of the differences, 4e-13 of a gradient
+    # ten times the round-off of the differences, 4e-13 of a gradient
+    bound = 4e-12 * max(1.0, float(np.abs(measured).max()))
     assert distance(numbers.covariance) < bound
     # all other second derivatives vanish
     rest = np.random.default_rng(number).normal(size=len(theta))
     rest[rows] = 0
-    assert np.abs(slow.product(theta, rest / np.linalg.norm(rest))).max() < bound
+    assert np.abs(product(rest / np.linalg.norm(rest))).max() < bound
     # controls: of 1e-9 another covariance, and what could be mistaken for the right one
     assert distance(numbers.covariance * (1 + 1e-9)) > bound
     if S > 2:
         assert distance(numbers.covariance.transpose(0, 2, 1)) > 1e-4
     assert distance(numbers.covariance, found.J.swapaxes(2, 3)) > 1e-4
-    assert d > 1
 
 
 # --- controls: each formula, mutated, is refuted ------------------------------------------------
@@ -297,23 +263,34 @@ COVARIANCE: dict[str, Callable[[Chain], np.ndarray]] = {
 
 @cache
 def controlled(tying: str, memory: str) -> tuple[Case, Spectrum]:
-    model = GPT(states=3, width=2, length=3, hidden=3, layer_norm=False, tying=tying)
-    case = at_unigram(model, ExactLoss(source_of(3, memory, 19)[0], 3), 0.6, 1)
+    case = ternary(source_of(3, memory, 19)[0], tying)
     spectrum = case.spectrum()
     assert case.report(spectrum).verdict == "verified"
     return case, spectrum
 
 
+def replaced(patch: Any, *, C: str | None = None, network: str | None = None) -> None:
+    """Theory is given another covariance, or another network, or both."""
+    if C is not None:
+        patch.setattr(landscape.comparison.unigram_law, "chain_of", covariances(COVARIANCE[C]))
+    if network is not None:
+
+        def mutated(*given: Any) -> Any:
+            found = representation(*given)
+            z, J = NETWORK[network](found.z, found.J)
+            return dataclasses.replace(found, z=z, J=J)
+
+        patch.setattr(landscape.comparison.unigram_law, "representation", mutated)
+
+
+@both_tyings
 @pytest.mark.parametrize("memory", ["first order", "order 2", "lag 2"])
-@pytest.mark.parametrize("tying", ["tied", "untied"])
 @pytest.mark.parametrize("mutation", COVARIANCE)
 def test_another_covariance_is_refuted(
     mutation: str, tying: str, memory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case, spectrum = controlled(tying, memory)
-    monkeypatch.setattr(
-        landscape.comparison.unigram_law, "chain_of", covariances(COVARIANCE[mutation])
-    )
+    replaced(monkeypatch, C=mutation)
     report = case.report(spectrum)
     # of a first-order chain the covariances are the powers of its kernel
     right = (mutation, memory) == ("powers of the bigram kernel", "first order")
@@ -331,59 +308,43 @@ NETWORK: dict[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarr
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("tying", ["tied", "untied"])
+@both_tyings
 @pytest.mark.parametrize("mutation", NETWORK)
 def test_another_network_is_refuted(
     mutation: str, tying: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case, spectrum = controlled(tying, "first order")
-
-    def mutated(*given: Any) -> Any:
-        found = representation(*given)
-        z, J = NETWORK[mutation](found.z, found.J)
-        return dataclasses.replace(found, z=z, J=J)
-
-    monkeypatch.setattr(landscape.comparison.unigram_law, "representation", mutated)
-    report = case.report(spectrum)
-    assert verdicts(report)["spectrum"] == "refuted"
+    replaced(monkeypatch, network=mutation)
+    assert verdicts(case.report(spectrum))["spectrum"] == "refuted"
 
 
-@pytest.mark.parametrize("tying", ["tied", "untied"])
+@both_tyings
 def test_both_transposed_are_the_same_only_where_readout_and_embedding_are_one(
     tying: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """C^T (x) J + C (x) J^T does not change when C and J are transposed together."""
     case, spectrum = controlled(tying, "first order")
-
-    def mutated(*given: Any) -> Any:
-        found = representation(*given)
-        return dataclasses.replace(found, J=found.J.swapaxes(2, 3))
-
-    monkeypatch.setattr(landscape.comparison.unigram_law, "representation", mutated)
-    flipped = covariances(COVARIANCE["C_k transposed"])
-    monkeypatch.setattr(landscape.comparison.unigram_law, "chain_of", flipped)
+    replaced(monkeypatch, C="C_k transposed", network="J transposed")
     expected = "verified" if tying == "tied" else "refuted"
     assert verdicts(case.report(spectrum))["spectrum"] == expected
 
 
-@pytest.mark.parametrize("tying", ["tied", "untied"])
+@both_tyings
 def test_a_reversible_chain_cannot_tell_c_from_its_transpose(
     tying: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = GPT(states=3, width=2, length=3, hidden=3, layer_norm=False, tying=tying)
-    case = at_unigram(model, ExactLoss(SwitchingMarkov(3, "0.8"), 3), 0.6, 1)
-    flipped = covariances(COVARIANCE["C_k transposed"])
-    monkeypatch.setattr(landscape.comparison.unigram_law, "chain_of", flipped)
+    case = ternary(SwitchingMarkov(3, "0.8"), tying)
+    replaced(monkeypatch, C="C_k transposed")
     assert case.report().verdict == "verified"
 
 
-@pytest.mark.parametrize("tying", ["tied", "untied"])
+@both_tyings
 def test_another_loss_or_slope_is_refuted(tying: str) -> None:
     case, spectrum = controlled(tying, "order 2")
-    higher = dataclasses.replace(spectrum, loss=spectrum.loss + 1e-12)
-    assert verdicts(case.report(higher))["loss"] == "refuted"
-    sloped = dataclasses.replace(spectrum, gradient_norm=1e-12)
-    assert verdicts(case.report(sloped))["gradient"] == "refuted"
+    for check, other in (("loss", spectrum.loss + 1e-12), ("gradient", 1e-12)):
+        name = "gradient_norm" if check == "gradient" else check
+        wrong = dataclasses.replace(spectrum, **{name: other})  # type: ignore[arg-type]  # floats
+        assert verdicts(case.report(wrong))[check] == "refuted"
 
 
 # --- sources ------------------------------------------------------------------------------------
@@ -408,21 +369,18 @@ class Handed:
         return found.T if self.transposed else found
 
 
-def ternary(source: MarkovSource) -> Case:
-    model = GPT(states=3, width=2, length=3, hidden=3, layer_norm=False)
-    return at_unigram(model, ExactLoss(source, 3), 0.6, 1)
+def method(report: Report) -> str:
+    assert report.predicted is not None
+    return report.predicted.method
 
 
 def test_theory_derives_what_it_can_and_says_what_it_was_given() -> None:
     rows = random_rows(3, 3, 19)
-    derived = ternary(Markov(rows)).report()
-    assert derived.predicted is not None
-    assert "lag covariances derived from the kernel" in derived.predicted.method
-    assert "z, J and the symmetries of the network measured" in derived.predicted.method
+    derived, given = ternary(Markov(rows)).report(), ternary(Handed(Markov(rows))).report()
+    assert "lag covariances derived from the kernel" in method(derived)
+    assert "z, J and the symmetries of the network measured" in method(derived)
     assert verdicts(derived)["lag-covariances"] == "verified"
-    given = ternary(Handed(Markov(rows))).report()
-    assert given.predicted is not None
-    assert "lag covariances given by the source" in given.predicted.method
+    assert "lag covariances given by the source" in method(given)
     assert given.verdict == "verified" and "lag-covariances" not in verdicts(given)
     # two lies: one that theory sees in the kernel, and one that only the measurement can refute
     lied = ternary(Lying(rows)).report()
@@ -436,13 +394,10 @@ def test_beyond_what_can_be_solved_the_source_is_asked() -> None:
     source = OrderKMarkov.dirichlet(3, 4, seed=0)
     assert len(source.kernel) > MOST_CONTEXTS
     report = ternary(source).report()
-    assert report.predicted is not None and report.verdict == "verified"
-    assert "given by the source" in report.predicted.method
+    assert report.verdict == "verified" and "given by the source" in method(report)
 
 
-@pytest.mark.parametrize(
-    "source", [InContext(3), Markov(random_rows(3, 3, 19), start=[0.6, 0.1, 0.3])]
-)
+@pytest.mark.parametrize("source", [InContext(3), STARTED])
 def test_of_sources_that_are_not_stationary_nothing_is_predicted(source: SampledSource) -> None:
     case = ternary(Markov(random_rows(3, 3, 19)))
     assert source_numbers(source, 3) is None
@@ -451,15 +406,12 @@ def test_of_sources_that_are_not_stationary_nothing_is_predicted(source: Sampled
     assert (report.predicted, report.checks, report.verdict) == (None, (), "not-applicable")
 
 
-@pytest.mark.parametrize("tying", ["tied", "untied"])
+@both_tyings
 @pytest.mark.parametrize("memory", ["first order", "order 2", "lag 2"])
 def test_the_single_layer_is_predicted_on_every_stationary_source(memory: str, tying: str) -> None:
     model = SingleLayer(width=3, hidden=5, length=4, tying=tying)
-    case = at_unigram(model, ExactLoss(source_of(2, memory, 3)[0], 4), 0.5, 2)
-    report = case.report()
-    assert report.verdict == "verified"
-    assert report.predicted is not None
-    assert "z and J derived from the weights" in report.predicted.method
+    report = at_unigram(model, ExactLoss(source_of(2, memory, 3)[0], 4), 0.5, 2).report()
+    assert report.verdict == "verified" and "z and J derived from the weights" in method(report)
 
 
 def test_on_the_binary_chain_the_two_routes_of_the_single_layer_are_one() -> None:
@@ -478,14 +430,10 @@ def test_on_the_binary_chain_the_two_routes_of_the_single_layer_are_one() -> Non
 @pytest.mark.parametrize(
     ("states", "p", "word"),
     [
-        (3, "0.66", "saddle"),
-        (3, "0.67", "local minimum"),
-        (4, "0.7499", "saddle"),
-        (4, "0.75", "degenerate"),
-        (4, "0.7501", "local minimum"),
-        (2, "0.5", "degenerate"),
+        (3, "0.66", "saddle"), (3, "0.67", "local minimum"), (4, "0.7499", "saddle"),
+        (4, "0.75", "degenerate"), (4, "0.7501", "local minimum"), (2, "0.5", "degenerate"),
     ],
-)
+)  # fmt: skip
 def test_the_switching_chain_turns_at_p_of_one_less_than_one_over_s(
     states: int, p: str, word: str
 ) -> None:
@@ -496,10 +444,9 @@ def test_the_switching_chain_turns_at_p_of_one_less_than_one_over_s(
     report = case.report(spectrum)
     assert (report.classification, report.verdict) == (word, "verified")
     slope = 2 * (float(p) * states / (states - 1) - 1) / states
-    found = spectrum.eigenvalues.numpy()
     expected = [1 / states] * (states - 1) + [slope] * (states - 1) * d
     expected += [0.0] * (spectrum.parameters - len(expected))
-    assert np.abs(found - np.sort(expected)).max() < 1e-14
+    assert np.abs(spectrum.eigenvalues.numpy() - np.sort(expected)).max() < 1e-14
 
 
 def test_at_the_threshold_itself_thirds_are_needed() -> None:
@@ -586,11 +533,9 @@ def test_a_shorter_loss_is_predicted_at_its_own_length() -> None:
 def test_the_floor_under_a_run_is_predicted_for_any_model() -> None:
     loss = ExactLoss(source_of(3, "order 2", 1)[0], 3)
     model = GPT(states=3, width=2, length=3, hidden=3)
-    params = gaussian(model, 0.5, 4)
-    case = at_unigram(model, loss, 0.5, 4)
+    case, params = at_unigram(model, loss, 0.5, 4), gaussian(model, 0.5, 4)
     assert _floor(model, loss, params) == list(case.spectrum().inertia)
-    started = ExactLoss(Markov(random_rows(3, 3, 19), start=[0.6, 0.1, 0.3]), 3)
-    assert _floor(model, started, params) is None
+    assert _floor(model, ExactLoss(STARTED, 3), params) is None
     assert _floor(model, ExactLoss(InContext(3), 3), params) is None
 
 
@@ -598,11 +543,7 @@ def test_the_floor_under_a_run_is_predicted_for_any_model() -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ["--p", ".5", "--q", ".8"],
-        ["--states", "3", "--switch", ".8", "--tying", "untied"],
-    ],
+    "words", [["--p", ".5", "--q", ".8"], ["--states", "3", "--switch", ".8", "--tying", "untied"]]
 )
 def test_the_command_prints_the_prediction(
     words: list[str], capsys: pytest.CaptureFixture[str]

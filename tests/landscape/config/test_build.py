@@ -1,4 +1,3 @@
-import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -6,7 +5,6 @@ from typing import Any
 import pytest
 import torch
 
-from landscape.cli import main
 from landscape.config.build import (
     initial_of,
     model_of,
@@ -25,6 +23,7 @@ from landscape.scanning.scan import scan
 from landscape.sources import BinaryMarkov
 from landscape.store.reading import open_scan
 from landscape.training.loop import train
+from tests.landscape.cli.running import Record
 
 
 def cell(**sections: Any) -> CellConfig:
@@ -174,14 +173,9 @@ def test_a_scan_trains_sampled_runs_as_train_does(length: int, tmp_path: Path) -
     result = scan(config, out=tmp_path / "scan")
     assert not result.failed
     for one in config.cells():
-        alone = train(
-            model_of(one),
-            training_objective_of(one),
-            seeds=[1],
-            steps=12,
-            optimizer="sgd",
-            initial=initial_of(one, model_of(one)),
-        )
+        model, loss = model_of(one), training_objective_of(one)
+        own: dict[str, Any] = {"optimizer": "sgd", "initial": initial_of(one, model)}
+        alone = train(model, loss, seeds=[1], steps=12, **own)
         data = open_scan(tmp_path / "scan").tree(one)["training"].to_dataset()
         assert data["step"].values.tolist() == [0, 10, 12]
         # float32 runs; the loss is of order 1
@@ -190,19 +184,16 @@ def test_a_scan_trains_sampled_runs_as_train_does(length: int, tmp_path: Path) -
         assert set(result.scalars[one.id]["points"]) == set(one.measure.points)
 
 
-def test_the_command_trains_on_samples(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_command_trains_on_samples(record: Record, tmp_path: Path) -> None:
     picture = tmp_path / "run.png"
     words = (
         "train --p .5 --q .8 --data sampled --batch 2 --optimizer sgd --momentum .8 --length 20 "
-        f"--width 2 --steps 12 --evaluate-every 5 --json --plot {picture}"
+        f"--width 2 --steps 12 --evaluate-every 5 --plot {picture}"
     )
-    with pytest.raises(SystemExit) as left:
-        main(words.split())
-    assert left.value.code == 0
-    record = json.loads(capsys.readouterr().out)
-    assert record["loss_curve"]["step"] == [0, 5, 10, 12]
-    assert record["loss_curve"]["loss"][-1] == record["final_loss"]
-    assert record["loss_error"] == record["loss_curve"]["loss_error"][-1] > 0
+    found = record(words)
+    assert found["loss_curve"]["step"] == [0, 5, 10, 12]
+    assert found["loss_curve"]["loss"][-1] == found["final_loss"]
+    assert found["loss_error"] == found["loss_curve"]["loss_error"][-1] > 0
     assert picture.read_bytes().startswith(b"\x89PNG")
     settings = {"data": "sampled", "batch": 2, "optimizer": "sgd", "momentum": 0.8}
     wanted = cell(model={"length": 20, "width": 2}, train=settings, measure={"points": []})
@@ -211,5 +202,5 @@ def test_the_command_trains_on_samples(capsys: pytest.CaptureFixture[str], tmp_p
     options: dict[str, Any] = {"seeds": [0], "steps": 12, "optimizer": "sgd", "evaluate_every": 5}
     same, other = (train(model, loss, momentum=momentum, **options) for momentum in (0.8, 0.9))
     # the losses of float32 runs: a few of its eps, where momentum moves them by more
-    assert abs(same.loss[0, -1] - record["final_loss"]) < 2e-7
-    assert abs(other.loss[0, -1] - record["final_loss"]) > 2e-7
+    assert abs(same.loss[0, -1] - found["final_loss"]) < 2e-7
+    assert abs(other.loss[0, -1] - found["final_loss"]) > 2e-7

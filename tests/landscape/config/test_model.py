@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
@@ -56,9 +58,8 @@ def test_every_setting_of_a_gpt_reaches_it(name: str, source: dict[str, Any]) ->
     assert (model.window, model.heads, model.layers) == (twin.window, twin.heads, twin.layers)
     tokens = torch.arange(model.length)[None] % symbols
     assert torch.equal(model(tokens), twin(tokens))
-    assert {k: v.shape for k, v in model.state_dict().items()} == {
-        k: v.shape for k, v in twin.state_dict().items()
-    }
+    shapes, expected = ({k: v.shape for k, v in m.state_dict().items()} for m in (model, twin))
+    assert shapes == expected
     other = model_of(cell(source=source, model={"kind": "gpt", **variant}, train={"seed": 6}))
     assert not torch.equal(other(tokens), twin(tokens))
 
@@ -76,19 +77,15 @@ def test_the_defaults_of_a_gpt_are_those_of_the_class() -> None:
 
 
 INITIAL: dict[str, tuple[dict[str, Any], Any]] = {
-    "standard": ({"init": "standard"}, lambda model, seed: standard(model, seed)),
-    "low-rank": ({"init": "low-rank"}, lambda model, seed: low_rank(model, seed)),
-    "basin": ({"init": "basin"}, lambda model, seed: basin(model, seed, e=1.0, w=-4.0, b=0.0)),
-    "basin at a point": (
-        {"init": "basin", "e": -0.7, "w": -1.5, "b": 0.2},
-        lambda model, seed: basin(model, seed, e=-0.7, w=-1.5, b=0.2),
-    ),
+    "standard": ({"init": "standard"}, standard),
+    "low-rank": ({"init": "low-rank"}, low_rank),
+    "basin": ({"init": "basin"}, partial(basin, e=1.0, w=-4.0, b=0.0)),
+    "basin at a point":
+        ({"init": "basin", "e": -0.7, "w": -1.5, "b": 0.2}, partial(basin, e=-0.7, w=-1.5, b=0.2)),
     "ansatz": ({"init": "ansatz"}, lambda model, seed: ansatz(model, 0.1, 0.0, 0.0)),
-    "ansatz at a point": (
-        {"init": "ansatz", "e": 0.7, "w": 0.5},
-        lambda model, seed: ansatz(model, 0.7, 0.5, 0.0),
-    ),
-}
+    "ansatz at a point":
+        ({"init": "ansatz", "e": 0.7, "w": 0.5}, lambda model, seed: ansatz(model, 0.7, 0.5, 0.0)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["single-layer", "gpt", "reduced"])
@@ -137,9 +134,7 @@ def hashed(text: str) -> str:
 
 
 def test_schedule_and_checkpoints_enter_an_id_only_where_they_say_something_new() -> None:
-    old = hashed(OLD % "")
-    assert cell().id == old
-    assert cell(train={"schedule": "one-cycle"}).id == old
+    assert cell().id == cell(train={"schedule": "one-cycle"}).id == hashed(OLD % "")
     constant = hashed(OLD % '"schedule":"constant",')
     assert cell(train={"schedule": "constant"}).id == constant
     looked_at = OLD.replace('"data"', '"checkpoints":3,"data"') % ""
@@ -150,16 +145,9 @@ def test_every_setting_of_a_gpt_enters_its_id() -> None:
     plain = cell(model={"kind": "gpt"})
     assert plain.id == cell(model={"kind": "gpt", **GPT_SETTINGS}).id
     changes: dict[str, Any] = {
-        "layers": 2,
-        "heads": 2,
-        "layer_norm": False,
-        "activation": "relu",
-        "biases": False,
-        "positions": "none",
-        "window": 3,
-        "attention": False,
-        "feedforward": False,
-    }
+        "layers": 2, "heads": 2, "layer_norm": False, "activation": "relu", "biases": False,
+        "positions": "none", "window": 3, "attention": False, "feedforward": False,
+    }  # fmt: skip
     assert set(changes) == set(GPT_SETTINGS)
     ids = {cell(model={"kind": "gpt", name: value}).id for name, value in changes.items()}
     assert len(ids | {plain.id, cell().id}) == len(changes) + 2
@@ -189,7 +177,7 @@ def test_an_axis_runs_over_the_settings_of_a_gpt() -> None:
     axes = {"model.layers": [1, 2, 4], "model.layer_norm": [True, False]}
     cells = scan(model={"kind": "gpt"}, axes=axes).cells()
     assert [(c.model.layers, c.model.layer_norm) for c in cells] == [
-        (layers, norm) for layers in (1, 2, 4) for norm in (True, False)
+        *product([1, 2, 4], [True, False])
     ]
     assert [c.coordinates["model.layers"] for c in cells[::2]] == [1, 2, 4]
 

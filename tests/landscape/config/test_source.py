@@ -24,7 +24,7 @@ from landscape.sources import (
 
 KERNEL = [[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.25, 0.25, 0.5]]
 PAIRS = [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.7, 0.3]]
-LAW = [0.5, 0.3, 0.2]
+LAW, PAIR = [0.5, 0.3, 0.2], [0.9, 0.1]
 
 
 def cell(source: dict[str, Any], **model: Any) -> CellConfig:
@@ -48,61 +48,42 @@ def refusal(**settings: Any) -> str:
 
 # --- what is built ------------------------------------------------------------------------------
 
+CHAIN: dict[str, Any] = {"p": "0.2", "q": "0.30"}
+OF_CHAIN = [[0.8, 0.2], [0.3, 0.7]]
+FIVE: dict[str, Any] = {"kind": "switching", "states": 5, "p": "0.9"}
+DRAWN: dict[str, Any] = {"kind": "markov", "states": 4, "kernel_seed": 7}
+LAG: dict[str, Any] = {"kind": "lag", "order": 2}
 BUILT: dict[str, tuple[dict[str, Any], SampledSource]] = {
-    "binary": ({"p": "0.2", "q": "0.30"}, BinaryMarkov("0.2", "0.30")),
-    "binary from a law": (
-        {"p": "0.2", "q": "0.30", "start": [0.9, 0.1]},
-        Markov([[0.8, 0.2], [0.3, 0.7]], start=[0.9, 0.1]),
-    ),
-    "switching": ({"kind": "switching", "states": 5, "p": "0.9"}, SwitchingMarkov(5, "0.9")),
-    "switching from a law": (
-        {"kind": "switching", "states": 3, "p": "0.9", "start": LAW},
-        SwitchingMarkov(3, "0.9", start=LAW),
-    ),
+    "binary": (CHAIN, BinaryMarkov("0.2", "0.30")),
+    "binary from a law": ({**CHAIN, "start": PAIR}, Markov(OF_CHAIN, start=PAIR)),
+    "switching": (FIVE, SwitchingMarkov(5, "0.9")),
+    "switching from a law":
+        ({**FIVE, "states": 3, "start": LAW}, SwitchingMarkov(3, "0.9", start=LAW)),
     "kernel": ({"kind": "markov", "kernel": KERNEL}, Markov(KERNEL)),
-    "kernel from a law": (
-        {"kind": "markov", "kernel": KERNEL, "start": LAW},
-        Markov(KERNEL, start=LAW),
-    ),
-    "drawn": (
-        {"kind": "markov", "states": 4, "kernel_seed": 7},
-        Markov.dirichlet(4, seed=7),
-    ),
-    "drawn, concentrated": (
-        {"kind": "markov", "states": 4, "kernel_seed": 7, "concentration": 0.3},
-        Markov.dirichlet(4, seed=7, concentration=0.3),
-    ),
+    "kernel from a law":
+        ({"kind": "markov", "kernel": KERNEL, "start": LAW}, Markov(KERNEL, start=LAW)),
+    "drawn": (DRAWN, Markov.dirichlet(4, seed=7)),
+    "drawn, concentrated":
+        ({**DRAWN, "concentration": 0.3}, Markov.dirichlet(4, seed=7, concentration=0.3)),
     "order 2": ({"kind": "order-k", "kernel": PAIRS}, OrderKMarkov(PAIRS)),
-    "order 2 from a law": (
-        {"kind": "order-k", "kernel": PAIRS, "start": [0.9, 0.1]},
-        OrderKMarkov(PAIRS, start=[0.9, 0.1]),
-    ),
-    "order 3, drawn": (
-        {"kind": "order-k", "states": 2, "order": 3, "kernel_seed": 1, "concentration": 2.0},
-        OrderKMarkov.dirichlet(2, 3, seed=1, concentration=2.0),
-    ),
-    "lag 2 of (p, q)": (
-        {"kind": "lag", "order": 2, "p": "0.2", "q": "0.3"},
-        LagMarkov(BinaryMarkov("0.2", "0.3"), 2),
-    ),
-    "lag 2 of (p, q) from a law": (
-        {"kind": "lag", "order": 2, "p": "0.2", "q": "0.3", "start": [0.9, 0.1]},
-        LagMarkov(Markov([[0.8, 0.2], [0.3, 0.7]], start=[0.9, 0.1]), 2),
-    ),
-    "lag 3 of a kernel from a law": (
-        {"kind": "lag", "order": 3, "kernel": KERNEL, "start": LAW},
-        LagMarkov(Markov(KERNEL, start=LAW), 3),
-    ),
-    "lag 2 of a drawn kernel": (
-        {"kind": "lag", "order": 2, "states": 3, "kernel_seed": 5},
-        LagMarkov(Markov.dirichlet(3, seed=5), 2),
-    ),
+    "order 2 from a law":
+        ({"kind": "order-k", "kernel": PAIRS, "start": PAIR}, OrderKMarkov(PAIRS, start=PAIR)),
+    "order 3, drawn":
+        ({"kind": "order-k", "states": 2, "order": 3, "kernel_seed": 1, "concentration": 2.0},
+         OrderKMarkov.dirichlet(2, 3, seed=1, concentration=2.0)),
+    "lag 2 of (p, q)": ({**LAG, **CHAIN}, LagMarkov(BinaryMarkov("0.2", "0.3"), 2)),
+    "lag 2 of (p, q) from a law":
+        ({**LAG, **CHAIN, "start": PAIR}, LagMarkov(Markov(OF_CHAIN, start=PAIR), 2)),
+    "lag 3 of a kernel from a law":
+        ({**LAG, "order": 3, "kernel": KERNEL, "start": LAW},
+         LagMarkov(Markov(KERNEL, start=LAW), 3)),
+    "lag 2 of a drawn kernel":
+        ({**LAG, "states": 3, "kernel_seed": 5}, LagMarkov(Markov.dirichlet(3, seed=5), 2)),
     "in context": ({"kind": "in-context"}, InContext(2)),
-    "in context, S=3": (
-        {"kind": "in-context", "states": 3, "concentration": 0.5, "start": LAW},
-        InContext(3, concentration=0.5, start=LAW),
-    ),
-}
+    "in context, S=3":
+        ({"kind": "in-context", "states": 3, "concentration": 0.5, "start": LAW},
+         InContext(3, concentration=0.5, start=LAW)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BUILT)
@@ -136,9 +117,7 @@ def test_independent_symbols_are_told_without_rounding_whatever_the_kind() -> No
 
 @pytest.mark.parametrize("kind", ["markov", "order-k"])
 @pytest.mark.parametrize("ending", ["npy", "csv"])
-def test_a_kernel_in_a_file_is_the_kernel_written_out(
-    tmp_path: Path, ending: str, kind: str
-) -> None:
+def test_a_kernel_in_a_file_is_that_written_out(tmp_path: Path, ending: str, kind: str) -> None:
     rows = KERNEL if kind == "markov" else PAIRS
     path = tmp_path / f"kernel.{ending}"
     if ending == "npy":
@@ -192,25 +171,15 @@ def test_a_file_that_holds_no_kernel_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_every_setting_that_a_kind_reads_changes_its_source() -> None:
     # control of the refusals: what is let in is not ignored
+    drawn = {"states": 4, "kernel_seed": 2, "concentration": 0.5, "start": LAW}
     changes: list[tuple[dict[str, Any], dict[str, Any]]] = [
-        ({"kind": "switching", "states": 3, "p": "0.9"}, {"states": 4, "p": "0.8", "start": LAW}),
-        (
-            {"kind": "markov", "states": 3, "kernel_seed": 1},
-            {"states": 4, "kernel_seed": 2, "concentration": 0.5, "start": LAW},
-        ),
-        (
-            {"kind": "order-k", "states": 2, "order": 2, "kernel_seed": 1},
-            {"states": 3, "order": 3, "kernel_seed": 2, "concentration": 0.5, "start": [0.9, 0.1]},
-        ),
-        (
-            {"kind": "lag", "order": 2, "p": "0.2", "q": "0.3"},
-            {"order": 3, "p": "0.3", "q": "0.4", "start": [0.9, 0.1]},
-        ),
-        (
-            {"kind": "in-context", "states": 3},
-            {"states": 2, "concentration": 0.5, "start": LAW},
-        ),
-    ]
+        ({**FIVE, "states": 3}, {"states": 4, "p": "0.8", "start": LAW}),
+        ({"kind": "markov", "states": 3, "kernel_seed": 1}, drawn),
+        ({"kind": "order-k", "states": 2, "order": 2, "kernel_seed": 1},
+         {**drawn, "states": 3, "order": 3, "start": PAIR}),
+        ({**LAG, **CHAIN}, {"order": 3, "p": "0.3", "q": "0.4", "start": PAIR}),
+        ({"kind": "in-context", "states": 3}, {"states": 2, "concentration": 0.5, "start": LAW}),
+    ]  # fmt: skip
     for base, changed in changes:
         plain, before = Source(**base).build(), cell(base).id
         for name, value in changed.items():
@@ -267,9 +236,7 @@ def test_files_of_kernels_are_an_axis(tmp_path: Path) -> None:
         files.append(str(tmp_path / f"{seed}.npy"))
         np.save(files[-1], np.array(Markov.dirichlet(3, seed=seed).rows))
     config = scan(
-        source={"kind": "markov"},
-        model={"kind": "gpt", "length": 2},
-        axes={"source.kernel": files},
+        source={"kind": "markov"}, model={"kind": "gpt", "length": 2}, axes={"source.kernel": files}
     )
     found = [c.source.build() for c in config.cells()]
     assert found == [Markov.dirichlet(3, seed=seed) for seed in range(2)]

@@ -4,7 +4,6 @@ The twin (`tests.twins.gpt`) attends position by position and head by head, enum
 sequence with its target, and differentiates by imaginary steps: it shares no code with the model.
 """
 
-import itertools
 import math
 
 import numpy as np
@@ -42,6 +41,15 @@ def flat(weights: Weights) -> np.ndarray:
     return np.concatenate([value.reshape(-1) for value in weights.values()])
 
 
+def loss_at(theta: np.ndarray, kernel: np.ndarray, recipe: Recipe) -> float:
+    """The loss by loops at all weights in one vector."""
+    weights, start = {}, 0
+    for name, shape in recipe.layout().items():
+        weights[name] = theta[start : start + math.prod(shape)].reshape(shape)
+        start += math.prod(shape)
+    return float(gpt_loss(weights, kernel, recipe.length, recipe))
+
+
 def random_kernel(states: int) -> np.ndarray:
     """Rows drawn uniformly; not reversible for three states and more."""
     return np.random.default_rng(states).dirichlet(np.ones(states), states)
@@ -69,9 +77,8 @@ def test_gradients_and_hessian_products_are_those_of_imaginary_steps(variant: Va
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     product = gpt_hessian_product(theta, rows[0], kernel, length, recipe)
     for count in (FEW - 1, FEW + 1):  # reverse over reverse, and forward over reverse in a batch
-        measured = hessian_products(
-            model, objective, tensors(weights), torch.from_numpy(rows[:count])
-        )
+        along = torch.from_numpy(rows[:count])
+        measured = hessian_products(model, objective, tensors(weights), along)
         assert largest_error(measured[0], product) < PRODUCT_ERROR
         assert largest_error(measured[1], product) > 1e-3  # control: another direction's product
 
@@ -105,6 +112,9 @@ def test_a_window_bounds_the_memory_of_every_layer() -> None:
         assert same == (n < 6 - 2 * 2)  # two layers, each of two keys before the query
 
 
+INNER = ("query", "key", "value", "output", "hidden_in", "hidden_out")
+
+
 def test_names_say_what_decays() -> None:
     model = GPT(width=4, length=3, layers=2, heads=2, tying="untied", seed=1)
     assert isinstance(model, Readable)
@@ -114,8 +124,7 @@ def test_names_say_what_decays() -> None:
     assert (model.heads, model.hidden, model.tying) == (2, 16, "untied")
     tied = GPT(width=4, length=3, layers=2, positions="relative")
     assert (tied.positions_name, tied.readout_name) == (None, "embedding")
-    inner = ("query", "key", "value", "output", "hidden_in", "hidden_out")
-    expected = [f"blocks.{layer}.{name}" for layer in (0, 1) for name in inner]
+    expected = [f"blocks.{layer}.{name}" for layer in (0, 1) for name in INNER]
     assert sorted(tied.linear_weights) == sorted(expected)
     assert sorted(model.linear_weights) == sorted([*expected, "readout"])
     assert set(model.linear_weights) <= {name for name, _ in model.named_parameters()}
@@ -153,12 +162,13 @@ def test_what_attention_shows_is_what_the_loops_saw(variant: Variant) -> None:
 
 def test_the_single_layer_shows_the_same() -> None:
     # a GPT without LayerNorm and biases whose symbol 0 embeds to 0 is the single layer
-    model = SingleLayer(width=4, length=5, hidden=3, seed=2)
-    recipe = Recipe(width=4, length=5, hidden=3, layer_norm=False, biases=False, activation="relu")
+    sizes: Variant = {"width": 4, "length": 5, "hidden": 3}
+    model = SingleLayer(**sizes, seed=2)
+    sizes |= {"layer_norm": False, "biases": False, "activation": "relu"}
+    recipe = Recipe(**sizes)
     generator = np.random.default_rng(0)
     own = {n: generator.standard_normal(tuple(v.shape)) for n, v in model.named_parameters()}
-    inner = ("query", "key", "value", "output", "hidden_in", "hidden_out")
-    twin = {f"blocks.0.{name}": own[name] for name in inner} | {"positions": own["positions"]}
+    twin = {f"blocks.0.{name}": own[name] for name in INNER} | {"positions": own["positions"]}
     twin["embedding"] = np.stack([np.zeros(4), own["embedding"]])
     twin["bias"] = np.stack([np.zeros(()), own["bias"]])
     tokens = strings(2, 5)
@@ -172,10 +182,7 @@ def test_the_single_layer_shows_the_same() -> None:
         assert largest_error(shown["attention"][:, 0, 0, query, : query + 1], row) < LOGIT_ERROR
         assert not shown["attention"][..., query, query + 1 :].any()
     # and so is the model itself
-    gpt = GPT(
-        width=4, length=5, hidden=3, layer_norm=False, biases=False, activation="relu"
-    )  # fmt: skip
-    logits = call(gpt, tensors(twin), "forward", torch.from_numpy(tokens))
+    logits = call(GPT(**sizes), tensors(twin), "forward", torch.from_numpy(tokens))
     single = call(model, tensors(own), "forward", torch.from_numpy(tokens))
     assert largest_error(logits, single.numpy()) < LOGIT_ERROR
 
@@ -184,9 +191,7 @@ RELU = [variant for variant in VARIANTS if variant.get("activation") == "relu"]
 
 
 @pytest.mark.parametrize("variant", RELU, ids=map(name_of, RELU))
-def test_preactivations_are_those_of_the_loops_for_units_with_outgoing_weights(
-    variant: Variant,
-) -> None:
+def test_preactivations_are_those_of_loops_for_units_that_lead_on(variant: Variant) -> None:
     recipe, weights = Recipe(**variant), weights_of(variant)
     weights["blocks.0.hidden_out"][:, 1] = 0
     expected = []
@@ -197,10 +202,8 @@ def test_preactivations_are_those_of_the_loops_for_units_with_outgoing_weights(
     measured = call(GPT(**variant), tensors(weights), "context_preactivations", recipe.length)
     assert largest_error(measured, rows) < LOGIT_ERROR
     assert largest_error(measured, rows[::-1]) > 1e-2
-    spectrum = hessian_spectrum(
-        GPT(**variant), ExactLoss(Markov(random_kernel(recipe.states)), recipe.length),
-        tensors(weights),
-    )  # fmt: skip
+    loss = ExactLoss(Markov(random_kernel(recipe.states)), recipe.length)
+    spectrum = hessian_spectrum(GPT(**variant), loss, tensors(weights))
     assert spectrum.min_preactivation is not None
     assert abs(spectrum.min_preactivation - np.abs(rows).min()) < LOGIT_ERROR
     assert (spectrum.kink, spectrum.one_sided) == (False, ())
@@ -239,12 +242,7 @@ def naive_one_sided(
     """
 
     def along(t: float) -> float:
-        moved, weights, start = theta + t * direction, {}, 0
-        for name, shape in recipe.layout().items():
-            size = math.prod(shape)
-            weights[name] = moved[start : start + size].reshape(shape)
-            start += size
-        return float(gpt_loss(weights, kernel, recipe.length, recipe))
+        return loss_at(theta + t * direction, kernel, recipe)
 
     centre, h = along(0.0), 1e-2
     slopes = [2 * (along(t) - centre) / t**2 for t in (h, h / 2, h / 4)]
@@ -303,16 +301,9 @@ def test_a_slice_of_the_loss_is_that_of_the_loops() -> None:
     kernel, theta = random_kernel(3), flat(weights)
     directions = np.random.default_rng(2).standard_normal((2, len(theta)))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    measured = loss_slice(
-        GPT(**variant), ExactLoss(Markov(kernel), 2), tensors(weights),
-        torch.from_numpy(directions), resolution=3, radius=1.0,
-    )  # fmt: skip
-    for (i, alpha), (j, beta) in itertools.product(
-        enumerate(measured.alpha), enumerate(measured.beta)
-    ):
-        moved, own, start = theta + np.array([alpha, beta]) @ directions, {}, 0
-        for name, shape in recipe.layout().items():
-            own[name] = moved[start : start + math.prod(shape)].reshape(shape)
-            start += math.prod(shape)
-        assert abs(measured.loss[i, j] - gpt_loss(own, kernel, 2, recipe)) < 1e-13
+    loss, plane = ExactLoss(Markov(kernel), 2), torch.from_numpy(directions)
+    measured = loss_slice(GPT(**variant), loss, tensors(weights), plane, resolution=3, radius=1.0)
+    for i, j in np.ndindex(3, 3):
+        moved = theta + np.array([measured.alpha[i], measured.beta[j]]) @ directions
+        assert abs(measured.loss[i, j] - loss_at(moved, kernel, recipe)) < 1e-13
     assert np.ptp(measured.loss) > 1e-2

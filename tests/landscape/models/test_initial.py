@@ -11,6 +11,7 @@ from scipy.stats import binom
 from torch import Tensor
 
 from landscape.config.build import initial_of, model_of, objective_of, recipe_of
+from landscape.config.cell import CellConfig
 from landscape.config.scan import ScanConfig
 from landscape.errors import ConfigError
 from landscape.models import GPT, ReducedModel, SingleLayer
@@ -38,7 +39,13 @@ BUILT: dict[str, Callable[[], Model]] = {
     "relative gpt": lambda: GPT(width=6, length=4, heads=3, positions="relative", layers=3),
     "bare gpt": lambda: GPT(width=4, length=3, layer_norm=False, biases=False, feedforward=False),
 }
+CHAIN = {"p": "0.5", "q": "0.8"}
 every_model = pytest.mark.parametrize("name", BUILT)
+
+
+def cell_of(**tables: Any) -> CellConfig:
+    (cell,) = ScanConfig(**{"source": CHAIN, **tables}).cells()
+    return cell
 
 
 def numpy_of(params: dict[str, Tensor]) -> dict[str, np.ndarray]:
@@ -66,9 +73,8 @@ def test_low_rank_entries_are_plus_or_minus_sigma_and_their_matrices_of_rank_one
     model = BUILT[name]()
     layers = getattr(model, "layers", 1)
     params = numpy_of(low_rank(model, 3))
-    assert {k: v.shape for k, v in params.items()} == {
-        k: tuple(v.shape) for k, v in model.named_parameters()
-    }
+    shapes = {k: tuple(v.shape) for k, v in model.named_parameters()}
+    assert {k: v.shape for k, v in params.items()} == shapes
     matrices = 0
     for key, value in params.items():
         if last(key) == "gain":
@@ -107,11 +113,9 @@ def test_every_axis_as_long_as_the_width_has_the_same_signs(name: str) -> None:
             assert (np.abs(rows @ alpha) == d).all()
             agreeing += 1
     assert agreeing >= 5
-    other = np.sign(numpy_of(low_rank(model, 4))["value" if "value" in params else "embedding"])
-    assert other.shape[-1] == d
-    mixed = [abs(np.sign(low_rank(model, s)["embedding"].numpy().reshape(-1, d)[0]) @ alpha) < d
-             for s in range(20)]  # fmt: skip
-    assert any(mixed)  # control: alpha is another one for other seeds
+    others = [low_rank(model, seed)["embedding"].numpy().reshape(-1, d)[0] for seed in range(20)]
+    # control: alpha is another one for other seeds
+    assert any(abs(np.sign(other) @ alpha) < d for other in others)
 
 
 @pytest.mark.parametrize("name", ["single layer", "deep gpt"])
@@ -148,15 +152,20 @@ def test_low_rank_follows_from_its_seed_and_nothing_else(name: str) -> None:
 
 # --- basin --------------------------------------------------------------------------------------
 
-HOLDERS: dict[str, Callable[[], Model]] = {
-    "single layer": lambda: SingleLayer(width=4, length=4),
-    "odd single layer": lambda: SingleLayer(width=3, length=4, hidden=5),
-    "untied single layer": lambda: SingleLayer(width=4, length=4, tying="untied"),
-    "gpt": lambda: plain(),
-    "untied gpt": lambda: plain(tying="untied", biases=True),
-    "gpt without attention": lambda: plain(attention=False),
-    "deep gpt": lambda: plain(layers=2, heads=2),
-    "relative gpt": lambda: plain(positions="relative", window=2),
+PLAIN: dict[str, Any] = {
+    "width": 4, "length": 4, "layer_norm": False, "activation": "relu", "biases": False,
+}  # fmt: skip
+
+
+def plain(**changes: Any) -> GPT:
+    """A GPT that holds the ansatz: relu, no LayerNorm."""
+    return GPT(**{**PLAIN, **changes})
+
+
+SINGLE: dict[str, dict[str, Any]] = {
+    "single layer": {"width": 4, "length": 4},
+    "odd single layer": {"width": 3, "length": 4, "hidden": 5},
+    "untied single layer": {"width": 4, "length": 4, "tying": "untied"},
 }
 RECIPES: dict[str, dict[str, Any]] = {
     "gpt": {},
@@ -165,12 +174,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "deep gpt": {"layers": 2, "heads": 2},
     "relative gpt": {"positions": "relative", "window": 2},
 }
+HOLDERS = [*SINGLE, *RECIPES]
 
 
-def plain(**changes: Any) -> GPT:
-    """A GPT that holds the ansatz: relu, no LayerNorm."""
-    return GPT(**{"width": 4, "length": 4, "layer_norm": False, "activation": "relu",
-                  "biases": False, **changes})  # fmt: skip
+def holder(name: str) -> Model:
+    return SingleLayer(**SINGLE[name]) if name in SINGLE else plain(**RECIPES[name])
 
 
 def twin_logit(name: str, params: dict[str, Tensor], tokens: np.ndarray) -> np.ndarray:
@@ -178,8 +186,7 @@ def twin_logit(name: str, params: dict[str, Tensor], tokens: np.ndarray) -> np.n
     weights = numpy_of(params)
     if "gpt" not in name:
         return naive_logits(weights, tokens)
-    shape: dict[str, Any] = {"width": 4, "length": 4, "layer_norm": False, "activation": "relu"}
-    recipe = Recipe(**{**shape, "biases": False, **RECIPES[name]})
+    recipe = Recipe(**{**PLAIN, **RECIPES[name]})
     assert {key: value.shape for key, value in weights.items()} == recipe.layout()
     logits = gpt_logits(weights, tokens, recipe)
     return np.asarray(logits[..., 1] - logits[..., 0])
@@ -195,7 +202,7 @@ def reduced_logit(e: float, w: float, b: float, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", HOLDERS)
 @pytest.mark.parametrize("e", [1.0, -1.0, 0.6, -1.7])
 def test_the_basin_start_has_exactly_the_logits_of_the_reduced_model(name: str, e: float) -> None:
-    model, tokens = HOLDERS[name](), strings(2, 4)
+    model, tokens = holder(name), strings(2, 4)
     for w, b in ((-4.0, 0.0), (-0.8, 0.7), (0.9, -0.3)):
         start = basin(model, 2, e=e, w=w, b=b)
         expected = reduced_logit(e, w, b, tokens)
@@ -210,7 +217,7 @@ def test_the_basin_start_has_exactly_the_logits_of_the_reduced_model(name: str, 
 
 @pytest.mark.parametrize("name", HOLDERS)
 def test_only_the_signs_of_the_basin_start_are_random(name: str) -> None:
-    model = HOLDERS[name]()
+    model = holder(name)
     starts = [numpy_of(basin(model, seed, e=1.0, w=-4.0, b=0.3)) for seed in range(60)]
     plain_start = numpy_of(ansatz(model, 1.0, -4.0, 0.3))
     for start in starts:
@@ -230,11 +237,7 @@ def test_the_reduced_start_has_no_signs() -> None:
 def test_by_default_the_entries_are_a_half_and_one() -> None:
     """e = sqrt(d)/2, w = -d: as the reference has them, W_1 and W_2 of +-1 where r = 4d."""
     for width in (1, 4, 8):
-        table: dict[str, Any] = {
-            "source": {"p": "0.5", "q": "0.8"},
-            "model": {"init": "basin", "width": width},
-        }
-        (cell,) = ScanConfig(**table).cells()
+        cell = cell_of(model={"init": "basin", "width": width})
         start = numpy_of(initial_of(cell, model_of(cell))(3))
         for key, size in (("embedding", 0.5), ("hidden_in", 1.0), ("hidden_out", 1.0)):
             assert np.abs(np.abs(start[key]) - size).max() < 1e-15
@@ -291,49 +294,31 @@ def test_from_the_basin_exact_training_reaches_the_bigram(kind: str) -> None:
     ends = {}
     for init in ("basin", "standard"):
         model_settings = plain_gpt if kind == "gpt" else {"kind": kind}
-        tables: dict[str, Any] = {
-            "source": {"p": "0.5", "q": "0.8"},
-            "model": {**model_settings, "init": init, "length": 5},
-            "train": {"steps": 250, "seeds": 2},
-        }
-        (cell,) = ScanConfig(**tables).cells()
-        model = model_of(cell)
-        (ends[init],) = train_together(
-            model, [objective_of(cell)], recipe_of(cell), seeds=[0, 1],
-            initial=initial_of(cell, model),
-        )  # fmt: skip
+        settings: dict[str, Any] = {**model_settings, "init": init, "length": 5}
+        cell = cell_of(model=settings, train={"steps": 250, "seeds": 2})
+        model, losses = model_of(cell), [objective_of(cell)]
+        runs: dict[str, Any] = {"seeds": [0, 1], "initial": initial_of(cell, model)}
+        (ends[init],) = train_together(model, losses, recipe_of(cell), **runs)
     bigram, unigram = binary_levels(0.5, 0.8)
     assert (ends["basin"].loss[:, 0] > unigram).all()  # it starts higher, then drops below
     assert ends["basin"].outcomes == ("bigram", "bigram")
     assert np.abs(ends["basin"].loss[:, -1] - bigram).max() < 0.1 * (unigram - bigram)
     assert ends["standard"].outcomes == ("unigram", "unigram")
     # signs are a symmetry of network and optimiser: on exact data both seeds are one run
-    assert (
-        np.ptp(ends["basin"].loss, axis=0).max()
-        < 1e-9
-        < np.ptp(ends["standard"].loss, axis=0).max()
-    )
+    apart = {init: np.ptp(end.loss, axis=0).max() for init, end in ends.items()}
+    assert apart["basin"] < 1e-9 < apart["standard"]
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"layer_norm": True}, "relu without LayerNorm"),
-        ({"activation": "gelu"}, "relu without LayerNorm"),
-        ({"feedforward": False}, "relu without LayerNorm"),
-    ],
+    "change", [{"layer_norm": True}, {"activation": "gelu"}, {"feedforward": False}], ids=str
 )
-def test_a_gpt_that_cannot_hold_the_ansatz_is_refused(change: dict[str, Any], words: str) -> None:
+def test_a_gpt_that_cannot_hold_the_ansatz_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"the rank-one ansatz needs a GPT with states=2 \(it has"):
         basin(plain(**change), 0, e=1.0, w=-4.0, b=0.0)
-    tables: dict[str, Any] = {
-        "source": {"p": "0.5", "q": "0.8"},
-        "model": {"kind": "gpt", "layer_norm": False, "activation": "relu", "init": "basin"},
-    }
-    assert ScanConfig(**tables).cells()
-    tables["model"] |= change
-    with pytest.raises(ConfigError, match=words):
-        ScanConfig(**tables)
+    settings = {"kind": "gpt", "layer_norm": False, "activation": "relu", "init": "basin"}
+    assert cell_of(model=settings)
+    with pytest.raises(ConfigError, match="relu without LayerNorm"):
+        cell_of(model=settings | change)
 
 
 def test_three_symbols_cannot_hold_the_ansatz() -> None:
@@ -342,13 +327,10 @@ def test_three_symbols_cannot_hold_the_ansatz() -> None:
 
 
 def test_a_scan_starts_its_runs_in_the_basin(tmp_path: Any) -> None:
-    tables: dict[str, Any] = {
-        "source": {"p": "0.5", "q": "0.8"},
-        "model": {"init": "basin", "length": 3, "width": 2, "b": 0.25},
-        "train": {"steps": 0, "seeds": 2},
-        "measure": {"points": []},
-    }
-    result = scan(ScanConfig(**tables), out=tmp_path / "scan")
+    settings = {"init": "basin", "length": 3, "width": 2, "b": 0.25}
+    rest: dict[str, Any] = {"train": {"steps": 0, "seeds": 2}, "measure": {"points": []}}
+    config = ScanConfig(**{"source": CHAIN, "model": settings, **rest})
+    result = scan(config, out=tmp_path / "scan")
     (found,) = result.scalars.values()
     e, w, b, p, q = math.sqrt(2) / 2, -2.0, 0.25, 0.5, 0.8
     logit = reduced_logit(e, w, b, np.array([0, 1]))

@@ -17,6 +17,7 @@ from landscape import ExactLoss, SwitchingMarkov, hessian_spectrum, unigram_poin
 from landscape.comparison.spectra import compare
 from landscape.models import GPT, ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
+from landscape.models.parameters import parameters_of
 from landscape.models.representation import KINK, MISREAD, misread, representation, unigram_inputs
 from tests.laws.variants import VARIANTS, Variant, name_of
 from tests.planted.readers import Matrix, Reader, Scaled, Shifted, Tempered
@@ -29,6 +30,10 @@ Params = dict[str, Tensor]
 def drawn(variant: Variant, seed: int = 1, deviation: float = 0.5) -> tuple[GPT, Params]:
     model = GPT(**variant)
     return model, gaussian(model, deviation, seed)
+
+
+def read(model: Reader) -> tuple[Reader, Params]:
+    return model, parameters_of(model)
 
 
 def twin(variant: Variant, params: Params) -> tuple[np.ndarray, np.ndarray]:
@@ -154,21 +159,20 @@ def test_what_is_hidden_at_these_weights_alone_is_no_symmetry(size: float) -> No
 
 
 def test_a_kink_at_the_point_is_found_without_being_told_of() -> None:
-    model = Reader()
-    params = {name: value.detach() for name, value in model.named_parameters()}
+    model, params = read(Reader())
     assert representation(model, params, 3).jump < KINK
     params["positions"] = 0 * params["positions"]
     # relu(hv) - 2 relu(0) + relu(-hv) = h|v| at a kink
     assert representation(model, params, 3).jump > 0.1
     # and where relu units of a GPT stand at 0
-    flat, weights = drawn({"width": 3, "length": 2, "activation": "relu", "biases": False,
-                           "positions": "none"})  # fmt: skip
+    bare = {"activation": "relu", "biases": False, "positions": "none"}
+    flat, weights = drawn({"width": 3, "length": 2, **bare})
     assert representation(flat, weights, 2).jump > 0.1
 
 
 @pytest.mark.parametrize("deviation", [0.0, 1e-3, 0.02, 0.3, 1.0])
 @pytest.mark.parametrize("positions", ["learned", "none"])
-def test_the_steep_slopes_of_layer_norms_are_not_taken_for_kinks(
+def test_steep_slopes_of_layer_norms_are_not_taken_for_kinks(
     positions: str, deviation: float
 ) -> None:
     variant = {"width": 4, "length": 3, "layers": 3, "hidden": 5, "positions": positions}
@@ -184,15 +188,13 @@ def test_the_models_of_this_package_are_what_their_names_say(variant: Variant) -
 
 @pytest.mark.parametrize("kind", [Scaled, Tempered, Shifted])
 def test_a_model_that_is_readable_by_name_only_is_found_out(kind: type[Reader]) -> None:
-    honest = Reader()
-    params = {name: value.detach() for name, value in honest.named_parameters()}
+    honest, params = read(Reader())
     assert misread(honest, params, 3) < 1e-15
     assert misread(kind(), params, 3) > 1e-2
 
 
 def test_positions_that_cannot_be_added_are_told() -> None:
-    model = Reader()
-    params = {name: value.detach() for name, value in model.named_parameters()}
+    model, params = read(Reader())
     params["positions"] = params["positions"][None]
     assert misread(model, params, 3) == math.inf
     words = r"parameter 'positions' has shape \(1, 3, 2\), but length 3 and embeddings of width 2"

@@ -88,11 +88,8 @@ def test_context_preactivations_are_those_of_units_with_outgoing_weights() -> No
     assert measured.shape == (2 + 4 + 8, 3)
     # y is read off the loops as a logit: no feed-forward, and a row of W_1 as readout
     for column, unit in enumerate([0, 2, 4]):
-        bare = weights | {
-            "hidden_out": 0 * weights["hidden_out"],
-            "readout": weights["hidden_in"][unit],
-            "bias": np.zeros(()),
-        }
+        bare = weights | {"hidden_out": 0 * weights["hidden_out"], "bias": np.zeros(())}
+        bare["readout"] = weights["hidden_in"][unit]
         rows = [naive_logits(bare, sequences(n))[:, -1] for n in (1, 2, 3)]
         expected = np.concatenate(rows)
         assert largest_error(measured[:, column], expected) < 1e-14  # sums of terms of order 1
@@ -159,9 +156,8 @@ def test_the_ansatz_is_rank_one_along_a_unit_vector_of_equal_entries(
     d, r, e, w, b = 4, 9, -1.5, -0.8, 0.25
     model = SingleLayer(width=d, hidden=r, length=3, tying=tying, dtype=dtype)
     params = ansatz(model, e, w, b)
-    assert {name: value.shape for name, value in params.items()} == {
-        name: value.shape for name, value in model.named_parameters()
-    }
+    shapes = {name: value.shape for name, value in model.named_parameters()}
+    assert {name: value.shape for name, value in params.items()} == shapes
     assert {value.dtype for value in params.values()} == {dtype}
     alpha = params["embedding"].double() / e
     assert alpha.abs().tolist() == [0.5] * d
@@ -169,9 +165,7 @@ def test_the_ansatz_is_rank_one_along_a_unit_vector_of_equal_entries(
     expected = {
         "embedding": e * alpha,
         "positions": torch.stack([-e / 2 * alpha] * 3),
-        "query": torch.zeros(d, d),
-        "key": torch.zeros(d, d),
-        "value": torch.zeros(d, d),
+        **dict.fromkeys(("query", "key", "value"), torch.zeros(d, d)),
         "output": torch.eye(d),
         "hidden_in": 2 * abs(w) / 3 * torch.outer(ones, alpha),
         "hidden_out": 2 * w / 3 * torch.outer(alpha, ones),

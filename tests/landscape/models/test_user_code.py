@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from landscape.cli import main
 from landscape.config.build import initial_of, model_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ScanConfig
@@ -22,6 +21,7 @@ from landscape.models.parameters import parameters_of
 from landscape.models.user_code import build
 from landscape.scanning.scan import scan
 from landscape.store.reading import open_scan
+from tests.landscape.cli.running import Run
 
 PROGRAM = '''
 import pathlib
@@ -162,15 +162,6 @@ def cell(kind: str, **model: Any) -> CellConfig:
     return only
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main(list(arguments))
-    printed = capsys.readouterr()
-    code = left.value.code
-    assert isinstance(code, int)
-    return code, printed.out, printed.err
-
-
 def configured(kind: str, *, model: str = "", points: str = '["unigram", "trained"]') -> str:
     Path("own.toml").write_text(
         f'[source]\nkind = "switching"\nstates = 3\np = 0.9\n[model]\nkind = "{kind}"\n'
@@ -188,13 +179,9 @@ def test_a_model_of_one_s_own_is_scanned_from_the_shell(mine: str, tmp_path: Pat
     words = ["scan", config, "--allow-code", "--out", "out", "--no-report", "--json"]
     # a console script does not have the current folder among the places of modules: the file does
     program = "import sys; sys.path.pop(0); from landscape.cli import main; main(sys.argv[1:])"
-    found = subprocess.run(
-        [sys.executable, "-c", program, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
-    )
+    command, root = [sys.executable, "-c", program, *words], str(Path(__file__).parents[3])
+    env = {**os.environ, "PYTHONPATH": root}
+    found = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     assert found.returncode == 0, found.stderr
     record = json.loads(found.stdout)
     assert (record["cells"], record["done"], record["absent"]) == (1, 1, [])
@@ -210,21 +197,17 @@ def test_a_model_of_one_s_own_is_scanned_from_the_shell(mine: str, tmp_path: Pat
 
 
 def test_a_point_that_cannot_be_built_is_absent_with_its_reason_and_the_cell_is_kept(
-    mine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    mine: str, tmp_path: Path, run: Run
 ) -> None:
     config = configured(f"{mine}:Bare")
-    code, out, err = run(
-        capsys, "scan", config, "--allow-code", "--out", "out", "--no-report", "--json"
-    )
+    code, out, err = run("scan", config, "--allow-code --out out --no-report --json")
     assert code == 0
     record = json.loads(out)
     assert (record["done"], record["failed"], record["refuted"]) == (1, [], [])
     (absent,) = record["absent"]
     assert absent["point"] == "unigram"
-    assert absent["reason"].startswith(
-        "model=Bare does not say which parameters are its embedding, readout and bias; implement "
-        "landscape.models.Readable"
-    )
+    words = "model=Bare does not say which parameters are its embedding, readout and bias; "
+    assert absent["reason"].startswith(f"{words}implement landscape.models.Readable")
     assert "No unigram point" in err and absent["reason"] in err
     store = open_scan(tmp_path / "out")
     (only,) = store.cells
@@ -235,12 +218,10 @@ def test_a_point_that_cannot_be_built_is_absent_with_its_reason_and_the_cell_is_
     assert (loss[:, -1] < loss[:, 0]).all()
 
 
-def test_a_spectrum_of_one_s_own_model_needs_no_file(
-    mine: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["--states", "3", "--model", f"{mine}:Named", "--allow-code", "--length", "3"]
+def test_a_spectrum_of_one_s_own_model_needs_no_file(mine: str, run: Run) -> None:
+    words = f"spectrum --states 3 --model {mine}:Named --allow-code --length 3"
     for p, negative in ((".4", True), (".9", False)):  # on either side of (S-1)/S
-        code, out, err = run(capsys, "spectrum", *words, "--switch", p, "--at", "unigram", "--json")
+        code, out, err = run(f"{words} --switch {p} --at unigram --json")
         assert code == 0, err
         record = json.loads(out)
         assert abs(record["loss"] - math.log(3)) < 1e-15
@@ -248,16 +229,12 @@ def test_a_spectrum_of_one_s_own_model_needs_no_file(
         assert record["parameters"] == 3 * 4 + 3 + 4 * 4
 
 
-def test_one_s_own_model_is_trained_and_sliced(
-    mine: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    own = ["--p", ".2", "--q", ".3", "--length", "3", "--model", f"{mine}:Bare", "--allow-code"]
-    code, out, err = run(capsys, "train", *own, "--steps", "200", "--lr", ".02", "--json")
+def test_one_s_own_model_is_trained_and_sliced(mine: str, run: Run) -> None:
+    own = f"--p .2 --q .3 --length 3 --model {mine}:Bare --allow-code --json"
+    code, out, err = run(f"train {own} --steps 200 --lr .02")
     assert code == 0, err
     assert json.loads(out)["outcome"] == "bigram"
-    code, out, err = run(
-        capsys, "slice", *own, "--at", "trained", "--steps", "5", "--resolution", "3", "--json"
-    )
+    code, out, err = run(f"slice {own} --at trained --steps 5 --resolution 3")
     assert code == 0, err
     assert np.array(json.loads(out)["loss"]).shape == (3, 3)
 
@@ -268,29 +245,24 @@ def test_one_s_own_model_is_trained_and_sliced(
 @pytest.mark.parametrize(
     "words",
     [
-        ["scan", "own.toml", "--out", "out"],
-        ["train", "--p", ".5", "--q", ".8", "--model", "{}:Bare", "--steps", "1"],
-        ["spectrum", "--p", ".5", "--q", ".8", "--model", "{}:Bare", "--at", "trained"],
+        "scan own.toml --out out",
+        "train --p .5 --q .8 --model {}:Bare --steps 1",
+        "spectrum --p .5 --q .8 --model {}:Bare --at trained",
     ],
-    ids=lambda words: words[0],
 )
-def test_no_code_is_run_unless_it_is_allowed(
-    mine: str, words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_code_is_run_unless_it_is_allowed(mine: str, words: str, run: Run) -> None:
     configured(f"{mine}:Bare", points='["trained"]')
-    words = [word.format(mine) for word in words]
+    words = words.format(mine)
     before = {path.name for path in Path().iterdir()}
-    code, out, err = run(capsys, *words)
+    code, out, err = run(words)
     assert (code, out) == (2, "")
-    named = f"model.kind = '{mine}:Bare'" if words[0] == "scan" else f"--model {mine}:Bare"
-    assert (
-        f"{named} is refused: it runs code of your own; add --allow-code (in Python "
-        "allow_code=True) if you trust it"
-    ) in err
+    named = f"model.kind = '{mine}:Bare'" if words[:4] == "scan" else f"--model {mine}:Bare"
+    why = "it runs code of your own; add --allow-code (in Python allow_code=True) if you trust it"
+    assert f"{named} is refused: {why}" in err
     assert {path.name for path in Path().iterdir()} == before
     assert mine not in sys.modules
-    quickly = {"scan": ["--no-report"], "train": [], "spectrum": ["--steps", "1"]}
-    run(capsys, *words, "--allow-code", *quickly[words[0]])
+    quickly = {"scan": "--no-report", "train": "", "spectrum": "--steps 1"}
+    run(words, "--allow-code", quickly[words.split()[0]])
     assert Path("imported").exists()  # control: the trace that an import leaves
 
 
@@ -305,67 +277,43 @@ def test_code_on_an_axis_is_refused_too(mine: str) -> None:
 
 
 WRONG = {
-    "no module": (
-        "nowhere_at_all:Model",
-        "is refused: it cannot be loaded: ModuleNotFoundError: No module "
-        "named 'nowhere_at_all'; give MODULE:ATTRIBUTE with a module in the current folder or "
-        "installed",
-    ),
+    "no module": ("nowhere_at_all:Model", "is refused: it cannot be loaded: ModuleNotFoundError: "
+        "No module named 'nowhere_at_all'; give MODULE:ATTRIBUTE with a module in the current "
+        "folder or installed"),
     "no attribute": ("{}:Bear", "has no attribute 'Bear'; give MODULE:ATTRIBUTE"),
-    "not callable": (
-        "{}:text",
-        "is refused: it is of type str; give a class of torch.nn.Module or a function that "
-        "returns one",
-    ),
+    "not callable": ("{}:text", "is refused: it is of type str; give a class of torch.nn.Module "
+        "or a function that returns one"),
     "an instance": ("{}:instance", "is refused: it is of type Bare; give a class of"),
     "no Module": ("{}:number", "is refused: it returned a int; return a torch.nn.Module"),
     "an error": ("{}:broken", "is refused: it cannot be built with states: KeyError: 'the reason'"),
-    "an argument nobody has": (
-        "{}:demanding",
-        "is refused: it cannot be built with no arguments: TypeError: demanding() missing 1 "
-        "required positional argument: 'colour'; its arguments may be width, length, hidden, tying",
-    ),
+    "an argument nobody has": ("{}:demanding", "is refused: it cannot be built with no arguments: "
+        "TypeError: demanding() missing 1 required positional argument: 'colour'; its arguments "
+        "may be width, length, hidden, tying"),
     "ahead": ("{}:Ahead", "is refused: it looks ahead: its logits change with a later symbol"),
-    "shape": (
-        "{}:Single",
-        "is refused: it returned Tensor of shape (2, 3) for tokens of shape (2, 3); return logits "
-        "of shape (2, 3, 3), one for each symbol",
-    ),
+    "shape": ("{}:Single", "is refused: it returned Tensor of shape (2, 3) for tokens of shape "
+        "(2, 3); return logits of shape (2, 3, 3), one for each symbol"),
     "dropout": ("{}:Drops", "is refused: it answers the same tokens otherwise the second time"),
     "a buffer that counts": ("{}:Counts", "it draws (dropout) or edits a buffer; make it a func"),
     "BatchNorm": ("{}:Normalised", "is refused: it cannot be computed for several runs at once"),
     "a branch": ("{}:Branches", "calling .item() on a Tensor"),
     "no parameters": ("{}:Empty", "is refused: it has no parameters"),
-    "forward": (
-        "{}:Failing",
-        "is refused: it cannot be evaluated on tokens of shape [2, 3]: RuntimeError: no such thing",
-    ),
-}
+    "forward": ("{}:Failing", "is refused: it cannot be evaluated on tokens of shape [2, 3]: "
+        "RuntimeError: no such thing"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_code_that_makes_no_model_is_explained_with_code_2(
-    mine: str, case: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_code_that_makes_no_model_is_explained_with_code_2(mine: str, case: str, run: Run) -> None:
     kind, message = (text.replace("{}", mine) for text in WRONG[case])
     config = configured(kind, points='["trained"]')
-    alone = ["train", "--states", "3", "--switch", ".9", "--length", "3", "--model", kind]
-    for words in (["scan", config, "--out", "out"], [*alone, "--steps", "1"]):
-        code, out, err = run(capsys, *words, "--allow-code")
+    alone = f"train --states 3 --switch .9 --length 3 --model {kind} --steps 1"
+    for words in (f"scan {config} --out out", alone):
+        code, out, err = run(words, "--allow-code")
         assert (code, out) == (2, ""), err
-        named = f"--model {kind}" if words[0] == "train" else f"model.kind = {kind!r}"
+        named = f"--model {kind}" if words == alone else f"model.kind = {kind!r}"
         assert message in err.replace("\n", " ") and f"Error: {named} is refused: " in err
         assert "Traceback" not in err
     assert not Path("out").exists()
-
-
-def test_a_name_that_cannot_be_loaded_is_refused_before_anything_is_written(
-    mine: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for kind in ("nowhere_at_all:Model", f"{mine}:Bear", f"{mine}:text"):
-        config = configured(kind, points='["trained"]')
-        assert run(capsys, "scan", config, "--allow-code", "--out", "out", "--no-report")[0] == 2
-        assert not Path("out").exists()
 
 
 @pytest.mark.parametrize(
@@ -377,32 +325,26 @@ def test_a_name_that_cannot_be_loaded_is_refused_before_anything_is_written(
         ("import sys; sys.exit('bye')", "SystemExit: bye"),
     ],
 )
-def test_a_module_that_cannot_be_imported_says_why(
-    mine: str, body: str, reason: str, capsys: pytest.CaptureFixture[str]
+def test_a_module_that_is_not_imported_says_why(
+    mine: str, body: str, reason: str, run: Run
 ) -> None:
     Path(f"{mine}.py").write_text(body)
-    code, out, err = run(
-        capsys, "scan", configured(f"{mine}:Bare"), "--allow-code", "--out", "out", "--no-report"
-    )
+    code, out, err = run("scan", configured(f"{mine}:Bare"), "--allow-code --out out --no-report")
     assert (code, out) == (2, "") and "Traceback" not in err
     assert f"model.kind = '{mine}:Bare' is refused: it cannot be loaded: {reason}" in err
 
 
-def test_a_setting_that_was_written_and_is_not_taken_is_refused(
-    mine: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_setting_that_was_written_and_is_not_taken_is_refused(mine: str, run: Run) -> None:
     kind = f"{mine}:Bare"
     config = configured(kind, model="layers = 2", points='["trained"]')
-    code, _, err = run(capsys, "scan", config, "--allow-code", "--out", "out", "--no-report")
+    code, _, err = run("scan", config, "--allow-code --out out --no-report")
     assert code == 2
-    assert (
-        f"model.layers is refused: {kind} takes no argument of that name (it takes states, width, "
-        "dtype)"
-    ) in err
-    alone = ["train", "--p", ".5", "--q", ".8", "--steps", "1", "--model", kind, "--allow-code"]
-    code, _, err = run(capsys, *alone, "--tying", "tied")
+    takes = f"{kind} takes no argument of that name (it takes states, width, dtype)"
+    assert f"model.layers is refused: {takes}" in err
+    alone = f"train --p .5 --q .8 --steps 1 --model {kind} --allow-code"
+    code, _, err = run(alone, "--tying tied")
     assert code == 2 and "--tying is refused" in err
-    assert run(capsys, *alone, "--width", "3")[0] == 0
+    assert run(alone, "--width 3")[0] == 0
 
 
 # --- built --------------------------------------------------------------------------------------
@@ -420,16 +362,9 @@ def test_a_builder_is_given_the_settings_that_it_names(mine: str) -> None:
 def test_a_builder_of_any_settings_is_given_them_all(mine: str) -> None:
     found: Any = model_of(cell(f"{mine}:everything", width=3, layers=2, activation="relu"))
     assert found.settings == {
-        "states": 3,
-        "width": 3,
-        "length": 3,
-        "hidden": 12,
-        "tying": "tied",
-        "layers": 2,
-        "activation": "relu",
-        "dtype": torch.float64,
-        "seed": 0,
-    }
+        "states": 3, "width": 3, "length": 3, "hidden": 12, "tying": "tied", "layers": 2,
+        "activation": "relu", "dtype": torch.float64, "seed": 0,
+    }  # fmt: skip
 
 
 def test_a_run_s_own_start_follows_from_its_seed_alone(mine: str) -> None:

@@ -1,15 +1,14 @@
 import math
-import random
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import grad, vmap
 
-from landscape.models import ReducedModel, SingleLayer
+from landscape.models import SingleLayer
 from landscape.models.initial import gaussian
 from landscape.models.parameters import call
 from landscape.models.sequence_table import sequence_logits
@@ -18,35 +17,27 @@ from landscape.objectives.population import population_loss
 from landscape.objectives.sampled import SampledLoss
 from landscape.points.bigram import bigram_point
 from landscape.points.unigram import unigram_point
-from landscape.sources import BinaryMarkov, Markov
+from landscape.sources import BinaryMarkov
 from landscape.spectra.operators import hessian_products
 from landscape.training.loop import train
-from tests.twins.single_layer import bce, flatten, naive_logits, naive_loss, shapes, unflatten
+from tests.twins.single_layer import (
+    arrays,
+    bce,
+    flatten,
+    naive_logits,
+    naive_loss,
+    shapes,
+    unflatten,
+)
 
 CHAIN = BinaryMarkov(0.5, 0.8)
 SHORT: dict[str, Any] = {"length": 4, "batch": 40}  # 2^5 < 160: by context
 LONG: dict[str, Any] = {"length": 7, "batch": 3}  # by sequence
 
 
-def numpy_of(params: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: value.detach().numpy() for name, value in params.items()}
-
-
-def naive_sampled(weights: Mapping[str, np.ndarray], tokens: np.ndarray, p: float, q: float) -> Any:
+def naive_sampled(weights: Mapping[str, np.ndarray], tokens: np.ndarray) -> Any:
     """Mean over sequences and positions of the cross-entropy to r, query by query in numpy."""
-    return bce(naive_logits(weights, tokens), np.where(tokens == 1, 1 - q, p)).mean()
-
-
-@pytest.mark.parametrize("kind", ["tied", "untied", "reduced"])
-def test_the_sum_by_context_is_the_sum_by_sequence(kind: str) -> None:
-    model = ReducedModel() if kind == "reduced" else SingleLayer(width=3, length=5, tying=kind)
-    params = gaussian(model, 0.7, 2)
-    loss = SampledLoss(CHAIN, 5, batch=200, seed=0)
-    assert loss.rows(model) == 2**6 - 2  # contexts, not 1000 positions
-    by_context, by_sequence = loss(model, params), loss.by_sequence(model, params).mean()
-    assert abs(by_context - by_sequence) < 1e-14
-    other = SampledLoss(CHAIN, 5, batch=200, seed=1).by_sequence(model, params).mean()
-    assert abs(by_context - other) > 1e-5
+    return bce(naive_logits(weights, tokens), np.where(tokens == 1, 0.2, 0.5)).mean()
 
 
 @pytest.mark.parametrize("tying", ["tied", "untied"])
@@ -76,10 +67,8 @@ def test_far_scores_neither_vanish_nor_overflow_in_float32() -> None:
     scores = (u @ u.T / math.sqrt(2)).exp()
     assert scores.isinf().any() and (scores == 0).any()
     tokens = CHAIN.sample(4, 20, torch.Generator().manual_seed(0))
-    found, expected = (
-        sequence_logits(model, params, tokens),
-        call(model, params, "forward", tokens),
-    )
+    found = sequence_logits(model, params, tokens)
+    expected = call(model, params, "forward", tokens)
     assert found.isfinite().all()
     # scores near 8000 are rounded to 5e-4 in float32, and so are the log-weights
     assert (found - expected).abs().max() < 1e-2 * expected.abs().max()
@@ -95,15 +84,15 @@ def test_the_gradient_is_the_complex_step_of_the_sum_over_tokens(sizes: dict[str
 
     def naive_gradient(theta: np.ndarray) -> np.ndarray:
         steps = theta + 1e-30j * np.eye(len(theta))
-        values = [naive_sampled(unflatten(row, layout), tokens, 0.5, 0.8) for row in steps]
+        values = [naive_sampled(unflatten(row, layout), tokens) for row in steps]
         return np.imag(values) / 1e-30
 
-    theta = flatten(numpy_of(params), layout)
+    theta = flatten(arrays(params), layout)
     expected = naive_gradient(theta)
     found = grad(lambda p: loss(model, p))(params)
-    assert np.abs(flatten(numpy_of(found), layout) - expected).max() < 1e-14  # round-off
+    assert np.abs(flatten(arrays(found), layout) - expected).max() < 1e-14  # round-off
     other = grad(lambda p: SampledLoss(CHAIN, **sizes, seed=3)(model, p))(params)
-    assert np.abs(flatten(numpy_of(other), layout) - expected).max() > 1e-4
+    assert np.abs(flatten(arrays(other), layout) - expected).max() > 1e-4
 
     direction = torch.ones(1, len(theta), dtype=torch.float64)
     product = hessian_products(model, loss, params, direction)[0].numpy()
@@ -118,54 +107,47 @@ def test_the_gradient_is_the_complex_step_of_the_sum_over_tokens(sizes: dict[str
 # --- statistics
 
 
-def draws(loss: SampledLoss, model: nn.Module, params: Any, count: int) -> tuple[Any, Any, Any]:
-    """Estimates, standard errors, and errors as if all positions were independent."""
-    values, errors, wrong = [], [], []
-    for seed in range(count):
-        one = SampledLoss(loss.source, loss.length, batch=loss.batch, seed=seed)
-        logits = call(model, params, "forward", one.tokens)
-        logit = (logits[..., 1] - logits[..., 0]).numpy()
-        law = one.source.conditional_law(one.tokens)[..., 1].numpy()
-        values.append(one(model, params).item())
-        errors.append(one.standard_error(model, params).item())
-        wrong.append(bce(logit, law).std(ddof=1) / math.sqrt(law.size))
-    return np.array(values), np.array(errors), np.array(wrong)
-
-
 def calibrated(z: np.ndarray, batch: int) -> bool:
     """Whether the variance of z is that of Student's t with B - 1 degrees, to 4 of its errors."""
     error = math.sqrt(((z**2 - (z**2).mean()) ** 2).mean() / len(z))
     return bool(abs((z**2).mean() - (batch - 1) / (batch - 3)) < 4 * error)
 
 
-def test_the_standard_error_is_calibrated_and_the_loss_unbiased() -> None:
+@pytest.fixture(scope="module")
+def drawn() -> tuple[dict[str, Tensor], np.ndarray]:
+    """Weights, and by rows of 1000 seeds: estimates, standard errors, errors as if all positions
+    were independent, and the first two post-stratified.
+    """
     chain = BinaryMarkov(0.1, 0.08)  # correlation 0.82 from a symbol to the next
     model = SingleLayer(width=2, length=8)
     params = gaussian(model, 0.5, 6)
     params["bias"] = torch.tensor(1.5, dtype=torch.float64)  # much better at 1 than at 0
-    exact = float(naive_loss(numpy_of(params), 0.1, 0.08, 8))
-    loss = SampledLoss(chain, 8, batch=60, seed=0)
-    values, errors, wrong = draws(loss, model, params, 1000)
+    columns = []
+    for seed in range(1000):
+        loss = SampledLoss(chain, 8, batch=60, seed=seed)
+        logits = call(model, params, "forward", loss.tokens)
+        law = chain.conditional_law(loss.tokens)[..., 1].numpy()
+        wrong = bce((logits[..., 1] - logits[..., 0]).numpy(), law).std(ddof=1)
+        parts = loss.post_stratified(model, params).numpy()
+        spread, error = parts.std(ddof=1) / math.sqrt(60), loss.standard_error(model, params)
+        plain = loss(model, params).item(), error.item(), wrong / math.sqrt(law.size)
+        columns.append((*plain, parts.mean(), spread))
+    return params, np.array(columns).T
+
+
+def test_the_standard_error_is_calibrated_and_the_loss_unbiased(drawn: Any) -> None:
+    params, (values, errors, wrong, *_) = drawn
+    exact, elsewhere = (float(naive_loss(arrays(params), p, 0.08, 8)) for p in (0.1, 0.11))
     mean_error = values.std() / math.sqrt(len(values))
-    assert abs(values.mean() - exact) < 4 * mean_error
-    elsewhere = float(naive_loss(numpy_of(params), 0.11, 0.08, 8))
-    assert abs(values.mean() - elsewhere) > 4 * mean_error
+    assert abs(values.mean() - exact) < 4 * mean_error < abs(values.mean() - elsewhere)
     assert calibrated((values - exact) / errors, 60)
     assert not calibrated((values - exact) / wrong, 60)
     assert not calibrated((values - exact) / (1.15 * errors), 60)
 
 
-def test_post_stratification_is_unbiased_calibrated_and_closer() -> None:
-    chain, model = BinaryMarkov(0.1, 0.08), SingleLayer(width=2, length=8)
-    params = gaussian(model, 0.5, 6)
-    params["bias"] = torch.tensor(1.5, dtype=torch.float64)
-    exact = float(naive_loss(numpy_of(params), 0.1, 0.08, 8))
-    rows = []
-    for seed in range(600):
-        one = SampledLoss(chain, 8, batch=60, seed=seed)
-        parts = one.post_stratified(model, params).numpy()
-        rows.append((parts.mean(), parts.std(ddof=1) / math.sqrt(60), one(model, params).item()))
-    values, errors, plain = np.array(rows).T
+def test_post_stratification_is_unbiased_calibrated_and_closer(drawn: Any) -> None:
+    params, (plain, _, _, values, errors) = drawn
+    exact = float(naive_loss(arrays(params), 0.1, 0.08, 8))
     # a ratio of two sums: a bias of the order of the variance, far below the error of the mean
     assert abs(values.mean() - exact) < 4 * values.std() / math.sqrt(len(values))
     assert calibrated((values - exact) / errors, 60)
@@ -236,7 +218,7 @@ def test_known_laws_as_targets_have_less_variance_than_drawn_symbols() -> None:
     known, drawn = [], []
     for seed in range(300):
         tokens = CHAIN.sample(16, 9, torch.Generator().manual_seed(seed)).numpy()
-        logits = naive_logits(numpy_of(params), tokens)
+        logits = naive_logits(arrays(params), tokens)
         known.append(bce(logits, np.where(tokens == 1, 0.2, 0.5))[:, :-1].mean())
         drawn.append(bce(logits[:, :-1], tokens[:, 1:]).mean())
     # the ratio of two variances of 300 draws has an error of about 12%
@@ -250,7 +232,7 @@ def test_the_divergence_is_the_mean_over_its_tokens(reference: str) -> None:
     params = gaussian(model, 0.6, 0)
     loss = SampledLoss(CHAIN, 20, batch=5, seed=0)
     tokens = loss.tokens.numpy()
-    f = 1 / (1 + np.exp(-naive_logits(numpy_of(params), tokens)))
+    f = 1 / (1 + np.exp(-naive_logits(arrays(params), tokens)))
     laws = {"bigram": np.where(tokens == 1, 0.2, 0.5), "unigram": np.full(f.shape, 0.5 / 1.3)}
 
     def divergence(r: np.ndarray) -> float:
@@ -259,46 +241,12 @@ def test_the_divergence_is_the_mean_over_its_tokens(reference: str) -> None:
     found = loss.divergence(model, params, reference).item()
     assert abs(found - divergence(laws.pop(reference))) < 1e-14
     assert abs(found - divergence(*laws.values())) > 1e-3
-    with pytest.raises(
-        ValueError, match=r"reference='trigram' is unknown; give 'unigram', 'bigram'"
-    ):
+    message = r"reference='trigram' is unknown; give 'unigram', 'bigram'"
+    with pytest.raises(ValueError, match=message):
         loss.divergence(model, params, "trigram")
 
 
 # --- the interface
-
-
-KERNEL = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.25, 0.25, 0.5]])
-
-
-class PairTable(nn.Module):
-    """Logits looked up by the last two symbols."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(0)
-        draw = torch.randn(4, 3, 3, generator=generator, dtype=torch.float64)
-        self.table = nn.Parameter(draw)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        before = torch.cat([torch.full_like(tokens[:, :1], 3), tokens[:, :-1]], dim=1)
-        return self.table[before, tokens]
-
-
-@pytest.mark.parametrize(("length", "batch"), [(3, 60), (8, 4)])
-def test_any_model_of_any_alphabet_is_evaluated_by_its_forward(length: int, batch: int) -> None:
-    model, source = PairTable(), Markov(KERNEL, start=[0.5, 0.3, 0.2])
-    params = {name: value.detach() for name, value in model.named_parameters()}
-    loss = SampledLoss(source, length, batch=batch, seed=1)
-    table = params["table"].numpy()
-    terms = []
-    for path in loss.tokens.tolist():
-        for before, now in zip([3, *path], path, strict=False):
-            logits = table[before, now]
-            terms.append(np.log(np.exp(logits).sum()) - KERNEL[now] @ logits)
-    assert abs(loss(model, params).item() - np.mean(terms)) < 1e-14
-    assert abs(loss(model, params).item() - np.mean(terms[1:])) > 1e-5
-    assert abs(loss.by_sequence(model, params).mean().item() - np.mean(terms)) < 1e-14
 
 
 def test_a_subclass_is_evaluated_by_its_own_forward() -> None:
@@ -309,7 +257,7 @@ def test_a_subclass_is_evaluated_by_its_own_forward() -> None:
     louder, plain = (kind(width=2, length=7) for kind in (Louder, SingleLayer))
     params = gaussian(plain, 0.8, 1)
     loss = SampledLoss(CHAIN, **LONG, seed=0)
-    logits = 2 * naive_logits(numpy_of(params), loss.tokens.numpy())
+    logits = 2 * naive_logits(arrays(params), loss.tokens.numpy())
     expected = bce(logits, np.where(loss.tokens.numpy() == 1, 0.2, 0.5)).mean()
     assert abs(loss(louder, params).item() - expected) < 1e-14
     assert abs(loss(plain, params).item() - expected) > 1e-3
@@ -342,50 +290,14 @@ def test_the_draw_is_the_sources_own_and_follows_from_the_seed() -> None:
     assert torch.equal(again.tokens, first.tokens)
 
 
-def test_no_ambient_state_is_touched() -> None:
-    def ambient() -> tuple[bytes, str, bytes]:
-        state = torch.get_rng_state().numpy().tobytes()
-        return state, str(np.random.get_state()), repr(random.getstate()).encode()
-
-    model = SingleLayer(width=2, length=7).eval()
-    params = gaussian(model, 0.5, 0)
-    kept, before = {k: v.clone() for k, v in model.state_dict().items()}, ambient()
-    loss = SampledLoss(CHAIN, **LONG, seed=0)
-    loss(model, params)
-    loss.standard_error(model, params)
-    assert ambient() == before
-    assert all(torch.equal(kept[name], value) for name, value in model.state_dict().items())
-    assert not model.training
-    torch.rand(1)
-    assert ambient() != before
-
-
-def test_the_exact_loss_is_what_many_sequences_tend_to() -> None:
-    model = SingleLayer(width=2, length=6)
-    params = gaussian(model, 0.6, 1)
-    loss = SampledLoss(CHAIN, 6, batch=200_000, seed=0)
-    exact = ExactLoss(CHAIN, 6)(model, params)
-    error = loss.standard_error(model, params)
-    assert 0 < error < 2e-4
-    assert abs(loss(model, params) - exact) < 4 * error
-    assert abs(loss(model, params) - ExactLoss(BinaryMarkov(0.51, 0.8), 6)(model, params)) > error
-
-
-@pytest.mark.parametrize(
-    ("sizes", "message"),
-    [
-        ({"length": 0, "batch": 2}, r"length=0 is out of range; give an integer of at least 1"),
-        ({"length": 2, "batch": 0}, r"batch=0 is out of range; give an integer of at least 1"),
-    ],
-)
-def test_impossible_samples_are_refused(sizes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        SampledLoss(CHAIN, **sizes, seed=0)
-
-
-def test_what_one_sequence_or_a_short_model_cannot_tell_is_refused() -> None:
+def test_samples_that_cannot_be_or_cannot_tell_are_refused() -> None:
     model = SingleLayer(width=2, length=5)
+    params = gaussian(model, 0.5, 0)
+    for name in ("length", "batch"):
+        message = rf"{name}=0 is out of range; give an integer of at least 1"
+        with pytest.raises(ValueError, match=message):
+            SampledLoss(CHAIN, **{**LONG, name: 0}, seed=0)
     with pytest.raises(ValueError, match=r"tokens have length 7, .* build it with length=7"):
-        SampledLoss(CHAIN, **LONG, seed=0)(model, gaussian(model, 0.5, 0))
+        SampledLoss(CHAIN, **LONG, seed=0)(model, params)
     with pytest.raises(ValueError, match=r"batch=1 has no standard error.*at least 2"):
-        SampledLoss(CHAIN, 5, batch=1, seed=0).standard_error(model, gaussian(model, 0.5, 0))
+        SampledLoss(CHAIN, 5, batch=1, seed=0).standard_error(model, params)

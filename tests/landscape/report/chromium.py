@@ -13,16 +13,10 @@ from playwright.sync_api import Page as Tab, sync_playwright
 __all__ = ["Page", "opened"]
 
 FLAGS = (
-    "--no-sandbox",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
+    "--no-sandbox", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-quic", "--disable-sync", "--use-gl=angle",
+    "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+)  # fmt: skip
 """WebGL is drawn by the processor: a machine without a screen has no other."""
 
 LOCAL = ("file:", "data:", "blob:", "about:")
@@ -53,13 +47,8 @@ class Page:
 
     def size(self, width: int, height: int, *, dark: bool = False, touch: bool = False) -> None:
         """Set the viewport in CSS pixels, and whether the reader likes it dark."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=touch,
-        )
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
+        self.call("Emulation.setDeviceMetricsOverride", **metrics)
         self.call("Emulation.setTouchEmulationEnabled", enabled=touch)
         self._tab.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
 
@@ -90,11 +79,11 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Press and release the mouse in the middle of an element, wherever it lies."""
-        self._tab.mouse.click(*self._middle(selector))
+        self._tab.mouse.click(*self.middle(selector))
 
     def tap(self, selector: str) -> None:
         """Touch an element with a finger."""
-        x, y = self._middle(selector)
+        x, y = self.middle(selector)
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
@@ -106,7 +95,8 @@ class Page:
         """The requests that left the machine."""
         return [url for url in self.requests if not url.startswith(LOCAL)]
 
-    def _middle(self, selector: str) -> tuple[float, float]:
+    def middle(self, selector: str) -> tuple[float, float]:
+        """Where an element lies, scrolled into sight."""
         box = self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); "
             "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); "

@@ -15,31 +15,22 @@ from landscape.report.text.summary import Summary, summarise
 from landscape.store.reading import open_scan
 
 MODEL = {"width": 2, "length": 3}
+AXES = {
+    "source.p": ["0.2", "0.8"], "source.q": ["0.2", "0.9"], "model.tying": ["tied", "untied"],
+}  # fmt: skip
 NASTY = """"><script>alert(1)</script>'&"""
 
 
 def theorem(**changes: Any) -> dict[str, Any]:
-    step: dict[str, Any] = {
-        "kind": "sign",
-        "claim": "a claim",
-        "where": "for w > 0",
-        "mathml": "<math></math>",
-    }
-    step["same"] = False
+    step = {"kind": "sign", "claim": "a claim", "where": "for w > 0", "mathml": "<math></math>"}
+    both: dict[str, Any] = {**step, "same": False}
     plain = {
-        "id": "one",
-        "title": "A theorem",
-        "statement": "It is so.",
-        "source": "this project",
-        "hypotheses": ["p + q != 1"],
-        "proved": True,
-        "steps": [{**step, "accepted": True, "reason": ""}],
-        "control": {**step, "refuted": True, "reason": "refuted: 0 at p = 1/2"},
-        "applies": [],
-        "kinds": [],
-        "tying": None,
-        "checks": [("unigram", "loss")],
-    }
+        "id": "one", "title": "A theorem", "statement": "It is so.", "source": "this project",
+        "hypotheses": ["p + q != 1"], "proved": True,
+        "steps": [{**both, "accepted": True, "reason": ""}],
+        "control": {**both, "refuted": True, "reason": "refuted: 0 at p = 1/2"},
+        "applies": [], "kinds": [], "tying": None, "checks": [("unigram", "loss")],
+    }  # fmt: skip
     return plain | changes
 
 
@@ -49,11 +40,7 @@ def config(**changes: Any) -> ScanConfig:
         "model": MODEL,
         "train": {"steps": 12, "seeds": 2},
         "measure": {"points": ["unigram", "bigram"], "slice": {"resolution": 5}},
-        "axes": {
-            "source.p": ["0.2", "0.8"],
-            "source.q": ["0.2", "0.9"],
-            "model.tying": ["tied", "untied"],
-        },
+        "axes": AXES,
     }
     return ScanConfig(**{**settings, **changes})
 
@@ -137,11 +124,7 @@ def minimum(at: dict[str, Any]) -> bool:
 def end(downhill: bool = False, word: str = "negative curvature", **changes: Any) -> dict[str, Any]:
     """What is kept of the end of a run."""
     plain = {
-        "loss": 0.6,
-        "inertia": [1, 0, 1],
-        "classification": word,
-        "lowest": -0.25,
-        "gradient_norm": 0.5,
-        "predicted_unigram_inertia": [int(downhill), 2, 3],
-    }
+        "loss": 0.6, "inertia": [1, 0, 1], "classification": word, "lowest": -0.25,
+        "gradient_norm": 0.5, "predicted_unigram_inertia": [int(downhill), 2, 3],
+    }  # fmt: skip
     return plain | changes

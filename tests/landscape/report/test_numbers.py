@@ -31,11 +31,8 @@ def test_the_shares_are_those_counted_in_the_files(folder: Path) -> None:
     records = records_of(folder)
     settings = [record.config.model.tying for record in records]
     parts = groups(records, settings)
-    found_shares = {
-        (part.setting, part.side == "p + q > 1"): [part.share.stuck, part.share.runs]
-        for part in parts
-    }
-    assert found_shares == counted
+    shares = {(part.setting, part.side == "p + q > 1"): part.share for part in parts}
+    assert {key: [share.stuck, share.runs] for key, share in shares.items()} == counted
     assert sum(runs for _, runs in counted.values()) == 12
     assert len(records) == 8  # two of them at p + q = 1, where nothing can be stuck
 
@@ -80,39 +77,39 @@ def test_curves_and_surfaces_are_those_of_the_files(folder: Path) -> None:
     bound = float(group("spectrum/unigram")["zero_bound"])
     # Five significant digits of a curve, four of a surface.
     np.testing.assert_allclose(drawn["training"]["loss"], loss, rtol=5e-5)
-    np.testing.assert_allclose(drawn["slices"]["unigram"]["loss"], surface, rtol=5e-4)
-    assert drawn["slices"]["unigram"]["loss"][1][1] == pytest.approx(centre, rel=5e-4)
+    slice_loss = drawn["slices"]["unigram"]["loss"]
+    np.testing.assert_allclose(slice_loss, surface, rtol=5e-4)
+    assert slice_loss[1][1] == pytest.approx(centre, rel=5e-4)
     kept = eigenvalues[np.abs(eigenvalues) > bound]
     np.testing.assert_allclose(drawn["spectra"]["unigram"]["measured"], kept, rtol=5e-6)
     assert drawn["spectra"]["unigram"]["zeros"] == len(eigenvalues) - len(kept)
     with pytest.raises(AssertionError):  # the control: other nodes are other numbers
-        np.testing.assert_allclose(
-            drawn["slices"]["unigram"]["loss"], np.roll(surface, 1, 0), rtol=5e-4
-        )
+        np.testing.assert_allclose(slice_loss, np.roll(surface, 1, 0), rtol=5e-4)
+
+
+def written(x: float) -> str:
+    digits, power = f"{x:.1e}".split("e")
+    superscript = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    times = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
+    return f"{digits}{times}10{superscript}"
 
 
 def test_the_summary_states_the_largest_error_and_the_verdicts(folder: Path) -> None:
-    points = [
-        found["points"][kind] for _, found in scalars(folder) for kind in ("unigram", "bigram")
-    ]
+    kinds = ("unigram", "bigram")
+    points = [found["points"][kind] for _, found in scalars(folder) for kind in kinds]
     error = max(point["max_error"] for point in points)
     records = records_of(folder)
     sure = " ".join(summarise(records, [], [theorem(), theorem(proved=False)], 3).sure.sentences)
-    digits, power = f"{error:.1e}".split("e")
-    superscript = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    times = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
-    assert f"Largest difference {digits}{times}10{superscript}, at the " in sure
+    assert f"Largest difference {written(error)}, at the " in sure
     # What it is held against is the tolerance of that very check.
     largest = max(
         (record.point(kind)["max_error"], check["tolerance"])
         for record in records
-        for kind in ("unigram", "bigram")
+        for kind in kinds
         for check in record.checks[kind]
         if check["id"] == "spectrum"
     )
-    digits, power = f"{largest[1]:.1e}".split("e")
-    superscript = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    assert f"; the check there allows {digits}{times}10{superscript}." in sure
+    assert f"; the check there allows {written(largest[1])}." in sure
     verified = sum(point["verdict"] == "verified" for point in points)
     assert f"{len(points)} spectra" in sure and f"{verified} verified" in sure
     assert "1 of 2 theorems" in sure

@@ -5,21 +5,22 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sympy as sp
-from click.testing import CliRunner
 from hypothesis import given, strategies as st
 
 from landscape.report import page, write_report
+from landscape.report.data import theorems as report_theorems
 from landscape.report.data.gather import for_script
 from landscape.report.text.typeset import signs, typeset
 from landscape.scanning.scan import scan
 from landscape.store.reading import open_scan
 from landscape.store.scan_store import ScanStore
+from tests.landscape.cli.running import Run
 from tests.landscape.report.small_scan import (
     MODEL,
     NASTY,
@@ -145,14 +146,11 @@ def test_a_scan_that_has_not_begun_has_a_page(tmp_path: Path) -> None:
     assert {cell["state"] for cell in elements.data["cells"]} == {"missing"}
 
 
+CHAIN = {"p": "0.5", "q": "0.8"}
 OTHER: dict[str, dict[str, Any]] = {
-    "one cell, nothing measured": {
-        "source": {"p": "0.5", "q": "0.8"},
-        "measure": {"points": []},
-        "axes": {},
-    },
+    "one cell, nothing measured": {"source": CHAIN, "measure": {"points": []}, "axes": {}},
     "no slices": {
-        "source": {"p": "0.5", "q": "0.8"},
+        "source": CHAIN,
         "measure": {"points": ["unigram"], "slice": None},
         "axes": {"model.width": [2, 3], "train.lr": [1e-3, 1e-2]},
     },
@@ -190,27 +188,15 @@ def test_the_cell_shown_first_is_stuck_if_any_is(folder: Path) -> None:
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
-    """Run the command with one theorem, whose proof takes no time."""
-    from landscape.cli.commands import report
-    from landscape.report.data import theorems as report_theorems
-
+def command(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command with one theorem, whose proof takes no time."""
     monkeypatch.setattr(report_theorems, "theorem_records", lambda config: [theorem()])
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        result = CliRunner().invoke(report.command, [*arguments], standalone_mode=False)
-        if result.exception is not None:
-            raise result.exception
-        return result.return_value, result.stdout, result.stderr
-
-    return run
+    return partial(run, "report")
 
 
-def test_the_command_writes_one_file_and_says_where(
-    folder: Path, command: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_the_command_writes_one_file_and_says_where(folder: Path, command: Run) -> None:
     before = set(folder.rglob("*"))
-    code, out, _ = command(str(folder), "--json")
+    code, out, _ = command(folder, "--json")
     record = json.loads(out)
     report = folder / "report.html"
     assert code == 0
@@ -219,30 +205,26 @@ def test_the_command_writes_one_file_and_says_where(
     assert record["bytes"] == report.stat().st_size
     assert (record["cells"], record["done"]) == (8, 8)
     assert (record["theorems"], record["proved"]) == (1, 1)
-    assert command(str(folder))[1] == f"Report    {report}\n"
+    assert command(folder)[1] == f"Report    {report}\n"
 
 
 def test_links_lead_to_the_scan_from_wherever_the_page_is(
-    folder: Path, tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+    folder: Path, tmp_path: Path, command: Run
 ) -> None:
     (folder / "phase diagram.png").touch()
     (tmp_path / "elsewhere").mkdir()
     target = tmp_path / "elsewhere" / "page.html"
-    command(str(folder), "--out", str(target))
+    assert command(folder, "--out", target)[0] == 0
     elements = Elements(target.read_text("utf-8"))
     links = [a["href"] for tag, a in elements.starts if tag == "a"]
     assert "../scan/phase%20diagram.png" in links and "../scan/scan.json" in links
     assert elements.data["base"] == "../scan"
 
 
-def test_a_folder_that_is_no_scan_is_refused(tmp_path: Path) -> None:
-    from landscape.cli.commands import report
-
+def test_a_folder_that_is_no_scan_is_refused(tmp_path: Path, command: Run) -> None:
     for place in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(ValueError, match=f"{place} is not the folder of a scan"):
-            CliRunner().invoke(
-                report.command, [str(place)], standalone_mode=False, catch_exceptions=False
-            )
+        code, _, err = command(place)
+        assert code == 2 and f"{place} is not the folder of a scan" in err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -252,22 +234,18 @@ def test_a_page_that_cannot_be_written_leaves_the_one_before(
     path = write_report(open_scan(folder), [theorem()])
     before = path.read_bytes()
 
-    def full(name: Path, text: str) -> None:
-        (name.parent / name.name).touch()
+    def full(name: Path) -> None:
+        name.touch()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("landscape.store.atomic.flush", lambda name: full(name, ""))
+    monkeypatch.setattr("landscape.store.atomic.flush", full)
     with pytest.raises(OSError, match="No space left"):
         write_report(open_scan(folder), [theorem(title="another")])
     assert path.read_bytes() == before
     assert [p.name for p in folder.glob(".*.partial")] == []
 
 
-def test_a_theorem_comes_with_its_proof_in_mathml(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from landscape.report.data import theorems as report_theorems
-
+def test_a_theorem_comes_with_its_proof(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MARKOV_LANDSCAPE_CACHE", str(tmp_path))
     only = registry.theorem("entropies")
     monkeypatch.setattr(registry, "theorems", lambda: (only,))
@@ -285,8 +263,6 @@ def test_a_theorem_comes_with_its_proof_in_mathml(
 
 
 def test_sides_that_are_equal_as_written_are_set_once() -> None:
-    from landscape.report.data import theorems as report_theorems
-
     x = sp.Symbol("x")
     same = report_theorems._step(Identity("one expression", 2 * x, x + x))
     assert same["same"] and same["mathml"].count("<mi>x</mi>") == 1

@@ -140,13 +140,9 @@ def test_a_run_that_falls_at_the_end_is_marked(folder: Path) -> None:
     assert late_losses(step, loss) == {"half": [0.6, 0.5], "late": [0.6, 0.5]}
     for record in records_of(folder):
         record.late["late"][:] = [1.0, record.scalars["final_loss"][1]]
-        marks = [run["falls"] for run in for_script_of(folder, record)]
-        assert marks == [not record.config.source.degenerate, False]
-
-
-def for_script_of(folder: Path, record: CellRecord) -> list[dict[str, Any]]:
-    runs: list[dict[str, Any]] = for_script(open_scan(folder), [record])["cells"][0]["runs"]
-    return runs
+        (cell,) = for_script(open_scan(folder), [record])["cells"]
+        falls = [run["falls"] for run in cell["runs"]]
+        assert falls == [not record.config.source.degenerate, False]
 
 
 def test_the_ends_of_stuck_runs_are_split_with_their_numbers(folder: Path) -> None:
@@ -194,17 +190,14 @@ def test_mirrored_counts_are_judged_by_fishers_test(data: Any) -> None:
 
 
 def test_mirrored_cells_that_differ_are_named(tmp_path: Path) -> None:
-    axes = {"source.p": ["0.3", "0.9"], "source.q": ["0.3", "0.9"]}
-    changes = {"axes": axes, "measure": {"points": ["unigram"]}}
-    scan(config(**changes), out=tmp_path)
+    axes = {key: ["0.3", "0.9"] for key in ("source.p", "source.q")}
+    scan(config(axes=axes, measure={"points": ["unigram"]}), out=tmp_path)
     planted(tmp_path, lambda at, found: found.update(outcome=["unigram"] * 2))
     assert "mirror" not in " ".join(answers(tmp_path).sure.further)
 
-    def plant(at: dict[str, Any], found: dict[str, Any]) -> None:
-        if (at["source.p"], at["source.q"]) == ("0.3", "0.9"):
-            found["outcome"] = ["bigram"] * 2
-
-    planted(tmp_path, plant)
+    mirrored = {"source.p": "0.3", "source.q": "0.9"}.items()
+    bigram = {"outcome": ["bigram"] * 2}
+    planted(tmp_path, lambda at, found: found.update(bigram if mirrored <= at.items() else {}))
     said = " ".join(answers(tmp_path).sure.further)
     assert "in 1 of 1 pairs not as many runs got stuck: (0.3, 0.9) 0 of 2 against" in said
     assert "(0.9, 0.3) 2 of 2 (Fisher's exact test: 0.33)" in said

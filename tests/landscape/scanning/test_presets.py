@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import pytest
 import xarray as xr
 
 import landscape.scanning.presets
-from landscape.cli import main
 from landscape.config.build import model_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ScanConfig
@@ -21,20 +21,12 @@ from landscape.scanning.presets import load, names
 from landscape.scanning.presets.expectation import READERS, Expectation, Finding, compare_with
 from landscape.scanning.presets.preset import SIZES, Size
 from landscape.store.reading import StoredScan
+from tests.landscape.cli.running import Run
 from tests.planted.scans import plant
 
 FOLDER = Path(landscape.scanning.presets.__file__).parent
 every_preset = pytest.mark.parametrize("name", names())
 every_size = pytest.mark.parametrize("size", SIZES)
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main(list(arguments))
-    printed = capsys.readouterr()
-    code = left.value.code
-    assert isinstance(code, int)
-    return code, printed.out, printed.err
 
 
 # --- what is shipped ----------------------------------------------------------------------------
@@ -69,14 +61,10 @@ def cells_selected(expectation: Expectation, config: ScanConfig) -> list[CellCon
             return float(value) == float(other)
         return bool(value == other)
 
-    return [
-        cell
-        for cell in config.cells()
-        if all(
-            axis in cell.coordinates and same(value, cell.coordinates[axis])
-            for axis, value in expectation.select.items()
-        )
-    ]
+    def selected(at: Mapping[str, Any]) -> bool:
+        return all(axis in at and same(v, at[axis]) for axis, v in expectation.select.items())
+
+    return [cell for cell in config.cells() if selected(cell.coordinates)]
 
 
 @every_size
@@ -113,21 +101,19 @@ def test_every_expectation_selects_one_cell_of_its_size_and_a_quantity_that_is_r
 
 @every_preset
 def test_a_preset_that_does_not_expect_what_was_published_says_why(name: str) -> None:
-    disagree = [
-        expectation.what
-        for expectation in load(name).expectations
-        if expectation.published is not None
-        and expectation.low is not None
-        and expectation.high is not None
-        and not expectation.low <= expectation.published <= expectation.high
-    ]
-    assert not disagree or any(expectation.note for expectation in load(name).expectations)
+    expectations = load(name).expectations
+    disagree = any(
+        not e.low <= e.published <= e.high
+        for e in expectations
+        if e.published is not None and e.low is not None and e.high is not None
+    )
+    assert not disagree or any(e.note for e in expectations)
 
 
 @every_preset
 def test_no_two_expectations_of_a_size_are_called_the_same(name: str) -> None:
     for size in SIZES:
-        titles = [expectation.what for expectation in load(name).expected(size)]
+        titles = [e.what for e in load(name).expected(size)]
         assert len(set(titles)) == len(titles)
 
 
@@ -148,10 +134,8 @@ def test_the_published_settings_are_the_paper_s_sizes() -> None:
 # --- the command --------------------------------------------------------------------------------
 
 
-def test_the_list_names_every_preset_with_what_it_shows(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    code, out, _ = run(capsys, "scan", "--list-presets")
+def test_the_list_names_every_preset_with_what_it_shows(run: Run) -> None:
+    code, out, _ = run("scan --list-presets")
     lines = out.splitlines()
     assert code == 0 and len(lines) == len(list(FOLDER.glob("*.toml")))
     for path, line in zip(sorted(FOLDER.glob("*.toml")), lines, strict=True):
@@ -160,54 +144,44 @@ def test_the_list_names_every_preset_with_what_it_shows(
 
 
 REFUSED = {
-    "unknown": (["--preset", "dept"], "--preset dept is refused: there is no such preset; did you "
-                "mean depth?"),
-    "far": (["--preset", "zzz"], "there is no such preset; there are basin, canonical, depth,"),
-    "two": (["own.toml", "--preset", "depth"], "--preset depth and own.toml are two "
-            "configurations; give one"),
-    "size": (["--preset", "depth", "--size", "huge"], "'huge' is not one of 'quick', 'paper'"),
-    "size alone": (["--size", "paper"], "--size paper is of a preset; give --preset NAME with it"),
-    "setting": (["--preset", "depth", "--set", "model.layer=2"], "did you mean model.layers?"),
-}  # fmt: skip
+    "--preset dept": "--preset dept is refused: there is no such preset; did you mean depth?",
+    "--preset zzz": "there is no such preset; there are basin, canonical, depth,",
+    "own.toml --preset depth": "--preset depth and own.toml are two configurations; give one",
+    "--preset depth --size huge": "'huge' is not one of 'quick', 'paper'",
+    "--size paper": "--size paper is of a preset; give --preset NAME with it",
+    "--preset depth --set model.layer=2": "did you mean model.layers?",
+}
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("words", REFUSED)
 def test_a_preset_that_is_not_there_is_refused_with_the_nearest(
-    capsys: pytest.CaptureFixture[str], case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words, message = REFUSED[case]
-    code, out, err = run(capsys, "scan", *words)
+    code, out, err = run("scan", words)
     assert (code, out) == (2, "")
-    assert message in " ".join(err.split())
+    assert REFUSED[words] in " ".join(err.split())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_changed_preset_runs_and_is_not_compared(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    small = ["model.length=4", "train.steps=2", "train.seeds=1", "train.batch=2"]
-    options = [word for text in small for word in ("--set", text)]
-    code, out, err = run(
-        capsys, "scan", "--preset", "no-attention", *options, "--axis", "model.tying=tied",
-        "--out", str(tmp_path / "scan"), "--json", "--no-report",
-    )  # fmt: skip
+def test_a_changed_preset_runs_and_is_not_compared(run: Run, tmp_path: Path) -> None:
+    small = "--set model.length=4 --set train.steps=2 --set train.seeds=1 --set train.batch=2"
+    preset = "scan --preset no-attention --axis model.tying=tied --json --no-report --out"
+    code, out, err = run(preset, tmp_path / "scan", small)
     record = json.loads(out)
     assert code == 0 and (record["cells"], record["done"]) == (1, 1)
     assert record["expectations"] == []
     assert "Not compared with the preset no-attention: --set or --axis have changed it" in err
 
 
-def test_an_unchanged_preset_is_compared_in_words_and_in_json(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_an_unchanged_preset_is_compared_in_words_and_in_json(run: Run, tmp_path: Path) -> None:
     """Every cell is there already: nothing is trained."""
     config = load("no-attention").config("quick")
     # right for tied weights alone
     content = {c.id: planted(c, end=0.6663, checkpoints=False) for c in config.cells()}
     plant(tmp_path / "scan", config, lambda cell: (content[cell.id], scalars_of(cell)))
-    words = ["scan", "--preset", "no-attention", "--out", str(tmp_path / "scan"), "--no-report"]
-    code, out, err = run(capsys, *words, "--json")
+    words = f"scan --preset no-attention --no-report --out {tmp_path / 'scan'}"
+    code, out, err = run(words, "--json")
     assert code == 0, err
     found = {row["what"]: row for row in json.loads(out)["expectations"]}
     assert list(found) == [e.what for e in load("no-attention").expected("quick")]
@@ -215,7 +189,7 @@ def test_an_unchanged_preset_is_compared_in_words_and_in_json(
     tied = [verdict for what, verdict in ends.items() if "untied" not in what]
     untied = [verdict for what, verdict in ends.items() if "untied" in what]
     assert set(tied) == {"as expected"} and set(untied) == {"differs"}
-    code, out, err = run(capsys, *words)
+    code, out, err = run(words)
     assert code == 0
     assert "Published and measured" in out and "differs" in out and "as expected" in out
 
@@ -245,60 +219,41 @@ def planted(
     loss = np.array([[0.7, 0.65, 0.64, end]] * seeds)
     loss[:, 1] += 0.01 * np.arange(seeds)
     loss[:, 2] -= 0.05
-    training = xr.Dataset(
-        {
-            "loss": (("seed", "step"), loss),
-            "escape_step": ("seed", [-1 if k else int(times[2]) for k in range(seeds)]),
-        },
-        coords={"seed": np.arange(seeds), "step": times},
-    )
-    groups = {"/training": training}
+    escape = [-1 if k else int(times[2]) for k in range(seeds)]
+    arrays = {"loss": (("seed", "step"), loss), "escape_step": ("seed", escape)}
+    coords: dict[str, Any] = {"seed": np.arange(seeds), "step": times}
+    groups = {"/training": xr.Dataset(arrays, coords=coords)}
     if checkpoints:
         probability = np.full((seeds, 4, 3, 2, 2), np.nan)
         probability[..., 0, 1] = np.linspace(0.1, 0.4, 4)[None, :, None]
         probability[..., 0, 1] += np.array([-0.01, 0.0, 0.01])
-        groups["/checkpoints"] = xr.Dataset(
-            {
-                "probability": (("seed", "checkpoint", "position", "last", "next"), probability),
-                "attention_share": (
-                    ("seed", "checkpoint", "layer"),
-                    np.stack([SHARES, 0 * SHARES], axis=-1),
-                ),
-                "rank_one": (
-                    ("seed", "checkpoint", "matrix"),
-                    np.stack([[[share, 0.9] for share in (0.2, 0.3, 0.5, 0.7)]] * seeds),
-                ),
-            },
-            coords={
-                "seed": np.arange(seeds),
-                "step": ("checkpoint", times),
-                "matrix": ["blocks.0.hidden_in", "blocks.0.query"],
-            },
-        )  # fmt: skip
+        share = np.stack([SHARES, 0 * SHARES], axis=-1)
+        rank_one = np.stack([[[energy, 0.9] for energy in (0.2, 0.3, 0.5, 0.7)]] * seeds)
+        found = {
+            "probability": (("seed", "checkpoint", "position", "last", "next"), probability),
+            "attention_share": (("seed", "checkpoint", "layer"), share),
+            "rank_one": (("seed", "checkpoint", "matrix"), rank_one),
+        }
+        coords |= {
+            "step": ("checkpoint", times),
+            "matrix": ["blocks.0.hidden_in", "blocks.0.query"],
+        }
+        groups["/checkpoints"] = xr.Dataset(found, coords=coords)
     return groups
 
 
 def scalars_of(cell: CellConfig) -> dict[str, Any]:
-    seeds = cell.train.seeds
-    return {
-        "unigram_loss": 0.66628,
-        "bigram_loss": 0.61901,
-        "final_loss": [0.62] * seeds,
-        "outcome": ["bigram"] * seeds,
-        "escape_step": [20] * seeds,
-        "seconds": 1.0,
-        "points": {},
-    }
+    runs = {"final_loss": 0.62, "outcome": "bigram", "escape_step": 20}
+    levels = {"unigram_loss": 0.66628, "bigram_loss": 0.61901, "seconds": 1.0, "points": {}}
+    return {**levels, **{name: [value] * cell.train.seeds for name, value in runs.items()}}
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> StoredScan:
     """The first cell has everything, the second no checkpoints, and the others are not there."""
     first, second, *_ = small().cells()
-    by_id: dict[str, Any] = {
-        first.id: (planted(first), {}),
-        second.id: (planted(second, checkpoints=False), {}),
-    }
+    bare = planted(second, checkpoints=False)
+    by_id: dict[str, Any] = {first.id: (planted(first), {}), second.id: (bare, {})}
     return plant(tmp_path / "scan", small(), lambda cell: by_id.get(cell.id))
 
 
@@ -313,24 +268,18 @@ def found(store: StoredScan, quantity: Any, select: dict[str, Any], **more: Any)
 
 
 def test_each_quantity_is_the_number_that_was_planted(store: StoredScan) -> None:
+    inner, query = {"matrix": "blocks.0.hidden_in"}, {"matrix": "blocks.0.query"}
     values: list[tuple[Any, dict[str, Any], float, float]] = [
-        ("loss", {}, 0.62, 0.0),
-        ("loss", {"at": 0}, 0.7, 0.0),
-        ("loss", {"at": 10}, 0.655, 0.005),
+        ("loss", {}, 0.62, 0.0), ("loss", {"at": 0}, 0.7, 0.0), ("loss", {"at": 10}, 0.655, 0.005),
         ("loss", {"at": 19}, 0.655, 0.005),  # the last evaluation before it
-        ("least loss", {}, 0.59, 0.0),
-        ("least loss", {"at": 10}, 0.655, 0.005),
-        ("escaped", {}, 0.5, 0.5),
-        ("escaped", {"at": 20}, 0.5, 0.5),
+        ("least loss", {}, 0.59, 0.0), ("least loss", {"at": 10}, 0.655, 0.005),
+        ("escaped", {}, 0.5, 0.5), ("escaped", {"at": 20}, 0.5, 0.5),
         ("escaped", {"at": 19}, 0.0, 0.0),
-        ("probability", {}, 0.4, 0.0),
-        ("probability", {"at": 10}, 0.2, 0.0),
-        ("attention share", {}, 0.12, 0.01),
-        ("attention share", {"at": 10}, 0.03, 0.01),
-        ("rank one", {"matrix": "blocks.0.hidden_in"}, 0.7, 0.0),
-        ("rank one", {"matrix": "blocks.0.hidden_in", "at": 0}, 0.2, 0.0),
-        ("rank one", {"matrix": "blocks.0.query", "at": 0}, 0.9, 0.0),
-    ]
+        ("probability", {}, 0.4, 0.0), ("probability", {"at": 10}, 0.2, 0.0),
+        ("attention share", {}, 0.12, 0.01), ("attention share", {"at": 10}, 0.03, 0.01),
+        ("rank one", inner, 0.7, 0.0), ("rank one", {**inner, "at": 0}, 0.2, 0.0),
+        ("rank one", {**query, "at": 0}, 0.9, 0.0),
+    ]  # fmt: skip
     assert {quantity for quantity, *_ in values} == set(READERS)
     for quantity, more, value, error in values:
         finding = found(store, quantity, FIRST, **more)
@@ -402,10 +351,8 @@ def test_the_comparison_of_a_real_scan_reads_what_it_stored(tmp_path: Path) -> N
     assert finding.value is not None
     assert abs(finding.value - np.mean(ends)) < 1e-15
     for quantity in READERS:
-        table: dict[str, Any] = {"what": "it", "quantity": quantity}
-        if quantity == "rank one":
-            table["matrix"] = "blocks.0.hidden_in"
-        read = compare_with(Expectation(**table), result.store)
+        more = {"matrix": "blocks.0.hidden_in"} if quantity == "rank one" else {}
+        read = found(result.store, quantity, {}, **more)
         assert read.verdict == "recorded" and read.seeds == 2, quantity
 
 

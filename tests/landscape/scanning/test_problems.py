@@ -1,6 +1,5 @@
 """What is wrong in a scan is one list, told in one order, and decides the exit code."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from landscape.scanning.scan import Problem, ScanResult
 from landscape.store.reading import open_scan
+from tests.landscape.cli.running import Run, strict
 from tests.planted.scans import plant, scan_of
 from tests.planted.stored import SETTINGS, stored_before
 
@@ -61,21 +61,17 @@ def test_every_problem_is_one_record_in_the_order_in_which_it_is_told(tmp_path: 
 
 
 def test_the_command_tells_each_problem_once_and_fails_by_the_gravest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
-    from landscape.cli import cli
-
-    def run(*flags: str) -> tuple[int, dict[str, Any], list[str]]:
-        words = ["scan", str(settings), "--out", str(folder), "--no-report", "--json"]
-        code = cli.main(args=[*words, *flags], standalone_mode=False)
-        output = capsys.readouterr()
-        return code, json.loads(output.out), output.err.splitlines()
+    def told(flag: str = "") -> tuple[int, dict[str, Any], list[str]]:
+        code, out, err = run("scan", settings, "--out", folder, "--no-report --json", flag)
+        return code, strict(out), err.splitlines()
 
     folder = stored_before(tmp_path / "scan")
     settings = tmp_path / "before.toml"
     settings.write_text(SETTINGS)
     monkeypatch.setattr("figures.plots.of_a_scan.save", lambda *_, **__: ([], []))
-    assert run("--strict")[0] == 0  # the control
+    assert told("--strict")[0] == 0  # the control
     cell = open_scan(folder).cells[0]
     kinds: dict[str, tuple[Any, Any, int, int]] = {
         "absent": ("note", "note", 0, 0),
@@ -87,14 +83,14 @@ def test_the_command_tells_each_problem_once_and_fails_by_the_gravest(
     keys = {"slice fault": "slice_faults", "not finite": "not_finite"}
     details = {"absent": "reason", "slice fault": "fault", "not finite": "losses"}
     place = {name: str(value) for name, value in cell.coordinates.items()}
-    for kind, (severity, detail, code, strict) in kinds.items():
+    for kind, (severity, detail, code, strictly) in kinds.items():
         problem = Problem(cell, "unigram", kind, detail, f"planted {kind}", severity)
         monkeypatch.setattr(ScanResult, "problems", lambda self, p=problem: [p, p])
-        assert run()[0] == code and run("--strict")[0] == strict
-        _, record, err = run()
+        found, record, err = told()
+        assert (found, told("--strict")[0]) == (code, strictly)
         expected: dict[str, Any] = {**place, "point": "unigram"}
         if kind in details:
             expected[details[kind]] = detail
         assert record[keys.get(kind, kind)] == [expected] * 2
-        told = "Inconclusive at 2 points: too near p+q = 1"
-        assert err[1:] == ([told] if kind == "inconclusive" else [f"planted {kind}"] * 2)
+        summed = "Inconclusive at 2 points: too near p+q = 1"
+        assert err[1:] == ([summed] if kind == "inconclusive" else [f"planted {kind}"] * 2)

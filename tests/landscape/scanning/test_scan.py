@@ -2,13 +2,16 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from concurrent import futures
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -26,19 +29,16 @@ SMALL: dict[str, Any] = {
     "train": {"steps": 30, "seeds": 2},
     "measure": {"slice": {"resolution": 5}},
 }
-GRID: dict[str, Any] = {
-    "source": {},
-    **SMALL,
-    "axes": {
-        "source.p": [0.2, 0.5, 0.7],
-        "source.q": [0.3, 0.8],
-        "model.tying": ["tied", "untied"],
-    },
-}
+AXES = {
+    "source.p": [0.2, 0.5, 0.7], "source.q": [0.3, 0.8], "model.tying": ["tied", "untied"],
+}  # fmt: skip
+TWO: dict[str, Any] = {"source": {"q": 0.8}, "axes": {"source.p": [0.2, 0.5]}}
+GRID: dict[str, Any] = {"source": {}, **SMALL, "axes": AXES}
 
 
 def configured(**tables: Any) -> ScanConfig:
-    return ScanConfig(**tables)
+    """One cell at (.5, .8), unless the tables say otherwise."""
+    return ScanConfig(**{"source": {"p": 0.5, "q": 0.8}, **SMALL, **tables})
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +51,12 @@ def test_every_cell_is_measured_and_no_prediction_is_refuted(finished: ScanResul
     assert finished.problems("refuted", "inconclusive") == []
     for scalars in finished.scalars.values():
         for kind in ("unigram", "bigram"):
-            assert scalars["points"][kind]["verdict"] == "verified"
-            assert (
-                scalars["points"][kind]["inertia"] == scalars["points"][kind]["predicted_inertia"]
-            )
+            point = scalars["points"][kind]
+            assert point["verdict"] == "verified"
+            assert point["inertia"] == point["predicted_inertia"]
 
 
-def test_a_wrong_prediction_is_reported_as_refuted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_prediction_is_refuted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the test above: a theory of another chain does not pass."""
     from landscape.comparison import spectra as compare
     from theory.spectra.universal_law import lag_covariances as true
@@ -68,7 +65,7 @@ def test_a_wrong_prediction_is_reported_as_refuted(
         return true(p=p / 2, q=q, length=length)
 
     monkeypatch.setattr(compare, "lag_covariances", elsewhere)
-    result = scan(configured(source={"p": 0.5, "q": 0.8}, **SMALL), out=tmp_path / "scan")
+    result = scan(configured(), out=tmp_path / "scan")
     assert [found.point for found in result.problems("refuted")] == ["unigram"]
 
 
@@ -122,22 +119,16 @@ def test_stored_weights_reproduce_the_stored_loss(finished: ScanResult) -> None:
         assert abs(loss - finished.scalars[cell.id]["final_loss"][run]) < 1e-13
 
 
-def test_running_again_computes_nothing(
+def test_running_again_trains_nothing(
     finished: ScanResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise AssertionError("trained again")
-
-    monkeypatch.setattr(scanning, "train_together", refuse)
+    monkeypatch.setattr(scanning, "train_together", Mock(side_effect=AssertionError("again")))
     again = scan(finished.config, out=finished.path)
-    assert again.scalars == finished.scalars
+    assert again.scalars == finished.scalars and not again.failed
 
 
 def test_a_lost_cell_is_made_again_to_the_same_floats(finished: ScanResult, tmp_path: Path) -> None:
-    import shutil
-
-    folder = tmp_path / "copy"
-    shutil.copytree(finished.path, folder)
+    folder = shutil.copytree(finished.path, tmp_path / "copy")
     cell = finished.config.cells()[3]
     (folder / "cells" / f"{cell.id}.json").unlink()
     weights = folder / "weights" / f"{cell.id}.safetensors"
@@ -167,20 +158,12 @@ def test_batches_stay_within_the_size_that_is_set(monkeypatch: pytest.MonkeyPatc
     assert {len(batch) for batch in batches(cells)} == {1}
 
 
-def test_a_point_shared_by_cells_is_measured_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-
-    def counted(cell: Any, kind: str, device: str) -> Any:
-        asked.append(kind)
-        return true(cell, kind, device)
-
-    true = measurement.measure_point
+def test_a_shared_point_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Mock(wraps=measurement.measure_point)
     monkeypatch.setattr(measurement, "measure_point", counted)
-    config = configured(source={"p": 0.5, "q": 0.8}, **SMALL, axes={"train.lr": [1e-3, 2e-3]})
+    config = configured(axes={"train.lr": [1e-3, 2e-3]})
     result = scan(config, out=tmp_path / "scan")
-    assert sorted(asked) == ["bigram", "unigram"]
+    assert sorted(call.args[1] for call in counted.call_args_list) == ["bigram", "unigram"]
     first, second = result.scalars.values()
     assert first["points"]["unigram"] == second["points"]["unigram"]
 
@@ -195,7 +178,7 @@ def test_a_cell_that_fails_is_reported_and_the_others_are_kept(
 
     true = measurement.measure_cell
     monkeypatch.setattr(scanning, "measure_cell", sometimes)
-    config = configured(source={"q": 0.8}, **SMALL, axes={"source.p": [0.2, 0.5]})
+    config = configured(**TWO)
     result = scan(config, out=tmp_path / "scan")
     bad, good = config.cells()
     assert result.failed == {bad.id: "ValueError: planted"} and list(result.scalars) == [good.id]
@@ -219,20 +202,18 @@ def same_floats(one: ScanResult, other: ScanResult) -> bool:
 def test_batches_side_by_side_compute_the_floats_of_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables = {"source": {"q": 0.8}, **SMALL, "axes": {"source.p": [0.2, 0.5]}}
-    config = configured(**tables)
+    config = configured(**TWO)
     assert len(batches(config.cells())) == 2
     together = scan(config, out=tmp_path / "together")
-    monkeypatch.setattr(
-        scanning, "ThreadPoolExecutor", lambda _, *rest: futures.ThreadPoolExecutor(1, *rest)
-    )
+    alone = partial(futures.ThreadPoolExecutor, 1)
+    monkeypatch.setattr(scanning, "ThreadPoolExecutor", lambda _, *rest: alone(*rest))
     assert same_floats(scan(config, out=tmp_path / "alone"), together)
-    tables["train"] = {**SMALL["train"], "seed": 1}
-    shifted = scan(configured(**tables), out=tmp_path / "shifted")
+    other = configured(**TWO, train={**SMALL["train"], "seed": 1})
+    shifted = scan(other, out=tmp_path / "shifted")
     assert not same_floats(shifted, together)
 
 
-def test_a_batch_that_cannot_go_on_stops_the_other(
+def test_a_batch_that_fails_stops_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[int] = []
@@ -243,12 +224,7 @@ def test_a_batch_that_cannot_go_on_stops_the_other(
             if step == 5 and number == 1:
                 raise OSError("planted: disk full")
 
-    config = configured(
-        source={"q": 0.8},
-        model={"width": 2, "length": 3},
-        train={"steps": 100_000, "seeds": 1},
-        axes={"source.p": [0.2, 0.5]},
-    )
+    config = configured(**TWO, train={"steps": 100_000, "seeds": 1})
     assert len(batches(config.cells())) == 2
     with pytest.raises(OSError, match="planted: disk full"):
         scan(config, out=tmp_path / "scan", watcher=Watch())
@@ -264,7 +240,7 @@ def test_a_slice_that_fails_its_own_checks_is_reported(
     def planted(*arguments: Any, **rest: Any) -> Any:
         return dataclasses.replace(true(*arguments, **rest), center_error=1e-6, not_finite=3)
 
-    config = configured(source={"p": 0.5, "q": 0.8}, **SMALL)
+    config = configured()
     sound = scan(config, out=tmp_path / "sound")
     assert sound.problems("slice fault", "not finite") == []
     monkeypatch.setattr(measurement, "loss_slice", planted)
@@ -277,21 +253,21 @@ def test_a_slice_that_fails_its_own_checks_is_reported(
 
 def test_threads_and_random_state_are_given_back(tmp_path: Path) -> None:
     threads, state = torch.get_num_threads(), torch.get_rng_state()
-    scan(configured(source={"p": 0.5, "q": 0.8}, **SMALL), out=tmp_path / "scan")
+    scan(configured(), out=tmp_path / "scan")
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_a_diverged_run_is_recorded_not_hidden(tmp_path: Path) -> None:
-    settings = {**SMALL, "train": {"steps": 3, "seeds": 1, "lr": 1e200}}
-    result = scan(configured(source={"p": 0.5, "q": 0.8}, **settings), out=tmp_path / "scan")
+    config = configured(train={"steps": 3, "seeds": 1, "lr": 1e200})
+    result = scan(config, out=tmp_path / "scan")
     (scalars,) = result.scalars.values()
     assert scalars["final_loss"] == [None] and scalars["outcome"] == ["other"]
     assert scalars["points"]["trained"]["runs"][0]["classification"] == "not finite"
 
 
 def test_p_plus_q_equal_1_is_measured_and_called_degenerate(tmp_path: Path) -> None:
-    config = configured(source={"p": "0.3", "q": "0.7"}, **SMALL)
+    config = configured(source={"p": "0.3", "q": "0.7"})
     (scalars,) = scan(config, out=tmp_path / "scan").scalars.values()
     assert set(scalars["outcome"]) == {"degenerate"} and scalars["escape_step"] == [None, None]
     for kind in ("unigram", "bigram"):

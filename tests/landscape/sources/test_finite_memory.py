@@ -1,6 +1,7 @@
 """Laws and losses of every source of finite memory, against paths walked one by one."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from tests.twins.sources import (
     paths,
 )
 
+CHAIN, PAIRED = Markov(CYCLIC), OrderKMarkov(SECOND)
 ROUND_OFF = 2e-14
 """Products of up to 6 factors below 1, or sums of some hundred such with logarithms, against a
 least-squares solution whose condition is below 30: some hundred half-units of rounding."""
@@ -205,36 +207,35 @@ def test_a_long_lag_needs_no_table_of_contexts() -> None:
 
 
 def test_sources_are_equal_where_their_numbers_are() -> None:
-    assert Markov(CYCLIC) == Markov(CYCLIC.tolist())
-    assert hash(Markov(CYCLIC)) == hash(Markov(CYCLIC.copy()))
-    assert (
-        Markov(CYCLIC) != Markov(CYCLIC, start=LAW) != Markov(CYCLIC.T / CYCLIC.T.sum(1)[:, None])
-    )
-    assert (
-        LagMarkov(Markov(CYCLIC), 2) == LagMarkov(Markov(CYCLIC), 2) != LagMarkov(Markov(CYCLIC), 3)
-    )
+    chain, turned = Markov(CYCLIC), Markov(CYCLIC.T / CYCLIC.T.sum(1)[:, None])
+    assert chain == Markov(CYCLIC.tolist())
+    assert hash(chain) == hash(Markov(CYCLIC.copy()))
+    assert chain != Markov(CYCLIC, start=LAW) != turned
+    assert LagMarkov(chain, 2) == LagMarkov(Markov(CYCLIC), 2) != LagMarkov(chain, 3)
     assert SwitchingMarkov(3, "0.5") == SwitchingMarkov(3, 0.5) != SwitchingMarkov(4, 0.5)
 
 
-def test_impossible_references_lengths_and_lags_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"reference='trigram' is unknown; give 'unigram', 'big"):
-        known_reference("trigram")
-    chain = Markov(CYCLIC)
-    with pytest.raises(
-        ValueError, match=r"length=0 is out of range; give an integer of at least 1"
-    ):
-        chain.context_law(0)
-    with pytest.raises(ValueError, match=r"length=0 is out of range"):
-        chain.loss_of("optimal", 0)
-    with pytest.raises(ValueError, match=r"lag=-1 is negative; give a lag of at least 0"):
-        chain.lag_covariance(-1)
-    with pytest.raises(ValueError, match=r"lag=0 is out of range; give an integer of at least 1"):
-        LagMarkov(chain, 0)
-    with pytest.raises(ValueError, match=r"chain is of order 2; give a first-order one: BinaryM"):
-        LagMarkov(OrderKMarkov(SECOND), 2)
-    with pytest.raises(
-        ValueError, match=r"states=1 is out of range; give an integer of at least 2"
-    ):
-        SwitchingMarkov(1, 0.5)
-    with pytest.raises(ValueError, match=r"p=1\.0 is outside \(0, 1\): p is a switching prob"):
-        SwitchingMarkov(3, 1.0)
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: known_reference("trigram"),
+            "reference='trigram' is unknown; give 'unigram', 'big",
+        ),
+        (lambda: CHAIN.context_law(0), "length=0 is out of range; give an integer of at least 1"),
+        (lambda: CHAIN.loss_of("optimal", 0), "length=0 is out of range"),
+        (lambda: CHAIN.lag_covariance(-1), "lag=-1 is negative; give a lag of at least 0"),
+        (lambda: LagMarkov(CHAIN, 0), "lag=0 is out of range; give an integer of at least 1"),
+        (lambda: LagMarkov(PAIRED, 2), "chain is of order 2; give a first-order one: BinaryM"),
+        (
+            lambda: SwitchingMarkov(1, 0.5),
+            "states=1 is out of range; give an integer of at least 2",
+        ),
+        (lambda: SwitchingMarkov(3, 1.0), r"p=1\.0 is outside \(0, 1\): p is a switching prob"),
+    ],
+)
+def test_impossible_references_lengths_and_lags_are_refused(
+    call: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()

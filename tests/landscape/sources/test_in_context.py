@@ -241,10 +241,8 @@ def test_losses_are_computed_once_for_equal_sources() -> None:
     ("build", "message"),
     [
         (lambda: InContext(1), r"states=1 is out of range; give an integer of at least 2"),
-        (
-            lambda: InContext(2, concentration=0.0),
-            r"concentration=0\.0 is out of range; give a number above 0 and at most 1e\+06",
-        ),
+        (lambda: InContext(2, concentration=0.0),
+         r"concentration=0\.0 is out of range; give a number above 0 and at most 1e\+06"),
         # S a would overflow, and rows no longer sum to 1
         (lambda: InContext(2, concentration=1e308), r"concentration=1e\+308 is out of range"),
         (lambda: InContext(3, order=60), r"states=3, order=60: a kernel .* is too large"),
@@ -252,7 +250,7 @@ def test_losses_are_computed_once_for_equal_sources() -> None:
         (lambda: InContext(2, start=[0.5, 0.4]), r"start sums to 0\.9, not to 1"),
         (lambda: InContext(2, start=[1.0]), r"start has 1 entries; give a law of 2 numbers"),
     ],
-)
+)  # fmt: skip
 def test_impossible_priors_are_refused(build: Callable[[], InContext], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()

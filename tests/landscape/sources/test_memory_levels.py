@@ -22,6 +22,7 @@ from landscape.sources import BinaryMarkov, InContext, LagMarkov, OrderKMarkov, 
 from landscape.training.loop import train
 from landscape.training.outcome import MARGIN, levels, outcome
 from landscape.training.trajectory import Trajectory
+from tests.planted.readers import LastTwo, Lookup
 from tests.twins.sources import (
     BINARY,
     SECOND,
@@ -59,22 +60,6 @@ class Table(nn.Module):
             number = 2 * number + tokens[:, n]
             logits.append(self.rows[number])
         return torch.stack(logits, dim=1)
-
-
-class LastTwo(nn.Module):
-    """A free logit for the last symbol alone (the first half), or for the last two."""
-
-    states = 2
-
-    def __init__(self, memory: int) -> None:
-        super().__init__()
-        self.memory = memory
-        self.rows = nn.Parameter(torch.zeros(6, 2, dtype=torch.float64))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        before = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=2)
-        number = tokens if self.memory == 1 else 2 * before + tokens
-        return self.rows[number]
 
 
 def trained(
@@ -139,11 +124,11 @@ def test_what_a_bigram_predictor_reaches_is_told_from_the_floor() -> None:
 
     Of order 2 it says something: such a model ends in between.
     """
-    last, both = (trained(LastTwo(memory), LAG.source) for memory in (1, 2))
+    order = TWINS[1]
+    last, both = (trained(model(), LAG.source) for model in (Lookup, LastTwo))
     assert (last.outcomes, both.outcomes) == (("unigram",), ("bigram",))
     assert last.escape_steps == (None,) and both.escape_steps != (None,)
-    order = TWINS[1]
-    last, both = (trained(LastTwo(memory), order.source) for memory in (1, 2))
+    last, both = (trained(model(), order.source) for model in (Lookup, LastTwo))
     assert both.outcomes == ("bigram",)
     assert abs(last.loss[0, -1] - loss(order, "bigram", LENGTH)) < 1e-6
     floor, unigram = (loss(order, name, LENGTH) for name in ("optimal", "unigram"))

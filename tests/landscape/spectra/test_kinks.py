@@ -1,7 +1,6 @@
 """At a relu kink the loss has no Hessian: what is measured there is one-sided, and says so."""
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from torch import Tensor
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.ansatz import ansatz
 from landscape.models.initial import gaussian
-from landscape.models.parameters import Coordinates
+from landscape.models.parameters import Coordinates, Params
 from landscape.objectives.exact import ExactLoss
 from landscape.points.bigram import bigram_point
 from landscape.points.unigram import unigram_point
@@ -24,7 +23,7 @@ from landscape.spectra.kinks import (
 )
 from landscape.spectra.spectrum import hessian_spectrum
 from tests.check_values import agrees, value as check_value
-from tests.twins.single_layer import naive_loss, sequences
+from tests.twins.single_layer import arrays, naive_logits, naive_loss, sequences
 
 P, Q, W = 0.5, 0.8, -2.0
 C = P * Q / (P + Q) ** 2  # pi0 pi1
@@ -32,22 +31,20 @@ C = P * Q / (P + Q) ** 2  # pi0 pi1
 
 def kinked(width: int = 4, length: int = 3) -> tuple[SingleLayer, ExactLoss, dict[str, Tensor]]:
     """MATH section 3's case: the ansatz at e = 0, w = -2, where every pre-activation is 0."""
-    model = SingleLayer(width=width, length=length)
-    objective = ExactLoss(BinaryMarkov(P, Q), length)
+    model, objective = (
+        SingleLayer(width=width, length=length),
+        ExactLoss(BinaryMarkov(P, Q), length),
+    )
     free = ansatz(model, 0.0, W, 0.0)
     return model, objective, unigram_point(model, objective, free=free).params
 
 
-def naive_along(
-    params: Mapping[str, Tensor], direction: Mapping[str, Tensor], length: int, t: float
-) -> float:
+def naive_along(params: Params, direction: Params, length: int, t: float) -> float:
     weights = {name: (params[name] + t * direction[name]).numpy() for name in params}
     return float(naive_loss(weights, P, Q, length))
 
 
-def naive_one_sided(
-    params: Mapping[str, Tensor], direction: Mapping[str, Tensor], length: int
-) -> float:
+def naive_one_sided(params: Params, direction: Params, length: int) -> float:
     """2 (L(t) - L(0)) / t^2 for t -> 0+, at a point whose gradient vanishes.
 
     Extrapolated through t = h, h/2, h/4: the terms t and t^2 beyond it cancel and h^3 is left,
@@ -145,24 +142,12 @@ def test_without_weights_there_is_no_kink() -> None:
     assert (spectrum.kink, spectrum.min_preactivation, spectrum.one_sided) == (False, None, ())
 
 
-def naive_min_preactivation(params: Mapping[str, Tensor], length: int) -> float:
+def naive_min_preactivation(params: Params, length: int) -> float:
     """Smallest |W_1 y_n| over every sequence and position, units without outgoing weights aside."""
-    weights = {name: tensor.numpy() for name, tensor in params.items()}
-    live = [j for j in range(len(weights["hidden_in"])) if weights["hidden_out"][:, j].any()]
-    smallest = math.inf
-    for path in sequences(length):
-        u = [x * weights["embedding"] + weights["positions"][n] for n, x in enumerate(path)]
-        for n in range(length):
-            query = weights["query"] @ u[n]
-            scores = [query @ (weights["key"] @ u[i]) / math.sqrt(len(query)) for i in range(n + 1)]
-            total = sum(math.exp(score) for score in scores)
-            mixed = sum(
-                math.exp(score) / total * (weights["value"] @ u[i])
-                for i, score in enumerate(scores)
-            )
-            before = weights["hidden_in"] @ (u[n] + weights["output"] @ mixed)
-            smallest = min(smallest, *(abs(before[j]) for j in live))
-    return float(smallest)
+    seen: list[dict[str, np.ndarray]] = []
+    naive_logits(arrays(params), sequences(length), seen=seen)
+    live = [bool(column.any()) for column in arrays(params)["hidden_out"].T]
+    return min(float(np.abs(at["before"][:, live]).min()) for at in seen)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian
-from landscape.models.parameters import Coordinates, in_float64
+from landscape.models.parameters import Coordinates, in_float64, parameters_of
 from landscape.objectives.exact import ExactLoss
 from landscape.sources import BinaryMarkov
 from landscape.spectra.operators import FEW, dense_hessian, gradient, hessian_products
-from tests.twins.single_layer import naive_gradient, naive_hessian_product, naive_loss
+from tests.twins.single_layer import arrays, naive_gradient, naive_hessian_product, naive_loss
 
 P, Q = 0.5, 0.8
 # 2 eps/step of gradients near 1 and (1e-3)^6/140 of a seventh derivative: 1e-12, with room for ten
@@ -29,16 +29,15 @@ class Case:
     params: dict[str, Tensor]
 
     @property
-    def objective(self) -> ExactLoss:
-        return ExactLoss(BinaryMarkov(P, Q), self.model.length)
+    def at(self) -> tuple[SingleLayer, ExactLoss, dict[str, Tensor]]:
+        return self.model, ExactLoss(BinaryMarkov(P, Q), self.model.length), self.params
 
-    @property
-    def weights(self) -> dict[str, np.ndarray]:
-        return {name: value.numpy() for name, value in self.params.items()}
+    def naive_gradient(self, p: float = P) -> np.ndarray:
+        return naive_gradient(arrays(self.params), p, Q, self.model.length)
 
-    @property
-    def layout(self) -> dict[str, tuple[int, ...]]:
-        return {name: tuple(value.shape) for name, value in self.params.items()}
+    def naive_product(self, v: Tensor) -> np.ndarray:
+        direction = arrays(Coordinates.of(self.params).params(v))
+        return naive_hessian_product(arrays(self.params), direction, P, Q, self.model.length)
 
 
 def case(tying: str, width: int, hidden: int, length: int, deviation: float) -> Case:
@@ -47,60 +46,40 @@ def case(tying: str, width: int, hidden: int, length: int, deviation: float) -> 
 
 
 CASES = [
-    ("tied", 2, 3, 3, 0.5),
-    ("untied", 2, 3, 3, 0.5),
-    ("tied", 1, 4, 4, 1.0),
-    ("untied", 3, 2, 2, 1.0),
-]
+    case("tied", 2, 3, 3, 0.5), case("untied", 2, 3, 3, 0.5), case("tied", 1, 4, 4, 1.0),
+    case("untied", 3, 2, 2, 1.0),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", CASES)
-def test_the_gradient_is_that_of_imaginary_steps(
-    shape: tuple[str, int, int, int, float],
-) -> None:
-    given = case(*shape)
-    slope, value = gradient(given.model, given.objective, given.params)
-    naive = naive_gradient(given.weights, P, Q, given.model.length, given.layout)
+@pytest.mark.parametrize("given", CASES)
+def test_the_gradient_is_that_of_imaginary_steps(given: Case) -> None:
+    slope, value = gradient(*given.at)
     # imaginary steps neither subtract nor truncate: 2^(N+1) terms of a few roundings each
-    assert np.abs(slope.numpy() - naive).max() < 1e-14
-    assert abs(value - naive_loss(given.weights, P, Q, given.model.length)) < 1e-14
-    other = naive_gradient(given.weights, P + 1e-9, Q, given.model.length, given.layout)
-    assert np.abs(slope.numpy() - other).max() > 1e-14  # control: a billionth more of p is seen
+    assert np.abs(slope.numpy() - given.naive_gradient()).max() < 1e-14
+    assert abs(value - naive_loss(arrays(given.params), P, Q, given.model.length)) < 1e-14
+    # control: a billionth more of p is seen
+    assert np.abs(slope.numpy() - given.naive_gradient(P + 1e-9)).max() > 1e-14
 
 
 @pytest.mark.parametrize("count", [FEW - 1, FEW + 1])  # one by one, and in a batch
-@pytest.mark.parametrize("shape", CASES)
-def test_hessian_products_are_differences_of_gradients(
-    shape: tuple[str, int, int, int, float], count: int
-) -> None:
-    given = case(*shape)
-    axes = Coordinates.of(given.params)
-    rows = torch.from_numpy(np.random.default_rng(1).normal(size=(count, axes.size)))
-    products = hessian_products(given.model, given.objective, given.params, rows)
+@pytest.mark.parametrize("given", CASES)
+def test_hessian_products_are_differences_of_gradients(given: Case, count: int) -> None:
+    size = Coordinates.of(given.params).size
+    rows = torch.from_numpy(np.random.default_rng(1).normal(size=(count, size)))
+    products = hessian_products(*given.at, rows)
     for v, product in zip(rows, products, strict=True):
-        direction = {name: value.numpy() for name, value in axes.params(v).items()}
-        naive = naive_hessian_product(
-            given.weights, direction, P, Q, given.model.length, given.layout
-        )
+        naive = given.naive_product(v)
         assert np.abs(product.numpy() - naive).max() < STEP_ERROR * v.norm().item()
         # control: another direction's product
         assert np.abs(products.roll(1, 0).numpy() - naive).max() > 1e-3
 
 
-@pytest.mark.parametrize("shape", CASES[:2])
-def test_the_dense_hessian_is_symmetric_and_that_of_numpy(
-    shape: tuple[str, int, int, int, float],
-) -> None:
-    given = case(*shape)
-    H = dense_hessian(given.model, given.objective, given.params)
-    axes = Coordinates.of(given.params)
+@pytest.mark.parametrize("given", CASES[:2])
+def test_the_dense_hessian_is_symmetric_and_that_of_numpy(given: Case) -> None:
+    H = dense_hessian(*given.at)
     assert torch.equal(H, H.T)
-    for index in range(0, axes.size, 5):
-        unit = axes.params(torch.eye(axes.size, dtype=torch.float64)[index])
-        direction = {name: value.numpy() for name, value in unit.items()}
-        row = naive_hessian_product(
-            given.weights, direction, P, Q, given.model.length, given.layout
-        )
+    for index in range(0, len(H), 5):
+        row = given.naive_product(torch.eye(len(H), dtype=torch.float64)[index])
         assert np.abs(H[index].numpy() - row).max() < STEP_ERROR
         if row.any():  # control: row and column of another parameter; a dead relu unit has none
             assert np.abs(H.roll(1, 0)[index].numpy() - row).max() > 1e-6
@@ -126,12 +105,10 @@ def test_a_linear_loss_has_no_curvature() -> None:
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, None])
 def test_the_products_do_not_depend_on_how_many_are_formed_at_once(chunk: int | None) -> None:
-    given = case(*CASES[0])
-    rows = torch.eye(Coordinates.of(given.params).size, dtype=torch.float64)
-    whole = dense_hessian(given.model, given.objective, given.params)
-    products = hessian_products(given.model, given.objective, given.params, rows, chunk=chunk)
+    whole = dense_hessian(*CASES[0].at)
+    rows = torch.eye(len(whole), dtype=torch.float64)
     # batched kernels may sum in another order: a few eps of entries below 1
-    assert (products - whole).abs().max() < 1e-14
+    assert (hessian_products(*CASES[0].at, rows, chunk=chunk) - whole).abs().max() < 1e-14
 
 
 def test_the_hessian_of_the_reduced_model_is_the_second_derivative_of_its_formula() -> None:
@@ -149,11 +126,7 @@ def test_the_hessian_of_the_reduced_model_is_the_second_derivative_of_its_formul
     g1 = np.array([-e + 2 * e * growth, 4 * e**2 * abs(w), 1])
     bend0 = np.diag([-1.0, 0, 0])
     bend1 = bend0 + np.array(
-        [
-            [2 * growth, 8 * e * abs(w), 0],
-            [8 * e * abs(w), 4 * e**2 * np.sign(w), 0],
-            [0, 0, 0],
-        ]
+        [[2 * growth, 8 * e * abs(w), 0], [8 * e * abs(w), 4 * e**2 * np.sign(w), 0], [0, 0, 0]]
     )
     s = 1 / (1 + np.exp(-f))
     rho, curvature = pi * (s - r), pi * s * (1 - s)
@@ -167,49 +140,26 @@ def test_the_hessian_of_the_reduced_model_is_the_second_derivative_of_its_formul
 
 
 def test_coordinates_lay_out_parameters_and_back() -> None:
-    given = case(*CASES[1])
-    axes = Coordinates.of(given.params)
-    vector = axes.vector(given.params)
-    back = axes.params(vector)
-    assert axes.size == len(vector) == sum(value.numel() for value in given.params.values())
-    assert list(back) == list(given.params)
-    assert all(torch.equal(back[name], given.params[name]) for name in back)
-    labels = axes.labels()
+    params = CASES[1].params
+    axes = Coordinates.of(params)
+    vector = axes.vector(params)
+    back, labels = axes.params(vector), axes.labels()
+    assert axes.size == len(vector) == sum(value.numel() for value in params.values())
+    assert list(back) == list(params)
+    assert all(torch.equal(back[name], params[name]) for name in back)
     assert len(labels) == axes.size == len(set(labels))
     # each label names the entry it stands for
     for label, entry in zip(labels, vector.tolist(), strict=True):
         name, _, index = label.rstrip("]").partition("[")
         place = tuple(int(part) for part in index.split(",")) if index else ()
-        assert given.params[name][place].item() == entry
+        assert params[name][place].item() == entry
 
 
 def test_curvature_is_float64_whatever_the_training_dtype() -> None:
     model = SingleLayer(width=2, length=3, dtype=torch.float32)
-    params = {name: value.detach() for name, value in model.named_parameters()}
-    objective = ExactLoss(BinaryMarkov(P, Q), 3)
-    doubled = in_float64(params)
+    params, objective = parameters_of(model), ExactLoss(BinaryMarkov(P, Q), 3)
     slope, _ = gradient(model, objective, params)
     assert slope.dtype == dense_hessian(model, objective, params).dtype == torch.float64
-    weights = {name: value.numpy() for name, value in doubled.items()}
-    layout = {name: tuple(value.shape) for name, value in params.items()}
-    naive = naive_gradient(weights, P, Q, 3, layout)
+    naive = naive_gradient(arrays(in_float64(params)), P, Q, 3)
     assert np.abs(slope.numpy() - naive).max() < 1e-14  # 1e-8 if anything were float32 on the way
     assert all(value.dtype == torch.float32 for value in model.parameters())
-
-
-def test_measuring_leaves_the_model_and_the_point_alone() -> None:
-    given = case(*CASES[1])
-    given.model.eval()
-    before = {name: value.detach().clone() for name, value in given.model.named_parameters()}
-    point = {name: value.clone() for name, value in given.params.items()}
-    state = torch.get_rng_state()
-    gradient(given.model, given.objective, given.params)
-    dense_hessian(given.model, given.objective, given.params)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert not given.model.training
-    for name, value in given.model.named_parameters():
-        assert torch.equal(value, before[name])
-        assert value.requires_grad
-        assert value.grad is None
-        assert torch.equal(given.params[name], point[name])
-        assert not given.params[name].requires_grad

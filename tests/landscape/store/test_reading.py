@@ -15,11 +15,13 @@ from figures.records.runs import cell_of
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ScanConfig
 from landscape.errors import ConfigError
+from landscape.report.data import theorems
 from landscape.scanning.presets.expectation import Expectation, compare_with
 from landscape.scanning.scan import scan
 from landscape.scanning.survival import survival_by
 from landscape.store import scan_store
 from landscape.store.reading import StoredScan, open_scan
+from tests.landscape.cli.running import Record
 from tests.planted.scans import Content, plant, planted, planted_runs, scan_of, scan_of_runs
 from tests.planted.stored import IDS, SETTINGS, stored_before
 
@@ -98,18 +100,13 @@ def test_groups_are_labelled_as_xarray_labels_them(before: Path) -> None:
 
 
 def test_coordinates_that_are_no_dimension_and_truth_values_come_back(tmp_path: Path) -> None:
-    dataset = xr.Dataset(
-        {"stuck": ("run", np.array([True, False])), "word": ("run", ["a", "b"])},
-        coords={"step": ("run", [3, 4])},
-    )
-    stored = plant(tmp_path, scan_of(axes={}, source={"p": 0.5, "q": 0.8}), lambda _: one(dataset))
+    arrays = {"stuck": ("run", np.array([True, False])), "word": ("run", ["a", "b"])}
+    dataset = xr.Dataset(arrays, coords={"step": ("run", [3, 4])})
+    config = scan_of(axes={}, source={"p": 0.5, "q": 0.8})
+    stored = plant(tmp_path, config, lambda _: ({"/training": dataset}, {}))
     found = stored.groups(stored.cells[0], "training")["training"]
     xr.testing.assert_identical(found, dataset)
     assert found["stuck"].dtype == bool and set(found.coords) == {"step"}
-
-
-def one(dataset: xr.Dataset) -> Content:
-    return {"/training": dataset}, {}
 
 
 def test_what_cannot_be_read_says_so_and_what_to_do(tmp_path: Path) -> None:
@@ -144,12 +141,9 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[str]
 
 
 def test_a_finished_scan_is_opened_once_by_landscape_scan(
-    before: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: Record
 ) -> None:
     """Its folder is opened, its manifest read and its configuration parsed once, page and all."""
-    from landscape.cli import cli
-    from landscape.report.data import theorems
-
     settings = tmp_path / "again.toml"
     settings.write_text(SETTINGS)
     folder = stored_before(tmp_path / "scan")
@@ -157,10 +151,8 @@ def test_a_finished_scan_is_opened_once_by_landscape_scan(
     opened = counted(monkeypatch, scan_store.ScanStore, "__init__")
     read = counted(monkeypatch, scan_store, "read_manifest")
     parsed = counted(monkeypatch, ScanConfig, "__init__")
-    arguments = ["scan", str(settings), "--out", str(folder), "--json"]
-    assert cli.main(args=arguments, standalone_mode=False) == 0
-    record = json.loads(capsys.readouterr().out)
-    assert record["done"] == 2 and record["report"] and record["pictures"]
+    found = record("scan", settings, "--out", folder)
+    assert found["done"] == 2 and found["report"] and found["pictures"]
     assert (len(opened), len(read)) == (1, 1)
     assert len(parsed) == 2  # the file's, and the folder's
     open_scan(folder)  # the control: what opens it is counted
@@ -173,12 +165,14 @@ def test_a_folder_written_before_is_resumed_and_what_is_finished_stays(tmp_path:
     expected = json.loads((folder / "cells" / f"{lost}.json").read_text("utf-8"))["scalars"]
     for path in folder.rglob(f"{lost}*"):
         path.unlink()
-    files = {
-        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob(f"{kept}*")
-    }
-    assert len(files) == 3
+
+    def files() -> dict[Path, tuple[bytes, int]]:
+        return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.rglob(f"{kept}*")}
+
+    as_they_were = files()
+    assert len(as_they_were) == 3
     result = scan(open_scan(folder).config, out=folder)
-    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files} == files
+    assert files() == as_they_were
     assert set(result.scalars) == {lost, kept} and not result.failed
     again = result.scalars[lost]
     # 20 steps from equal weights: other processors round otherwise.
@@ -198,20 +192,16 @@ def test_what_is_finished_later_is_seen_by_the_next_that_opens(tmp_path: Path) -
 # --- a selection ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("select", "left"),
-    [
-        ({"source.p": ".50"}, 6),
-        ({"source.p": 0.5, "source.q": "2e-1"}, 2),
-        ({"source.p": "1/2"}, 6),
-        ({"model.tying": "tied"}, 9),
-        ({"train.lr": ".002"}, 18),  # varied by no axis
-        ({"train.lr": "2e-3", "measure.random_weights": "0"}, 18),
-        ({"model.hidden": 8}, 18),  # follows from the width
-        ({}, 18),
-        (None, 18),
-    ],
-)
+CHOSEN: list[tuple[dict[str, Any] | None, int]] = [
+    ({"source.p": ".50"}, 6), ({"source.p": 0.5, "source.q": "2e-1"}, 2), ({"source.p": "1/2"}, 6),
+    ({"model.tying": "tied"}, 9), ({}, 18), (None, 18),
+    ({"train.lr": ".002"}, 18),  # varied by no axis
+    ({"train.lr": "2e-3", "measure.random_weights": "0"}, 18),
+    ({"model.hidden": 8}, 18),  # follows from the width
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("select", "left"), CHOSEN)
 def test_values_are_compared_as_the_configuration_reads_them(
     tmp_path: Path, select: dict[str, Any] | None, left: int
 ) -> None:
@@ -222,9 +212,9 @@ def test_values_are_compared_as_the_configuration_reads_them(
 @pytest.mark.parametrize(
     ("select", "message"),
     [
-        ({"model.tieing": "tied"}, "select names model.tieing, .* did you mean model.tying"),
+        ({"model.tieing": "tied"}, "select model.tieing .* did you mean model.tying"),
         ({"tying": "tied"}, "did you mean model.tying"),
-        ({"nonsense": 1}, "the axes of this scan are: source.p, source.q, model.tying"),
+        ({"nonsense": 1}, "the axes of this scan are source.p, source.q, model.tying"),
         ({"model": 1}, "there is no such setting"),
         ({"name": "planted"}, "there is no such setting"),
         ({"source.p": "0.500000000000000001"}, "choose from 0.2, 0.5, 0.8"),
@@ -312,10 +302,8 @@ def test_the_tree_has_each_array_at_its_labels(before: Path) -> None:
                 continue  # the labels themselves
             found = at(tree, name, **here)
             if "axis_index" in found.dims:  # names of a cell's own, by their place
-                assert (
-                    at(tree, f"{group}/axis", **here).values.tolist()
-                    == by_hand(before, cell)[f"{group}/axis"].tolist()
-                )
+                labels = at(tree, f"{group}/axis", **here).values.tolist()
+                assert labels == by_hand(before, cell)[f"{group}/axis"].tolist()
             np.testing.assert_array_equal(found.values, array)
     swapped = at(tree, "training/loss", q=0.3).values
     assert (swapped != by_hand(before, stored.cells[0])["training/loss"]).any()  # the control
@@ -341,11 +329,8 @@ def ragged(cell: CellConfig) -> Content | None:
 
 
 def test_cells_of_unlike_sizes_are_aligned_by_their_labels(tmp_path: Path) -> None:
-    config = scan_of_runs(
-        source={"p": 0.5, "q": 0.8},
-        train={"seeds": 2},
-        axes={"model.width": [2, 3], "train.steps": [10, 20]},
-    )
+    axes = {"model.width": [2, 3], "train.steps": [10, 20]}
+    config = scan_of_runs(source={"p": 0.5, "q": 0.8}, train={"seeds": 2}, axes=axes)
     tree = plant(tmp_path, config, ragged).to_tree()
     assert (tree.attrs["cells"], tree.attrs["finished"]) == (4, 3)
     loss = at(tree, "training/loss")

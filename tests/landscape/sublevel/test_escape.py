@@ -19,7 +19,7 @@ from landscape.sublevel.escape import escape_radius
 from landscape.sublevel.escape_on_ansatz import escape_along_ansatz
 from landscape.sublevel.witness import EscapeRadius, enumerated_loss, witness
 from tests.check_values import value
-from tests.twins.single_layer import naive_loss
+from tests.twins.single_layer import arrays, naive_loss
 
 TOLERANCE = 1e-3  # of the bisection
 # |E| is kept above 2^-8 or a quarter of the ball and descent ends short of the minimum in a ball:
@@ -56,18 +56,10 @@ def entropy(one: float) -> float:
 
 
 CLOSED = [
-    (0.5, 0.8, 0.5),
-    (0.5, 0.8, -0.3),
-    (0.5, 0.8, -0.70),
-    (0.5, 0.8, -0.71),
-    (0.5, 0.8, -2.0),
-    (0.9, 0.9, 1.5),
-    (0.6, 0.7, 0.0),
-    (0.2, 0.3, -2.0),
-    (0.2, 0.3, -0.71),
-    (0.2, 0.3, 0.5),
+    (0.5, 0.8, 0.5), (0.5, 0.8, -0.3), (0.5, 0.8, -0.70), (0.5, 0.8, -0.71), (0.5, 0.8, -2.0),
+    (0.9, 0.9, 1.5), (0.6, 0.7, 0.0), (0.2, 0.3, -2.0), (0.2, 0.3, -0.71), (0.2, 0.3, 0.5),
     (0.1, 0.1, -1.0),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("p", "q", "w"), CLOSED)
@@ -95,13 +87,10 @@ def test_at_independence_there_is_no_lower_loss() -> None:
     assert found.balls.size == 0
 
 
-def test_where_the_last_ball_is_too_small_the_radius_is_infinite_and_says_how_far_it_looked() -> (
-    None
-):
+def test_where_the_last_ball_is_too_small_the_radius_is_infinite_and_how_far_it_looked() -> None:
     model, objective, point = reduced(0.5, 0.8, 1.0)  # 1.707
     found = escape_radius(model, objective, point, first=0.4, largest=1.0, steps=30)
-    assert (found.radius, found.witness) == (math.inf, None)
-    assert found.searched == 0.8
+    assert (found.radius, found.witness, found.searched) == (math.inf, None, 0.8)
     assert found.balls.tolist() == [0.4, 0.8]
     assert found.lowest.min() > 0
     assert found.to_xarray().attrs["radius"] == math.inf
@@ -116,7 +105,7 @@ def test_from_no_weights_the_full_model_escapes_within_the_pilots_radius() -> No
     assert abs(found.radius - math.sqrt(2)) < ERROR
     assert found.searched < found.radius <= found.searched + 2 * TOLERANCE
     assert found.witness is not None
-    weights = {name: tensor.numpy() for name, tensor in found.witness.params.items()}
+    weights = arrays(found.witness.params)
     loss = naive_loss(weights, p, q, length)
     assert abs(loss - found.witness.loss) < EXACT
     assert entropy(p / (p + q)) - loss >= found.margin
@@ -125,7 +114,7 @@ def test_from_no_weights_the_full_model_escapes_within_the_pilots_radius() -> No
     # control: the same point, a tenth nearer, is no witness
     axes = Coordinates.of(point)
     nearer = axes.params(0.9 * axes.vector(found.witness.params) + 0.1 * axes.vector(point))
-    assert naive_loss({n: x.numpy() for n, x in nearer.items()}, p, q, length) > loss
+    assert naive_loss(arrays(nearer), p, q, length) > loss
     origin = unigram_point(model, objective, free=point)
     assert witness(model, objective, origin, nearer, found.margin) is None
     assert witness(model, objective, origin, found.witness.params, found.margin) is not None
@@ -138,7 +127,7 @@ def test_along_the_ansatz_the_distance_is_2(p: float, q: float) -> None:
     # an infimum: beyond it by margin/c(p+q-1) = e^2 delta at best e, some 1e-5
     assert 0 < found.radius - value("escape_radius_along_ansatz") < 2e-5
     assert found.witness is not None
-    weights = {name: tensor.numpy() for name, tensor in found.witness.params.items()}
+    weights = arrays(found.witness.params)
     assert entropy(p / (p + q)) - naive_loss(weights, p, q, 3) >= found.margin
     # control: less w at the same e, and the loss is not lower
     short = {**weights, "hidden_out": 0.999 * weights["hidden_out"]}
@@ -197,7 +186,7 @@ def test_random_weights_can_be_nearer_to_escape_than_none() -> None:
     model, objective, point = single_layer(0.5, 0.8, deviation=0.3)
     found = escape_radius(model, objective, point, tolerance=1e-2, steps=60)
     assert found.witness is not None
-    weights = {name: tensor.numpy() for name, tensor in found.witness.params.items()}
+    weights = arrays(found.witness.params)
     assert entropy(5 / 13) - naive_loss(weights, 0.5, 0.8, 3) >= found.margin
     assert found.radius < 1
 
@@ -224,7 +213,7 @@ def test_any_readable_model_is_searched() -> None:
 def test_the_second_evaluation_is_the_enumerated_loss() -> None:
     model, objective, _ = single_layer(0.5, 0.8)
     params = gaussian(model, 1.0, 3)
-    naive = naive_loss({name: x.numpy() for name, x in params.items()}, 0.5, 0.8, 3)
+    naive = naive_loss(arrays(params), 0.5, 0.8, 3)
     assert abs(enumerated_loss(model, objective, params) - naive) < EXACT
 
 

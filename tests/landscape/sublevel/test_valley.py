@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from landscape.sources import BinaryMarkov, Markov
 from landscape.spectra.spectrum import hessian_spectrum
 from landscape.sublevel.loss_path import LossPath
 from landscape.sublevel.valley import measured_path, valley_path
-from tests.twins.single_layer import naive_logits, naive_loss, sequences
+from tests.twins.single_layer import arrays, naive_logits, naive_loss, sequences
 
 P, Q, N = 0.5, 0.8, 4
 EXACT = 1e-14  # 2^(N+1) terms of total weight 1, a few roundings each
@@ -38,10 +39,6 @@ def single_layer(
     return model, objective, unigram_point(model, objective, free=free).params
 
 
-def numpy_of(params: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in params.items()}
-
-
 @pytest.mark.parametrize(
     ("p", "q", "tying"),
     [(0.5, 0.8, "tied"), (0.9, 0.9, "tied"), (0.2, 0.3, "tied"), (0.5, 0.8, "untied")],
@@ -55,7 +52,7 @@ def test_no_point_of_the_path_is_above_the_unigram_by_enumeration(
     assert path.faults() == ()
     one = p / (p + q)
     unigram = -one * math.log(one) - (1 - one) * math.log(1 - one)
-    naive = [naive_loss(numpy_of(path.params(i)), p, q, N) for i in range(0, 41, 4)]
+    naive = [naive_loss(arrays(path.params(i)), p, q, N) for i in range(0, 41, 4)]
     assert np.abs(path.loss[::4] - naive).max() < EXACT
     walking = path.walks[::4]
     assert np.abs(np.array(naive)[walking] - unigram).max(initial=0.0) < EXACT
@@ -69,7 +66,7 @@ def test_on_the_walk_every_logit_is_the_bias_to_the_last_bit() -> None:
     path = valley_path(model, objective, start)
     assert path.logit_range == 0.0
     for index in np.flatnonzero(path.walks)[::10]:
-        logits = naive_logits(numpy_of(path.params(int(index))), sequences(N))
+        logits = naive_logits(arrays(path.params(int(index))), sequences(N))
         assert set(logits.reshape(-1).tolist()) == {start["bias"].item()}
     assert start["bias"].item() == math.log(P / Q)
 
@@ -135,7 +132,7 @@ def test_between_the_corners_the_loss_lies_between_theirs() -> None:
             grown = math.exp(x**2 * (1 - 2 * 1.2**2))
             root = (P - Q + math.sqrt((P - Q) ** 2 + 4 * P * Q * grown)) / (2 * Q * grown)
             between = ansatz(model, x, -1.2, x**2 / 2 + math.log(root))
-            loss = naive_loss(numpy_of(between), P, Q, N)
+            loss = naive_loss(arrays(between), P, Q, N)
             low, high = coarse.loss[down[k]], coarse.loss[down[k] - 1]
             assert low - EXACT <= loss <= high + EXACT
 
@@ -162,7 +159,7 @@ def test_a_straight_line_to_the_bigram_is_reported_to_have_a_barrier() -> None:
     assert path.barrier > 1e-3
     assert any("above the unigram" in fault for fault in path.faults())
     assert any("rises by" in fault for fault in path.faults())
-    naive = max(naive_loss(numpy_of(path.params(i)), P, Q, N) for i in range(41))
+    naive = max(naive_loss(arrays(path.params(i)), P, Q, N) for i in range(41))
     assert path.barrier == pytest.approx(naive - H_U, abs=EXACT)
 
 
@@ -251,19 +248,18 @@ def test_length_and_distance_are_those_of_the_corners() -> None:
 
 def test_what_has_no_valley_is_refused() -> None:
     model, objective, start = single_layer(0.3)
-    with pytest.raises(ValueError, match=r"p\+q=1: the unigram is the bigram"):
-        valley_path(model, ExactLoss(BinaryMarkov("0.3", "0.7"), N), start)
-    with pytest.raises(ValueError, match=r"its embedding is off by 0\.1"):
-        valley_path(model, objective, {**start, "embedding": start["embedding"] + 0.1})
-    with pytest.raises(ValueError, match=r"its bias is off by 0\.01"):
-        valley_path(model, objective, {**start, "bias": start["bias"] + 0.01})
-    with pytest.raises(ValueError, match=r"w=-0\.5 has no bigram point"):
-        valley_path(model, objective, start, w=-0.5)
-    broken = {**start, "hidden_in": start["hidden_in"] * torch.nan}
-    with pytest.raises(ValueError, match="start has hidden_in with entries that are not finite"):
-        valley_path(model, objective, broken)
-    with pytest.raises(ValueError, match="points=3 is out of range"):
-        valley_path(model, objective, start, points=3)
-    chain = Markov(np.array([[0.5, 0.5], [0.8, 0.2]]))
-    with pytest.raises(ValueError, match="give a BinaryMarkov source"):
-        valley_path(model, ExactLoss(chain, N), start)
+    degenerate = ExactLoss(BinaryMarkov("0.3", "0.7"), N)
+    told = ExactLoss(Markov(np.array([[0.5, 0.5], [0.8, 0.2]])), N)
+    cases: list[tuple[ExactLoss, dict[str, Tensor], dict[str, Any], str]] = [
+        (degenerate, {}, {}, r"p\+q=1: the unigram is the bigram"),
+        (objective, {"embedding": start["embedding"] + 0.1}, {}, r"its embedding is off by 0\.1"),
+        (objective, {"bias": start["bias"] + 0.01}, {}, r"its bias is off by 0\.01"),
+        (objective, {}, {"w": -0.5}, r"w=-0\.5 has no bigram point"),
+        (objective, {"hidden_in": start["hidden_in"] * torch.nan}, {},
+         "start has hidden_in with entries that are not finite"),
+        (objective, {}, {"points": 3}, "points=3 is out of range"),
+        (told, {}, {}, "give a BinaryMarkov source"),
+    ]  # fmt: skip
+    for loss, changes, options, message in cases:
+        with pytest.raises(ValueError, match=message):
+            valley_path(model, loss, {**start, **changes}, **options)

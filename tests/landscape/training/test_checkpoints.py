@@ -1,6 +1,8 @@
+import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,12 +11,13 @@ import xarray as xr
 from torch import Tensor, nn
 
 from landscape.models import ReducedModel, SingleLayer
-from landscape.models.ansatz import ansatz
 from landscape.models.gpt import GPT
 from landscape.models.initial import gaussian, standard
+from landscape.models.parameters import parameters_of
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.population import Population
 from landscape.objectives.sampled import SampledLoss
+from landscape.points.bigram import bigram_point
 from landscape.sources import BinaryMarkov
 from landscape.sources.markov import Markov
 from landscape.store.cell_files import read_tree, write_tree
@@ -24,8 +27,11 @@ from landscape.training.context_means import context_means, rank_one_energy, wei
 from landscape.training.loop import train, train_together
 from landscape.training.recipe import Recipe
 from landscape.training.trajectory import Trajectory
+from tests.laws.models import observed
+from tests.planted.readers import LastTwo
 from tests.twins.single_layer import (
     Weights,
+    arrays,
     naive_divergence,
     naive_logits,
     naive_loss,
@@ -41,15 +47,14 @@ def exact(p: float, q: float, length: int) -> ExactLoss:
     return ExactLoss(BinaryMarkov(p, q), length)
 
 
-def single(seed: int = 0, *, zero: tuple[str, ...] = ()) -> tuple[SingleLayer, dict[str, Tensor]]:
+def single(seed: int = 0) -> tuple[SingleLayer, dict[str, Tensor]]:
     """A small model and weights of order 1, for which attention is far from uniform."""
     model = SingleLayer(width=3, length=LENGTH, tying="untied")
-    params = gaussian(model, 1.0, seed)
-    return model, params | {name: params[name] * 0 for name in zero}
+    return model, gaussian(model, 1.0, seed)
 
 
-def plain(params: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in params.items()}
+def sampled(length: int) -> SampledLoss:
+    return SampledLoss(BinaryMarkov(P, Q), length, batch=4, seed=1)
 
 
 def stacked(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -59,6 +64,12 @@ def stacked(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def recorded(trajectory: Trajectory) -> Checkpoints:
     assert trajectory.checkpoints is not None
     return trajectory.checkpoints
+
+
+def record_of(model: nn.Module, loss: Any, start: Any = None, **more: Any) -> Any:
+    """The record of a run with two checkpoints at its start, unless told otherwise."""
+    options = {"steps": 0, "seeds": [0], "checkpoints": 2, **more}
+    return recorded(train(model, loss, initial=start and (lambda seed: start), **options))
 
 
 def chances(paths: np.ndarray) -> np.ndarray:
@@ -76,23 +87,15 @@ def naive_probability(weights: Weights, paths: np.ndarray, chance: np.ndarray) -
     return total / seen
 
 
-def naive_attention(
-    weights: Weights, path: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Attention matrix [N,N], norms of what it adds [N] and of the stream [N], query by query."""
-    d, length = len(weights["embedding"]), len(path)
-    u = [weights["embedding"] * x + weights["positions"][n] for n, x in enumerate(path)]
-    matrix, added = np.zeros((length, length)), np.zeros(length)
-    for n in range(length):
-        query = weights["query"] @ u[n]
-        scores = [float(query @ (weights["key"] @ u[i])) / math.sqrt(d) for i in range(n + 1)]
-        unnormalised = [math.exp(score) for score in scores]
-        mixed = np.zeros(d)
-        for i in range(n + 1):
-            matrix[n, i] = unnormalised[i] / sum(unnormalised)
-            mixed += matrix[n, i] * (weights["value"] @ u[i])
-        added[n] = math.sqrt(float(((weights["output"] @ mixed) ** 2).sum()))
-    return matrix, added, np.array([math.sqrt(float((v**2).sum())) for v in u])
+def naive_attention(weights: Weights, paths: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Attention [B,N,N], and norms of what it adds and of the stream, [B,N], query by query."""
+    seen: list[dict[str, Any]] = []
+    naive_logits(weights, paths, seen=seen)
+    matrices = np.zeros((*paths.shape, paths.shape[1]))
+    for n, at in enumerate(seen):
+        matrices[:, n, : n + 1] = np.stack(at["shares"], axis=-1)
+    added, stream = (np.array([at[name] for at in seen]) for name in ("added", "stream"))
+    return matrices, *(np.sqrt((x**2).sum(-1)).T for x in (added, stream))
 
 
 # --- the predicted law
@@ -104,28 +107,18 @@ def test_the_predicted_law_is_the_mean_prediction_after_a_symbol(seed: int) -> N
     contexts = weighted_contexts(exact(P, Q, LENGTH))
     found = context_means(model, stacked(params), contexts)["probability"][0].numpy()
     paths = sequences(LENGTH)
-    expected = naive_probability(plain(params), paths, chances(paths))
+    expected = naive_probability(arrays(params), paths, chances(paths))
     # sums of 16 numbers of order 1 with weights that sum to 1: a few eps
     assert np.abs(found - expected).max() < 1e-14
-    unweighted = naive_probability(plain(params), paths, np.full(len(paths), 1 / len(paths)))
+    unweighted = naive_probability(arrays(params), paths, np.full(len(paths), 1 / len(paths)))
     assert np.abs(found - unweighted).max() > 1e-3
-    assert np.abs(found - expected.swapaxes(1, 2)).max() > 1e-2
-    assert np.abs(found - expected[::-1]).max() > 1e-2
-
-
-def bigram_ansatz(model: SingleLayer) -> dict[str, Tensor]:
-    """A point of the bigram set with w = .5: s* = e^2 (1 + 2 w |w|), b = e^2/2 + ln(p/(1-p))."""
-    square = math.log((1 - P) * (1 - Q) / (P * Q)) / 1.5
-    return ansatz(model, math.sqrt(square), 0.5, square / 2 + math.log(P / (1 - P)))
+    for wrong in (expected.swapaxes(1, 2), expected[::-1]):
+        assert np.abs(found - wrong).max() > 1e-2
 
 
 def test_at_the_bigram_point_the_predicted_law_is_the_kernel_at_every_position() -> None:
-    model = SingleLayer(width=4, length=3)
-    start = bigram_ansatz(model)
-    done = train(
-        model, exact(P, Q, 3), steps=0, seeds=[0], initial=lambda seed: start, checkpoints=2
-    )
-    record = recorded(done)
+    model, loss = SingleLayer(width=4, length=3), exact(P, Q, 3)
+    record = record_of(model, loss, start=bigram_point(model, loss, w=0.5).params)
     assert record.probability.shape == (1, 1, 3, 2, 2)
     assert record.probability.dtype == np.float32
     # stored in float32: half an eps of numbers below 1
@@ -134,71 +127,51 @@ def test_at_the_bigram_point_the_predicted_law_is_the_kernel_at_every_position()
     energies = dict(zip(record.matrices, record.rank_one[0, 0], strict=True))
     assert abs(energies["hidden_in"] - 1) < 1e-14
     assert abs(energies["output"] - 1 / 4) < 1e-14  # the identity
-    assert math.isnan(energies["query"])  # zero
+    assert math.isnan(energies["value"])  # zero
     nearest = dict(zip(record.references, record.distance[0, 0], strict=True))
     # a distance is quadratic: eps of the logits leaves nothing
-    assert abs(nearest["bigram"]) < 1e-15
-    assert abs(nearest["optimal"]) < 1e-15
+    assert max(abs(nearest["bigram"]), abs(nearest["optimal"])) < 1e-15
     assert nearest["unigram"] > 0.1
-
-
-class LastTwo(nn.Module):
-    """Any law of the next symbol after the last two: a user's module, with nothing but `forward`.
-
-    Before the first symbol stands the first symbol.
-    """
-
-    def __init__(self, states: int) -> None:
-        super().__init__()
-        self.states = states
-        self.table = nn.Parameter(torch.zeros(states, states, states, dtype=torch.float64))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        before = torch.cat([tokens[:, :1], tokens[:, :-1]], dim=1)
-        return self.table[before, tokens]
 
 
 def test_the_symbols_before_are_weighted_by_the_reversed_chain() -> None:
     generator = np.random.default_rng(3)
-    kernel, table = generator.dirichlet(np.ones(3), 3), generator.standard_normal((3, 3, 3))
-    start = {"table": torch.from_numpy(table)}
+    kernel, table = generator.dirichlet(np.ones(3), 3), generator.standard_normal((4, 3, 3))
     loss = ExactLoss(Markov(kernel), 3)
-    done = train(LastTwo(3), loss, steps=0, seeds=[5], initial=lambda seed: start, checkpoints=2)
-    record = recorded(done)
+    record = record_of(LastTwo(3), loss, start={"table": torch.from_numpy(table)})
     law = np.exp(table) / np.exp(table).sum(-1, keepdims=True)
     pi = np.linalg.matrix_power(kernel, 4096)[0]
     reversed_chain = (pi[:, None] * kernel / pi).T  # P(x_{n-1} = r | x_n = s), [s, r]
-    expected = np.einsum("sr,rst->st", reversed_chain, law)
+    expected = np.einsum("sr,rst->st", reversed_chain, law[:3])
     assert np.abs(record.probability[0, 0, 1:] - expected).max() < 6e-8  # float32
-    assert np.abs(record.probability[0, 0, 0] - law[range(3), range(3)]).max() < 6e-8
+    assert np.abs(record.probability[0, 0, 0] - law[3]).max() < 6e-8  # after a blank
     for wrong in (kernel, np.tile(pi, (3, 1)), np.full((3, 3), 1 / 3)):
-        mixed = np.einsum("sr,rst->st", wrong, law)
+        mixed = np.einsum("sr,rst->st", wrong, law[:3])
         assert np.abs(record.probability[0, 0, 1:] - mixed).max() > 1e-2
-    assert record.attention is None
-    assert record.attention_share is None
+    assert record.attention is record.attention_share is None
     assert record.matrices == ()
     assert record.rank_one.shape == (1, 1, 0)
 
 
 def test_long_contexts_are_the_first_64_of_those_held_out() -> None:
-    model = SingleLayer(width=2, length=20)
-    loss = SampledLoss(BinaryMarkov(P, Q), 20, batch=4, seed=1)
+    model, loss = SingleLayer(width=2, length=20), sampled(20)
     start = gaussian(model, 1.0, 2)
-    done = train(model, loss, steps=0, seeds=[0], initial=lambda seed: start, checkpoints=2)
-    record = recorded(done)
+    record = record_of(model, loss, start=start)
     held_out = Population(model, [loss], 1).losses[0]
     assert isinstance(held_out, SampledLoss)
     tokens = held_out.tokens.numpy()
     assert record.contexts == 64 < len(tokens)
-    expected = naive_probability(plain(start), tokens[:64], np.full(64, 1 / 64))
+    expected, others = (
+        naive_probability(arrays(start), part, np.full(64, 1 / 64))
+        for part in (tokens[:64], tokens[-64:])
+    )
     assert np.abs(record.probability[0, 0] - expected).max() < 1e-6  # float32
-    others = naive_probability(plain(start), tokens[-64:], np.full(64, 1 / 64))
     assert np.abs(record.probability[0, 0] - others).max() > 1e-3
 
 
 def test_a_symbol_that_never_shows_has_no_predicted_law() -> None:
     tokens, weights = torch.tensor([[0, 1], [0, 0]]), torch.tensor([0.5, 0.5]).double()
-    params = {name: value.detach()[None] for name, value in LastTwo(2).named_parameters()}
+    params = stacked(parameters_of(LastTwo(2)))
     found = context_means(LastTwo(2), params, (tokens, weights))["probability"][0]
     assert found[0, 0].tolist() == [0.5, 0.5]
     assert found[0, 1].isnan().all()
@@ -209,11 +182,8 @@ def test_a_symbol_that_never_shows_has_no_predicted_law() -> None:
 def test_the_means_do_not_depend_on_the_parts_they_are_computed_in(
     entries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, _ = single()
-    params = {
-        name: torch.stack([gaussian(model, 1.0, seed)[name] for seed in range(3)])
-        for name in dict(model.named_parameters())
-    }
+    model, starts = single()[0], [single(seed)[1] for seed in range(3)]
+    params = {name: torch.stack([start[name] for start in starts]) for name in starts[0]}
     contexts = weighted_contexts(exact(P, Q, LENGTH))
     whole = context_means(model, params, contexts)
     monkeypatch.setattr(means_module, "ENTRIES", entries)
@@ -221,10 +191,8 @@ def test_the_means_do_not_depend_on_the_parts_they_are_computed_in(
     assert parts.keys() == whole.keys()
     for name, value in whole.items():
         assert (parts[name] - value).abs().max() < 1e-14  # another order of summation
-    less = (contexts[0][:-1], contexts[1][:-1])
-    assert (
-        context_means(model, params, less)["probability"] - whole["probability"]
-    ).abs().max() > (1e-3)
+    less = context_means(model, params, (contexts[0][:-1], contexts[1][:-1]))
+    assert (less["probability"] - whole["probability"]).abs().max() > 1e-3
 
 
 # --- attention
@@ -236,52 +204,38 @@ def test_attention_and_its_share_are_those_of_the_enumeration(seed: int) -> None
     found = context_means(model, stacked(params), weighted_contexts(exact(P, Q, LENGTH)))
     paths = sequences(LENGTH)
     weights = chances(paths)
-    matrices, added, stream = zip(
-        *[naive_attention(plain(params), path) for path in paths], strict=True
-    )
-    mean = np.einsum("b,bnm->nm", weights, np.array(matrices))
-    share = found["attention_share"][0, 0].item()
+    matrices, added, stream = naive_attention(arrays(params), paths)
+    mean, attention = np.einsum("b,bnm->nm", weights, matrices), found["attention"][0, 0, 0].numpy()
     # sums of 16 contexts of order 1
-    assert np.abs(found["attention"][0, 0, 0].numpy() - mean).max() < 1e-14
-    assert np.abs(found["attention"][0, 0, 0].numpy() - np.mean(matrices, axis=0)).max() > 1e-3
-    assert np.abs(found["attention"][0, 0, 0].numpy() - mean.T).max() > 1e-1
-    a, u = weights @ np.array(added).sum(1), weights @ np.array(stream).sum(1)
+    assert np.abs(attention - mean).max() < 1e-14
+    assert np.abs(attention - matrices.mean(0)).max() > 1e-3
+    assert np.abs(attention - mean.T).max() > 1e-1
+    share = found["attention_share"][0, 0].item()
+    a, u = weights @ added.sum(1), weights @ stream.sum(1)
     assert abs(share - a / (a + u)) < 1e-14
-    ratios = np.array(added) / (np.array(added) + np.array(stream))
-    for wrong in (a / u, u / (a + u), weights @ ratios.mean(1)):
+    for wrong in (a / u, u / (a + u), weights @ (added / (added + stream)).mean(1)):
         assert abs(share - wrong) > 1e-4
 
 
 @pytest.mark.parametrize("zero", [("query",), ("key",), ("query", "value")], ids=str)
 def test_without_query_or_key_attention_is_uniform(zero: tuple[str, ...]) -> None:
     uniform = np.tril(np.ones((LENGTH, LENGTH))) / np.arange(1, LENGTH + 1)[:, None]
-    model, params = single(2, zero=zero)
+    model, params = single(2)
     loss = exact(P, Q, LENGTH)
-    done = train(model, loss, steps=0, seeds=[0], initial=lambda seed: params, checkpoints=2)
-    record = recorded(done)
-    assert record.attention is not None
-    assert record.attention_share is not None
+    record = record_of(model, loss, start=params | {name: params[name] * 0 for name in zero})
     assert record.attention.dtype == np.float32
     assert np.abs(record.attention[0, 0, 0, 0] - uniform).max() < 6e-8  # float32
     assert (record.attention_share[0, 0, 0] == 0) == ("value" in zero)
-    means = context_means(model, stacked(single(2)[1]), weighted_contexts(loss))
+    means = context_means(model, stacked(params), weighted_contexts(loss))
     assert np.abs(means["attention"][0, 0, 0].numpy() - uniform).max() > 1e-2
 
 
 def test_a_deep_model_is_recorded_layer_by_layer_and_head_by_head() -> None:
-    source = Markov(np.random.default_rng(0).dirichlet(np.ones(3), 3))
-    records = [
-        recorded(
-            train(
-                GPT(states=3, width=4, length=3, layers=2, heads=2, window=window),
-                ExactLoss(source, 3), steps=3, seeds=[0, 1], lr=0.1, checkpoints=3,
-            )
-        )
-        for window in (1, None)
-    ]  # fmt: skip
+    loss = ExactLoss(Markov(np.random.default_rng(0).dirichlet(np.ones(3), 3)), 3)
+    sizes: dict[str, Any] = {"states": 3, "width": 4, "length": 3, "layers": 2, "heads": 2}
+    options: dict[str, Any] = {"steps": 3, "seeds": [0, 1], "lr": 0.1, "checkpoints": 3}
+    records = [record_of(GPT(**sizes, window=window), loss, **options) for window in (1, None)]
     near, far = (record.attention for record in records)
-    assert near is not None
-    assert far is not None
     assert near.shape == far.shape == (2, 3, 2, 2, 3, 3)
     assert np.array_equal(near, np.broadcast_to(np.eye(3), near.shape))  # each sees itself alone
     assert np.abs(far - np.eye(3)).max() > 0.1
@@ -312,11 +266,7 @@ class Shown(LastTwo):
 
 
 def test_layers_and_heads_keep_their_places() -> None:
-    model = Shown(2)
-    done = train(model, exact(P, Q, 3), steps=0, seeds=[0], initial=standard_zero, checkpoints=2)
-    record = recorded(done)
-    assert record.attention is not None
-    assert record.attention_share is not None
+    record = record_of(Shown(2), exact(P, Q, 3), start=parameters_of(Shown(2)))
     assert record.attention.shape == (1, 1, 2, 3, 3, 3)
     # P(x_1 = 1) = .4 and the number of the head
     expected = 0.4 + np.arange(6).reshape(2, 3)
@@ -324,18 +274,13 @@ def test_layers_and_heads_keep_their_places() -> None:
     assert record.attention_share[0, 0] == pytest.approx([1 / 2, 3 / 4], rel=1e-14)
 
 
-def standard_zero(seed: int) -> dict[str, Tensor]:
-    return {"table": torch.zeros(2, 2, 2, dtype=torch.float64)}
-
-
 def test_a_model_that_shows_nothing_has_no_attention_in_its_record() -> None:
     class Silent(LastTwo):
         def observe(self, tokens: Tensor) -> dict[str, Tensor]:
             return {}
 
-    record = recorded(train(Silent(2), exact(P, Q, 3), steps=1, seeds=[0], checkpoints=2))
-    assert record.attention is None
-    assert record.attention_share is None
+    record = record_of(Silent(2), exact(P, Q, 3), steps=1)
+    assert record.attention is record.attention_share is None
     assert "attention" not in record.to_xarray()
 
 
@@ -369,16 +314,15 @@ def test_a_matrix_that_has_no_share_spoils_no_other() -> None:
 
 
 def test_every_matrix_is_named_and_nothing_else() -> None:
-    model = SingleLayer(width=2, length=3)
-    record = recorded(train(model, exact(P, Q, 3), steps=1, seeds=[0], checkpoints=2))
+    model, loss = SingleLayer(width=2, length=3), exact(P, Q, 3)
+    record, start = record_of(model, loss, steps=1), arrays(standard(model, 0))
     linear = ("query", "key", "value", "output", "hidden_in", "hidden_out")
     assert record.matrices == ("positions", *linear)
-    start = plain(standard(model, 0))
     for name, energy in zip(record.matrices, record.rank_one[0, 0], strict=True):
         squares = np.linalg.eigvalsh(start[name].T @ start[name])  # another algorithm
         assert energy == pytest.approx(squares[-1] / squares.sum(), rel=1e-12)
-    flat = SingleLayer(width=1, length=3)  # a single column has rank one and nothing to tell
-    assert recorded(train(flat, exact(P, Q, 3), steps=1, checkpoints=2)).matrices == ()
+    # a single column has rank one and nothing to tell
+    assert record_of(SingleLayer(width=1, length=3), loss, steps=1).matrices == ()
 
 
 # --- the record in training
@@ -387,17 +331,11 @@ def test_every_matrix_is_named_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("steps", "checkpoints", "times"),
     [
-        (10, 2, [0, 10]),
-        (10, 3, [0, 5, 10]),
-        (10, 4, [0, 3, 7, 10]),
-        (7, 5, [0, 2, 4, 5, 7]),
-        (3, 4, [0, 1, 2, 3]),
-        (3, 10**12, [0, 1, 2, 3]),
-        (1, 2, [0, 1]),
-        (0, 2, [0]),
+        (10, 2, [0, 10]), (10, 3, [0, 5, 10]), (10, 4, [0, 3, 7, 10]), (7, 5, [0, 2, 4, 5, 7]),
+        (3, 4, [0, 1, 2, 3]), (3, 10**12, [0, 1, 2, 3]), (1, 2, [0, 1]), (0, 2, [0]),
         (10, None, []),
     ],
-)
+)  # fmt: skip
 def test_checkpoints_are_evenly_spaced_from_the_start_to_the_end(
     steps: int, checkpoints: int | None, times: list[int]
 ) -> None:
@@ -405,9 +343,7 @@ def test_checkpoints_are_evenly_spaced_from_the_start_to_the_end(
 
 
 def test_a_checkpoint_is_the_run_at_that_step() -> None:
-    model = SingleLayer(width=2, length=3)
-    loss = exact(0.5, 0.8, 3)
-    kept: list[dict[str, np.ndarray]] = []
+    model, loss = SingleLayer(width=2, length=3), exact(0.5, 0.8, 3)
     done = train(model, loss, steps=6, seeds=[4, 1], lr=0.05, checkpoints=4)
     record = recorded(done)
     assert record.times.tolist() == [0, 2, 4, 6]
@@ -419,19 +355,17 @@ def test_a_checkpoint_is_the_run_at_that_step() -> None:
     assert not record.loss_error.any()
     for k, reference in enumerate(record.references):
         assert np.array_equal(record.distance[:, -1, k], done.distance[reference])
-    kept = [plain(standard(model, 4)), plain(done.end(0))]
-    for weights, k in zip(kept, (0, 3), strict=True):
-        assert abs(record.loss[0, k] - naive_loss(weights, 0.5, 0.8, 3)) < 1e-14
+    for params, k in ((standard(model, 4), 0), (done.end(0), 3)):
+        assert abs(record.loss[0, k] - naive_loss(arrays(params), 0.5, 0.8, 3)) < 1e-14
         for reference in ("unigram", "bigram"):
             distance = record.distance[0, k, record.references.index(reference)]
-            assert abs(distance - naive_divergence(weights, 0.5, 0.8, 3, reference)) < 1e-14
+            assert abs(distance - naive_divergence(arrays(params), 0.5, 0.8, 3, reference)) < 1e-14
     assert np.abs(record.distance[:, 0] - record.distance[:, -1]).max() > 1e-4
 
 
 def test_on_sampled_data_a_checkpoint_has_the_loss_of_the_record_and_its_error() -> None:
-    model = SingleLayer(width=2, length=20)
-    loss = SampledLoss(BinaryMarkov(P, Q), 20, batch=4, seed=1)
-    done = train(model, loss, steps=4, seeds=[0, 1], evaluate_every=2, checkpoints=3)
+    options: dict[str, Any] = {"steps": 4, "seeds": [0, 1], "evaluate_every": 2, "checkpoints": 3}
+    done = train(SingleLayer(width=2, length=20), sampled(20), **options)
     record = recorded(done)
     assert record.times.tolist() == done.times.tolist() == [0, 2, 4]
     assert np.array_equal(record.loss, done.loss)
@@ -440,27 +374,20 @@ def test_on_sampled_data_a_checkpoint_has_the_loss_of_the_record_and_its_error()
     assert not np.array_equal(record.loss[:, 0], record.loss[:, 1])
 
 
-@pytest.mark.parametrize("kind", ["exact", "sampled"])
+@pytest.mark.parametrize("loss", [exact(P, Q, 5), sampled(5)], ids=["exact", "sampled"])
 @pytest.mark.parametrize("training", [True, False])
-def test_checkpoints_leave_the_training_as_it_is_bit_for_bit(kind: str, training: bool) -> None:
+def test_checkpoints_leave_the_training_as_it_is_bit_for_bit(
+    loss: ExactLoss | SampledLoss, training: bool
+) -> None:
     model = SingleLayer(width=2, length=5).train(training)
-    source = BinaryMarkov(P, Q)
-    loss: ExactLoss | SampledLoss = ExactLoss(source, 5)
-    if kind == "sampled":
-        loss = SampledLoss(source, 5, batch=4, seed=1)
-    state = torch.get_rng_state()
-    before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    bare = train(model, loss, steps=9, seeds=[0, 2])
-    full = train(model, loss, steps=9, seeds=[0, 2], checkpoints=5)
+    before = observed(model)
+    bare, full = (train(model, loss, steps=9, seeds=[0, 2], checkpoints=n) for n in (None, 5))
+    assert observed(model) == before
     assert bare.checkpoints is None
     assert np.array_equal(bare.loss, full.loss)
     assert np.array_equal(bare.loss_error, full.loss_error)
     assert all(torch.equal(bare.params[name], full.params[name]) for name in bare.params)
     assert not torch.equal(bare.params["key"][0], bare.params["key"][1])
-    assert torch.equal(torch.get_rng_state(), state)
-    assert all(torch.equal(before[name], value) for name, value in model.named_parameters())
-    assert all(value.grad is None for value in model.parameters())
-    assert {module.training for module in model.modules()} == {training}
 
 
 def test_nothing_is_looked_at_unless_checkpoints_are_asked_for() -> None:
@@ -481,30 +408,25 @@ def furthest(first: Checkpoints, second: Checkpoints, run: int) -> float:
 
 
 def test_a_run_in_a_batch_has_the_checkpoints_of_the_run_trained_alone() -> None:
-    model = SingleLayer(width=3, length=4)
-    chains = [(0.5, 0.8), (0.2, 0.3)]
-    losses = [exact(*chain, 4) for chain in chains]
-    together = train_together(model, losses, Recipe(steps=20, checkpoints=4), seeds=[3, 1])
-    for k, (p, q) in enumerate(chains):
-        for run, seed in enumerate((3, 1)):
-            alone = train(model, exact(p, q, 4), steps=20, seeds=[seed], checkpoints=4)
-            # float32 of numbers below 1: one unit of rounding, where a last bit turns it
-            assert furthest(recorded(alone), recorded(together[k]), run) < 1.2e-7
-            share = recorded(alone).loss[0] - recorded(together[k]).loss[run]
-            assert np.abs(share).max() < 1e-12  # 20 steps of float64
-            assert furthest(recorded(alone), recorded(together[k]), 1 - run) > 1e-4
-            assert furthest(recorded(alone), recorded(together[1 - k]), run) > 1e-4
+    model, losses = SingleLayer(width=3, length=4), [exact(0.5, 0.8, 4), exact(0.2, 0.3, 4)]
+    both = train_together(model, losses, Recipe(steps=20, checkpoints=4), seeds=[3, 1])
+    together = [recorded(trajectory) for trajectory in both]
+    for (k, loss), (run, seed) in itertools.product(enumerate(losses), enumerate((3, 1))):
+        alone = record_of(model, loss, steps=20, seeds=[seed], checkpoints=4)
+        # float32 of numbers below 1: one unit of rounding, where a last bit turns it
+        assert furthest(alone, together[k], run) < 1.2e-7
+        assert np.abs(alone.loss[0] - together[k].loss[run]).max() < 1e-12  # 20 steps of float64
+        assert furthest(alone, together[k], 1 - run) > 1e-4
+        assert furthest(alone, together[1 - k], run) > 1e-4
 
 
 def test_float32_runs_are_recorded_as_closely_as_they_are_known() -> None:
-    double, loss = SingleLayer(width=3, length=4), exact(P, Q, 4)
-    low = SingleLayer(width=3, length=4, dtype=torch.float32)
-    records = [
-        recorded(train(model, loss, steps=0, seeds=[0], checkpoints=2)) for model in (low, double)
-    ]
-    assert 0 < furthest(records[0], records[1], 0) < 1e-6  # the rounding of the weights
-    assert all(getattr(records[0], name).shape == getattr(records[1], name).shape
-               for name in QUANTITIES)  # fmt: skip
+    low, double = (
+        record_of(SingleLayer(width=3, length=4, dtype=dtype), exact(P, Q, 4))
+        for dtype in (torch.float32, torch.float64)
+    )
+    assert 0 < furthest(low, double, 0) < 1e-6  # the rounding of the weights
+    assert all(getattr(low, name).shape == getattr(double, name).shape for name in QUANTITIES)
 
 
 # --- refusals and the dataset
@@ -518,35 +440,36 @@ def test_fewer_than_two_checkpoints_are_refused(checkpoints: int) -> None:
 
 
 def test_a_record_beyond_memory_is_refused_before_the_first_step() -> None:
-    model = SingleLayer(width=2, length=1024)
-    loss = SampledLoss(BinaryMarkov(P, Q), 1024, batch=1, seed=0)
     message = (
         r"checkpoints=200 of 2 seeds hold 200 x 2 x 1 x 1 x 1024 x 1024 = 4.19e\+08 numbers of "
         r"attention, more than 1.34e\+08; give at most 64 checkpoints, fewer seeds or shorter"
     )
     told: list[int] = []
+    options: dict[str, Any] = {"steps": 300, "seeds": [0, 1], "checkpoints": 200}
+    options["progress"] = lambda step, steps, value: told.append(step)
+    loss = SampledLoss(BinaryMarkov(P, Q), 1024, batch=1, seed=0)
     with pytest.raises(ValueError, match=message):
-        train(
-            model, loss, steps=300, seeds=[0, 1], checkpoints=200,
-            progress=lambda step, steps, value: told.append(step),
-        )  # fmt: skip
+        train(SingleLayer(width=2, length=1024), loss, **options)
     assert told == []
 
 
+def kept(record: Checkpoints, folder: Path) -> xr.Dataset:
+    write_tree(folder / "record.nc", xr.DataTree(record.to_xarray()), {})
+    return read_tree(folder / "record.nc").to_dataset()
+
+
 def test_the_dataset_holds_every_quantity_by_its_axes_and_survives_the_file(tmp_path: Path) -> None:
-    model = SingleLayer(width=2, length=3)
-    record = recorded(train(model, exact(P, Q, 3), steps=8, seeds=[4, 0], checkpoints=3))
-    data = record.to_xarray()
+    options: dict[str, Any] = {"steps": 8, "seeds": [4, 0], "checkpoints": 3}
+    record = record_of(SingleLayer(width=2, length=3), exact(P, Q, 3), **options)
     lengths = {"position": 3, "last": 2, "next": 2, "matrix": 7, "layer": 1, "head": 1}
     sizes = {"seed": 2, "checkpoint": 3, "reference": len(record.references), "query": 3, "key": 3}
-    assert dict(data.sizes) == sizes | lengths
-    write_tree(tmp_path / "record.nc", xr.DataTree(data), {})
-    stored = read_tree(tmp_path / "record.nc").to_dataset()
+    assert dict(record.to_xarray().sizes) == sizes | lengths
+    stored = kept(record, tmp_path)
     for name in (*QUANTITIES, "loss_error"):
         assert np.array_equal(stored[name].values, getattr(record, name), equal_nan=True)
         assert stored[name].dtype == getattr(record, name).dtype
-        assert stored[name].attrs["units"] == ("nat" if name in ("loss", "loss_error", "distance")
-                                               else "1")  # fmt: skip
+        unit = "nat" if name in ("loss", "loss_error", "distance") else "1"
+        assert stored[name].attrs["units"] == unit
     assert stored["step"].values.tolist() == [0, 4, 8]
     assert stored["matrix"].values.tolist() == list(record.matrices)
     assert stored["reference"].values.tolist() == list(record.references)
@@ -558,10 +481,8 @@ def test_the_dataset_holds_every_quantity_by_its_axes_and_survives_the_file(tmp_
 
 
 def test_a_record_without_matrices_and_attention_survives_the_file(tmp_path: Path) -> None:
-    record = recorded(train(ReducedModel(), exact(P, Q, 2), steps=4, seeds=[1], checkpoints=2))
-    write_tree(tmp_path / "record.nc", xr.DataTree(record.to_xarray()), {})
-    stored = read_tree(tmp_path / "record.nc").to_dataset()
-    assert {"rank_one", "matrix", "attention", "attention_share", "layer"} & set(
-        stored.variables
-    ) == set()
+    record = record_of(ReducedModel(), exact(P, Q, 2), steps=4, seeds=[1])
+    stored = kept(record, tmp_path)
+    absent = {"rank_one", "matrix", "attention", "attention_share", "layer"}
+    assert absent & set(stored.variables) == set()
     assert np.array_equal(stored["loss"].values, record.loss)

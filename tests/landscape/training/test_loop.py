@@ -1,5 +1,5 @@
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.initial import gaussian, standard
+from landscape.models.parameters import parameters_of
 from landscape.objectives.batches import FreshBatches, stream
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.sampled import SampledLoss
@@ -20,6 +21,7 @@ from landscape.training.trajectory import Trajectory
 from tests.check_values import agrees, entry, value
 from tests.twins.single_layer import (
     LINEAR,
+    arrays,
     bce,
     flatten,
     naive_divergence,
@@ -44,18 +46,12 @@ def furthest(first: Trajectory, second: Trajectory, runs: Sequence[int] = (0,)) 
 # --- the optimiser
 
 
-def torch_one_cycle(steps: int, strategy: str = "cos") -> list[float]:
+def torch_one_cycle(steps: int, strategy: Any = "cos") -> list[float]:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(()))], lr=1.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=2e-3,
-        total_steps=steps,
-        pct_start=0.02,
-        div_factor=100,
-        final_div_factor=0.05,
-        anneal_strategy=strategy,  # type: ignore[arg-type]  # torch wants the literal
-        cycle_momentum=False,
-    )
+        optimizer, max_lr=2e-3, total_steps=steps, pct_start=0.02, div_factor=100,
+        final_div_factor=0.05, anneal_strategy=strategy, cycle_momentum=False,
+    )  # fmt: skip
     rates = [schedule.get_last_lr()[0]]
     while len(rates) < steps:
         optimizer.step()
@@ -87,12 +83,20 @@ def test_a_short_schedule_falls_from_the_peak_to_a_fifth(steps: int) -> None:
 Layout = dict[str, tuple[int, ...]]
 
 
+def half_cosine(step: int, steps: int, peak: float) -> float:
+    """The rate of runs too short for a warm-up: from the peak to a fifth."""
+    return peak * (0.2 + 0.8 * (1 + math.cos(math.pi * step / (steps - 1))) / 2)
+
+
+def mask_of(layout: Layout, decayed: Iterable[str] = LINEAR) -> np.ndarray:
+    return flatten({k: np.full(shape, float(k in decayed)) for k, shape in layout.items()}, layout)
+
+
 def adamw_by_hand(
     weights: dict[str, np.ndarray],
     layout: Layout,
-    decayed: Sequence[str] = LINEAR,
+    decayed: Iterable[str] = LINEAR,
     *,
-    steps: int = 10,
     lr: float = 2e-3,
     weight_decay: float = 1e-3,
     betas: tuple[float, float] = (0.9, 0.95),
@@ -101,14 +105,13 @@ def adamw_by_hand(
     corrected: bool = True,
     sign: float = 1,
 ) -> tuple[list[float], np.ndarray]:
-    """AdamW as published, on the gradient of the enumeration, at (p,q) = (.5,.8)."""
+    """Ten steps of AdamW as published, on the gradient of the enumeration, at (p,q) = (.5,.8)."""
     p, q, length = 0.5, 0.8, layout["positions"][0]
     theta, first, second = (flatten(weights, layout) * factor for factor in (1.0, 0.0, 0.0))
-    mask = flatten({k: np.full(shape, float(k in decayed)) for k, shape in layout.items()}, layout)
+    mask = mask_of(layout, decayed)
     losses = [float(naive_loss(weights, p, q, length))]
-    for t in range(1, steps + 1):
-        # ten steps are too few for a warm-up: a half cosine from the peak to a fifth
-        rate = lr * (0.2 + 0.8 * (1 + math.cos(math.pi * (t - 1) / (steps - 1))) / 2)
+    for t in range(1, 11):
+        rate = half_cosine(t - 1, 10, lr)
         g = sign * naive_gradient(unflatten(theta, layout), p, q, length, layout)
         if coupled:
             g = g + weight_decay * mask * theta
@@ -123,44 +126,37 @@ def adamw_by_hand(
     return losses, theta
 
 
-def ten_steps(tying: str) -> tuple[dict[str, np.ndarray], Layout, list[float], np.ndarray]:
-    """Ten steps of `train` from weights of order 1, so that no gradient is near Adam's eps."""
-    model = SingleLayer(width=2, length=2, hidden=2, tying=tying)
-    layout = shapes(2, 2, 2, tying)
-    start = gaussian(model, 0.8, 4)
-    done = train(model, exact(0.5, 0.8, 2), steps=10, seeds=[0], initial=lambda seed: start)
-    end = {name: end.numpy() for name, end in done.end(0).items()}
+def steps_of(
+    loss: ExactLoss | SampledLoss, *, tying: str = "tied", **options: Any
+) -> tuple[dict[str, np.ndarray], Layout, Trajectory, np.ndarray]:
+    """Steps of `train` from weights of order 1, so that no gradient is near Adam's eps; the end."""
+    model = SingleLayer(width=2, length=loss.length, hidden=2, tying=tying)
+    layout, start = shapes(2, loss.length, 2, tying), gaussian(model, 0.8, 4)
+    done = train(model, loss, **{"steps": 10, "seeds": [0], **options}, initial=lambda seed: start)
     weights = {name: start[name].numpy() for name in layout}
-    return weights, layout, done.loss[0].tolist(), flatten(end, layout)
+    return weights, layout, done, flatten(arrays(done.end(0)), layout)
 
 
 @pytest.mark.parametrize("tying", ["tied", "untied"])
 def test_ten_steps_are_adamw_by_hand_on_the_gradient_of_the_enumeration(tying: str) -> None:
-    weights, layout, losses, end = ten_steps(tying)
+    weights, layout, done, end = steps_of(exact(0.5, 0.8, 2), tying=tying)
     expected, theta = adamw_by_hand(weights, layout)
     # gradients agree to 1e-15 of order-1 terms; Adam divides by gradients of 1e-3 and more
-    assert losses == pytest.approx(expected, rel=0, abs=1e-13)
+    assert done.loss[0].tolist() == pytest.approx(expected, rel=0, abs=1e-13)
     assert np.abs(end - theta).max() < 1e-12
 
 
 @pytest.mark.parametrize(
     "mutation",
     [
-        {"decayed": shapes(2, 2, 2)},
-        {"decayed": ()},
-        {"weight_decay": 1.1e-3},
-        {"betas": (0.9, 0.999)},
-        {"betas": (0.95, 0.9)},
-        {"coupled": True},
-        {"corrected": False},
-        {"lr": 1.999e-3},
-        {"eps": 1e-6},
-        {"sign": -1.0},
+        {"decayed": shapes(2, 2, 2)}, {"decayed": ()}, {"weight_decay": 1.1e-3},
+        {"betas": (0.9, 0.999)}, {"betas": (0.95, 0.9)}, {"coupled": True}, {"corrected": False},
+        {"lr": 1.999e-3}, {"eps": 1e-6}, {"sign": -1.0},
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_another_optimiser_is_refuted(mutation: dict[str, Any]) -> None:
-    weights, layout, _, end = ten_steps("tied")
+    weights, layout, _, end = steps_of(exact(0.5, 0.8, 2))
     assert np.abs(end - adamw_by_hand(weights, layout, **mutation)[1]).max() > 1e-10
 
 
@@ -177,47 +173,40 @@ def test_a_model_that_names_no_linear_weights_has_its_matrices_decayed() -> None
             flat = 0 * (self.matrix.sum() + self.vector.sum())
             return flat + torch.zeros(*tokens.shape, 2, dtype=torch.float64)
 
-    initial = {k: v.detach() for k, v in Bare().named_parameters()}
-    done = train(
-        Bare(), exact(0.5, 0.8, 2), steps=1, seeds=[0], lr=0.1, weight_decay=0.5,
-        initial=lambda seed: initial,
-    )  # fmt: skip
+    options: dict[str, Any] = {"steps": 1, "seeds": [0], "lr": 0.1, "weight_decay": 0.5}
+    start = parameters_of(Bare())
+    end = train(Bare(), exact(0.5, 0.8, 2), **options, initial=lambda seed: start).end(0)
     # no gradient: one step multiplies what is decayed by 1 - lr * weight_decay
-    assert done.end(0)["matrix"].flatten().tolist() == [0.95, 0.95]
-    assert done.end(0)["vector"].tolist() == [1.0, 1.0]
+    assert end["matrix"].flatten().tolist() == [0.95, 0.95]
+    assert end["vector"].tolist() == [1.0, 1.0]
 
 
 # --- the record
 
 
 def test_a_trajectory_holds_the_loss_before_the_first_step_and_after_the_last() -> None:
-    model = SingleLayer(width=3, length=4)
-    loss = exact(0.2, 0.3, 4)
+    model, loss = SingleLayer(width=3, length=4), exact(0.2, 0.3, 4)
     done = train(model, loss, steps=7, seeds=[2, 5])
-    assert done.steps == 7
-    assert done.loss.shape == (2, 8)
+    assert (done.steps, done.loss.shape) == (7, (2, 8))
     for run, seed in enumerate((2, 5)):
         # batched kernels: a few eps
         assert abs(done.loss[run, 0] - loss(model, standard(model, seed)).item()) < 1e-15
         assert abs(done.loss[run, -1] - loss(model, done.end(run)).item()) < 1e-15
         assert done.loss[run, -1] < done.loss[run, 0] - 1e-5
-        weights = {name: end.numpy() for name, end in done.end(run).items()}
         for reference, distances in done.distance.items():
-            naive = naive_divergence(weights, 0.2, 0.3, 4, reference)
+            naive = naive_divergence(arrays(done.end(run)), 0.2, 0.3, 4, reference)
             assert abs(distances[run] - naive) < 1e-14
     assert done.distance["unigram"][0] != done.distance["bigram"][0]
     assert 0 < done.seconds < 600
 
 
 def test_no_steps_only_evaluate() -> None:
-    model = SingleLayer(width=3, length=4)
-    done = train(model, exact(0.5, 0.8, 4), steps=0, seeds=[1])
-    assert done.steps == 0
-    assert done.loss.shape == (1, 1)
-    start = standard(model, 1)
+    model, loss = SingleLayer(width=3, length=4), exact(0.5, 0.8, 4)
+    done, start = train(model, loss, steps=0, seeds=[1]), standard(model, 1)
+    assert (done.steps, done.loss.shape) == (0, (1, 1))
     assert all(torch.equal(done.end(0)[name], start[name]) for name in start)
-    assert abs(done.loss[0, 0] - exact(0.5, 0.8, 4)(model, start).item()) < 1e-15
-    assert not torch.equal(train(model, exact(0.5, 0.8, 4), steps=1).end(0)["key"], start["key"])
+    assert abs(done.loss[0, 0] - loss(model, start).item()) < 1e-15
+    assert not torch.equal(train(model, loss, steps=1).end(0)["key"], start["key"])
 
 
 def test_the_dataset_has_the_names_and_units_of_the_record() -> None:
@@ -239,91 +228,72 @@ def test_the_dataset_has_the_names_and_units_of_the_record() -> None:
 
 def test_float32_runs_stay_float32_and_near_the_float64_runs() -> None:
     chains = [exact(0.5, 0.8, 4), exact(0.2, 0.3, 4)]
-    single = SingleLayer(width=3, length=4, dtype=torch.float32)
-    double = SingleLayer(width=3, length=4)
-    short = train_together(single, chains, Recipe(steps=20), seeds=[0, 1])
-    long = train_together(double, chains, Recipe(steps=20), seeds=[0, 1])
-    for low, high in zip(short, long, strict=True):
-        assert {end.dtype for end in low.params.values()} == {torch.float32}
-        assert {end.dtype for end in high.params.values()} == {torch.float64}
+    dtypes = (torch.float32, torch.float64)
+    models = [SingleLayer(width=3, length=4, dtype=dtype) for dtype in dtypes]
+    runs = [train_together(model, chains, Recipe(steps=20), seeds=[0, 1]) for model in models]
+    for pair in zip(*runs, strict=True):
+        for run, dtype in zip(pair, dtypes, strict=True):
+            assert {end.dtype for end in run.params.values()} == {dtype}
         # rounding of one loss, a few eps of float32; no smaller, or it was not float32
-        assert 0 < np.abs(low.loss - high.loss).max() < 1e-6
+        assert 0 < np.abs(pair[0].loss - pair[1].loss).max() < 1e-6
 
 
-def observed(model: nn.Module) -> dict[str, Any]:
-    return {
-        "values": {k: v.detach().numpy().tobytes() for k, v in model.named_parameters()},
-        "flags": {k: v.requires_grad for k, v in model.named_parameters()},
-        "gradients": {k: v.grad for k, v in model.named_parameters()},
-        "modes": {k: v.training for k, v in model.named_modules()},
-        "random": torch.get_rng_state().numpy().tobytes(),
-    }
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_training_moves_neither_the_model_nor_the_start_nor_the_random_state(
-    training: bool,
-) -> None:
-    model = SingleLayer(width=2, length=3).train(training)
+def test_the_modes_of_the_caller_do_not_stop_the_gradient_and_are_kept() -> None:
+    model = SingleLayer(width=2, length=3)
     model.value.requires_grad_(False)
     start = standard(model, 3)
-    kept = {name: tensor.clone() for name, tensor in start.items()}
-    before = observed(model)
-    loss = exact(0.5, 0.8, 3)
-    with torch.no_grad():  # the caller's mode does not stop the gradient, and is kept
-        done = train(model, loss, steps=3, seeds=[0], initial=lambda seed: start)
-        assert not torch.is_grad_enabled()
-    assert observed(model) == before
-    assert all(torch.equal(kept[name], start[name]) for name in start)
-    assert not any(tensor.requires_grad for tensor in start.values())
-    assert not torch.equal(done.end(0)["value"], start["value"])  # trained though its flag is off
-    train(model, loss, steps=1, seeds=[0], initial=lambda seed: dict(model.named_parameters()))
-    assert observed(model) == before
     with torch.no_grad():
-        model.query.add_(1)
-    assert observed(model) != before
+        done = train(model, exact(0.5, 0.8, 3), steps=3, seeds=[0], initial=lambda seed: start)
+        assert not torch.is_grad_enabled()
+    assert not torch.equal(done.end(0)["value"], start["value"])  # trained though its flag is off
 
 
 def test_progress_is_told_after_every_step() -> None:
-    model = SingleLayer(width=2, length=3)
     seen: list[tuple[int, int, float]] = []
-    done = train(
-        model,
-        exact(0.5, 0.8, 3),
-        steps=5,
-        seeds=[0, 1],
-        progress=lambda step, steps, loss: seen.append((step, steps, loss)),
-    )
+    model, loss = SingleLayer(width=2, length=3), exact(0.5, 0.8, 3)
+    done = train(model, loss, steps=5, seeds=[0, 1], progress=lambda *told: seen.append(told))
     assert [(step, steps) for step, steps, _ in seen] == [(n, 5) for n in range(1, 6)]
     means = done.loss.mean(axis=0)
     assert [loss for *_, loss in seen] == pytest.approx(means[:5].tolist(), rel=1e-15)
     assert means[0] > means[4] + 1e-6
 
 
+EXACT, DRAWN = exact(0.5, 0.8, 2), SampledLoss(BinaryMarkov(0.5, 0.8), 2, batch=3, seed=0)
+OTHER = SampledLoss(BinaryMarkov(0.5, 0.8), 5, batch=3, seed=0)
+
+
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("losses", "settings", "message"),
     [
-        ({"seeds": []}, r"seeds=\[\], objectives=1: give at least one of each"),
-        ({"steps": -1}, r"steps=-1 is negative; give an integer of at least 0"),
-        ({"lr": 0.0}, r"lr=0\.0 is out of range; give a positive learning rate such as 2e-3"),
-        ({"lr": math.nan}, r"lr=nan is out of range"),
-        ({"lr": math.inf}, r"lr=inf is out of range"),
-        ({"weight_decay": -0.1}, r"weight_decay=-0\.1 is out of range; give a number"),
-        ({"weight_decay": math.nan}, r"weight_decay=nan is out of range"),
+        ([EXACT], {"seeds": []}, r"seeds=\[\], objectives=1: give at least one of each"),
+        ([], {}, r"objectives=0: give at least one of each"),
+        ([EXACT, exact(0.5, 0.8, 3)], {}, r"objectives of different .* cannot be stacked"),
+        ([DRAWN, OTHER], {}, r"objectives of different .* cannot be drawn together"),
+        ([EXACT, DRAWN], {}, r"objectives of both kinds, exact and sampled"),
+        ([EXACT], {"steps": -1}, r"steps=-1 is negative; give an integer of at least 0"),
+        ([EXACT], {"lr": 0.0},
+         r"lr=0\.0 is out of range; give a positive learning rate such as 2e-3"),
+        ([EXACT], {"lr": math.nan}, r"lr=nan is out of range"),
+        ([EXACT], {"lr": math.inf}, r"lr=inf is out of range"),
+        ([EXACT], {"weight_decay": -0.1}, r"weight_decay=-0\.1 is out of range; give a number"),
+        ([EXACT], {"weight_decay": math.nan}, r"weight_decay=nan is out of range"),
+        ([EXACT], {"evaluate_every": 5}, r"evaluate_every=5 belongs to sampled data.*leave it out"),
+        ([DRAWN], {"evaluate_every": 0},
+         r"evaluate_every=0 is out of range; give an integer of at least 1"),
+        ([DRAWN], {"optimizer": "adam"}, r"optimizer='adam' is unknown; give 'adamw' or 'sgd'"),
+        ([DRAWN], {"momentum": 0.9}, r"momentum=0\.9 belongs to optimizer='sgd'; leave it out"),
+        ([DRAWN], {"optimizer": "sgd", "momentum": 1.0},
+         r"momentum=1\.0 is out of range; give a number in"),
+        ([DRAWN], {"optimizer": "sgd", "momentum": math.nan}, r"momentum=nan is out of range"),
     ],
-)
-def test_impossible_training_is_refused(settings: dict[str, Any], message: str) -> None:
-    model = SingleLayer(width=2, length=2)
+)  # fmt: skip
+def test_impossible_training_is_refused(
+    losses: list[Any], settings: dict[str, Any], message: str
+) -> None:
+    model = SingleLayer(width=2, length=5)
+    seeds = {"seeds": settings.pop("seeds")} if "seeds" in settings else {}
     with pytest.raises(ValueError, match=message):
-        train(model, exact(0.5, 0.8, 2), **settings)
-
-
-def test_training_needs_objectives_of_one_length() -> None:
-    model = SingleLayer(width=2, length=3)
-    with pytest.raises(ValueError, match=r"objectives=0: give at least one of each"):
-        train_together(model, [])
-    with pytest.raises(ValueError, match=r"objectives of different .* cannot be stacked"):
-        train_together(model, [exact(0.5, 0.8, 2), exact(0.5, 0.8, 3)])
+        train_together(model, losses, Recipe(**settings), **seeds)
 
 
 # --- sampled data
@@ -333,35 +303,35 @@ def drawn(p: float, q: float, length: int, batch: int, seed: int = 0) -> Sampled
     return SampledLoss(BinaryMarkov(p, q), length, batch=batch, seed=seed)
 
 
-BY_CONTEXT, BY_SEQUENCE = (4, 40), (17, 3)  # length, batch; at 17 no exact population loss
+# length, batch: by context, and by sequence; at 17 no exact population loss
+both_sizes = pytest.mark.parametrize("sizes", [(4, 40), (17, 3)], ids=str)
 
 
-@pytest.mark.parametrize("sizes", [BY_CONTEXT, BY_SEQUENCE], ids=str)
+@both_sizes
 def test_a_sampled_run_of_a_batch_is_the_run_trained_alone_on_its_own_data(
     sizes: tuple[int, int],
 ) -> None:
-    model = SingleLayer(width=3, length=sizes[0])
-    options: dict[str, Any] = {"steps": 20, "lr": 1e-2}
+    model, options = SingleLayer(width=3, length=sizes[0]), {"steps": 20, "lr": 1e-2}
     losses = [drawn(*chain, *sizes) for chain in ((0.5, 0.8), (0.2, 0.3))]
-    (batch, _) = train_together(model, losses, Recipe(**options), seeds=[3, 1])
-    alone = train(model, losses[0], seeds=[1], **options)
-    other = train(model, drawn(0.5, 0.8, *sizes, seed=1), seeds=[1], **options)
+    (batch, _) = train_together(model, losses, Recipe(**options), seeds=[3, 1])  # type: ignore[arg-type]  # two numbers
+    alone, other = (
+        train(model, loss, seeds=[1], **options)  # type: ignore[arg-type]  # as above
+        for loss in (losses[0], drawn(0.5, 0.8, *sizes, seed=1))
+    )
     # 20 steps of float64, whose rounding Adam's division amplifies
     assert furthest(batch, alone, [1]) < 1e-12
     assert furthest(batch, alone, [0]) > 1e-6
     assert furthest(batch, other, [1]) > 1e-9  # the data are the objective's: same start, others
 
 
-@pytest.mark.parametrize("sizes", [BY_CONTEXT, BY_SEQUENCE], ids=str)
+@both_sizes
 def test_the_same_seed_trains_to_the_same_bytes(sizes: tuple[int, int]) -> None:
     model = SingleLayer(width=3, length=sizes[0], dtype=torch.float32)
-
-    def ends(seed: int) -> bytes:
-        done = train(model, drawn(0.5, 0.8, *sizes), steps=5, seeds=[seed])
-        return b"".join(end.numpy().tobytes() for end in done.params.values())
-
-    assert ends(2) == ends(2)
-    assert ends(2) != ends(3)
+    first, again, other = (
+        train(model, drawn(0.5, 0.8, *sizes), steps=5, seeds=[seed]).params for seed in (2, 2, 3)
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
 def sgd_by_hand(
@@ -377,14 +347,13 @@ def sgd_by_hand(
 ) -> np.ndarray:
     """Heavy ball on gradients(theta, step), weights decaying where they are linear."""
     theta = flatten(weights, layout)
-    mask = flatten({k: np.full(shape, float(k in LINEAR)) for k, shape in layout.items()}, layout)
     velocity = np.zeros(len(theta))
     for t in range(steps):
-        # too few steps for a warm-up: a half cosine from the peak to a fifth
-        rate = 0.1 * (0.2 + 0.8 * (1 + math.cos(math.pi * t / (steps - 1))) / 2)
-        g = gradients(theta, t) + weight_decay * mask * theta
+        g = gradients(theta, t) + weight_decay * mask_of(layout) * theta
         velocity = momentum * velocity + (1 - momentum * damped if t else 1) * g
-        theta = theta - rate * (g + momentum * velocity if ahead else velocity)
+        theta = theta - half_cosine(t, steps, 0.1) * (
+            g + momentum * velocity if ahead else velocity
+        )
     return theta
 
 
@@ -392,14 +361,8 @@ def sgd_by_hand(
 def test_ten_steps_are_sgd_by_hand_on_the_gradient_of_the_enumeration(
     momentum: float | None,
 ) -> None:
-    model = SingleLayer(width=2, length=2, hidden=2)
-    layout, start = shapes(2, 2, 2), gaussian(model, 0.8, 4)
-    weights = {name: start[name].numpy() for name in layout}
-    done = train(
-        model, exact(0.5, 0.8, 2), steps=10, seeds=[0], lr=0.1, optimizer="sgd",
-        momentum=momentum, initial=lambda seed: start,
-    )  # fmt: skip
-    end = flatten({name: value.numpy() for name, value in done.end(0).items()}, layout)
+    options: dict[str, Any] = {"lr": 0.1, "optimizer": "sgd", "momentum": momentum}
+    weights, layout, _, end = steps_of(exact(0.5, 0.8, 2), **options)
 
     def gradients(theta: np.ndarray, _: int) -> np.ndarray:
         return naive_gradient(unflatten(theta, layout), 0.5, 0.8, 2, layout)
@@ -417,19 +380,12 @@ def test_ten_steps_are_sgd_by_hand_on_the_gradient_of_the_enumeration(
         assert np.abs(end - by_hand(**mutation)).max() > 1e-7
 
 
-@pytest.mark.parametrize("sizes", [(2, 9), (3, 2)], ids=str)
+@pytest.mark.parametrize(("length", "batch"), [(2, 9), (3, 2)])  # by context and by sequence
 def test_every_step_descends_the_loss_of_the_next_batch_of_its_stream(
-    sizes: tuple[int, int],
+    length: int, batch: int
 ) -> None:
-    length, batch = sizes  # by context and by sequence
-    model = SingleLayer(width=2, length=length, hidden=2)
-    layout, start = shapes(2, length, 2), gaussian(model, 0.8, 4)
-    weights = {name: start[name].numpy() for name in layout}
-    done = train(
-        model, drawn(0.5, 0.8, length, batch, seed=7), steps=6, seeds=[5], lr=0.1,
-        optimizer="sgd", initial=lambda seed: start,
-    )  # fmt: skip
-    end = flatten({name: value.numpy() for name, value in done.end(0).items()}, layout)
+    options: dict[str, Any] = {"steps": 6, "seeds": [5], "lr": 0.1, "optimizer": "sgd"}
+    weights, layout, _, end = steps_of(drawn(0.5, 0.8, length, batch, seed=7), **options)
 
     def by_hand(*, data_seed: int = 7, fresh: bool = True) -> np.ndarray:
         own = stream(data_seed, 5)
@@ -458,7 +414,7 @@ def test_the_population_loss_is_exact_and_in_float64_on_the_way() -> None:
     assert not done.loss_error.any()
     assert {end.dtype for end in done.params.values()} == {torch.float32}
     for run in range(2):
-        weights = {name: end.double().numpy() for name, end in done.end(run).items()}
+        weights = arrays({name: end.double() for name, end in done.end(run).items()})
         naive = float(naive_loss(weights, 0.2, 0.3, 4))
         assert abs(done.loss[run, -1] - naive) < 1e-14  # float32 would leave 1e-8
         assert abs(done.loss[run, -2] - naive) > 1e-8
@@ -504,19 +460,6 @@ def test_an_escape_is_an_evaluated_step() -> None:
     assert escapes == list(coarse.escape_steps)
 
 
-@pytest.mark.parametrize("sizes", [BY_CONTEXT, BY_SEQUENCE], ids=str)
-def test_sampled_training_moves_neither_the_model_nor_the_random_state(
-    sizes: tuple[int, int],
-) -> None:
-    model = SingleLayer(width=2, length=sizes[0], dtype=torch.float32).eval()
-    before = observed(model)
-    train(model, drawn(0.5, 0.8, *sizes), steps=3, seeds=[0, 1])
-    assert observed(model) == before
-    assert {value.dtype for value in model.parameters()} == {torch.float32}
-    torch.rand(1)
-    assert observed(model) != before
-
-
 def test_runs_draw_what_their_source_draws_from_their_stream() -> None:
     objectives = [drawn(0.5, 0.8, 9, 4), drawn(0.2, 0.3, 9, 4)]
     batches = FreshBatches(objectives, seeds=[0, 6])
@@ -529,42 +472,15 @@ def test_runs_draw_what_their_source_draws_from_their_stream() -> None:
         assert not torch.equal(tokens[0], tokens[1])
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"evaluate_every": 0}, r"evaluate_every=0 is out of range; give an integer of at least 1"),
-        ({"optimizer": "adam"}, r"optimizer='adam' is unknown; give 'adamw' or 'sgd'"),
-        ({"momentum": 0.9}, r"momentum=0\.9 belongs to optimizer='sgd'; leave it out"),
-        ({"optimizer": "sgd", "momentum": 1.0}, r"momentum=1\.0 is out of range; give a number in"),
-        ({"optimizer": "sgd", "momentum": math.nan}, r"momentum=nan is out of range"),
-    ],
-)
-def test_impossible_sampled_training_is_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        train(SingleLayer(width=2, length=2), drawn(0.5, 0.8, 2, 3), **settings)
-
-
-def test_objectives_that_do_not_go_together_are_refused() -> None:
-    model = SingleLayer(width=2, length=3)
-    with pytest.raises(ValueError, match=r"evaluate_every=5 belongs to sampled data.*leave it out"):
-        train(model, exact(0.5, 0.8, 3), evaluate_every=5)
-    with pytest.raises(ValueError, match=r"objectives of both kinds, exact and sampled"):
-        train_together(model, [exact(0.5, 0.8, 3), drawn(0.5, 0.8, 3, 4)])
-    with pytest.raises(ValueError, match=r"objectives of different .* cannot be drawn together"):
-        train_together(model, [drawn(0.5, 0.8, 3, 4), drawn(0.5, 0.8, 3, 5)])
-
-
 # --- the published survival numbers: width 4, length 8, 1000 steps, 12 seeds
 
 
-PUBLISHED = [(0.5, 0.8), (0.9, 0.9), (0.2, 0.3)]
+PUBLISHED = {(0.5, 0.8): "50_80", (0.9, 0.9): "90_90", (0.2, 0.3): "20_30"}
+Survival = tuple[str, dict[tuple[float, float], Trajectory]]
 
 
-UNTIED = pytest.param("untied", marks=pytest.mark.slow)
-
-
-@pytest.fixture(scope="module", params=["tied", UNTIED])
-def survival(request: pytest.FixtureRequest) -> tuple[str, dict[tuple[float, float], Trajectory]]:
+@pytest.fixture(scope="module", params=["tied", pytest.param("untied", marks=pytest.mark.slow)])
+def survival(request: pytest.FixtureRequest) -> Survival:
     model = SingleLayer(width=4, length=8, tying=request.param)
     losses = [exact(p, q, 8) for p, q in PUBLISHED]
     done = train_together(model, losses, Recipe(steps=1000), seeds=range(12))
@@ -578,17 +494,10 @@ def one_binomial(survivors: int, key: str) -> bool:
     return float(fisher_exact(table).pvalue) > 1e-3
 
 
-def test_survival_is_the_published_one(
-    survival: tuple[str, dict[tuple[float, float], Trajectory]],
-) -> None:
+def test_survival_is_the_published_one(survival: Survival) -> None:
     tying, done = survival
-    keys = {
-        (0.5, 0.8): ("survivors_exact_50_80_steps_1000", "final_loss_exact_50_80"),
-        (0.9, 0.9): ("survivors_exact_90_90_steps_1000", "final_loss_exact_90_90"),
-        (0.2, 0.3): ("survivors_exact_20_30_steps_1000", "final_loss_exact_20_30"),
-    }
-    for chain, (count, level) in keys.items():
-        trajectory = done[chain]
+    for chain, name in PUBLISHED.items():
+        count, trajectory = f"survivors_exact_{name}_steps_1000", done[chain]
         ends = trajectory.loss[:, -1]
         # the issue's "at H_u to 1e-4"; the outcome allows a tenth of the gap
         exactly = int((np.abs(ends - trajectory.source.unigram_entropy) < 1e-4).sum())
@@ -603,7 +512,7 @@ def test_survival_is_the_published_one(
         if value(count) >= 11:  # nearly all: at a chance of 11/12, 7 of 12 or fewer has 4e-4
             assert min(exactly, about) >= 8
         assert not one_binomial(0 if value(count) else 12, count)
-        assert agrees(level, float(np.median(ends)))
+        assert agrees(f"final_loss_exact_{name}", float(np.median(ends)))
     if tying == "tied":
         at_90, at_20 = done[0.9, 0.9], done[0.2, 0.3]
         assert np.abs(at_90.loss[:, -1] - at_90.source.unigram_entropy).max() < 1e-4
@@ -619,9 +528,7 @@ def test_a_few_untied_runs_leave_where_tied_ones_stay() -> None:
         assert {step is None for step in done.escape_steps} == {tying == "tied"}
 
 
-def test_escape_is_recorded_for_those_who_left_and_for_nobody_else(
-    survival: tuple[str, dict[tuple[float, float], Trajectory]],
-) -> None:
+def test_escape_is_recorded_for_those_who_left_and_for_nobody_else(survival: Survival) -> None:
     _, done = survival
     for trajectory in done.values():
         chain = trajectory.source

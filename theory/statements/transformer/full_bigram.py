@@ -275,8 +275,5 @@ THEOREM = Theorem(
         "tests/theory/spectra/test_bigram.py::test_the_ansatz_reaches_the_entropy_rate",
         "tests/theory/statements/test_any_size.py::test_the_contexts_of_any_length_are_independent",
     ),
-    scope=Scope(
-        checks=(("bigram", "spectrum"), ("bigram", "inertia")),
-        models=("single-layer",),
-    ),
+    scope=Scope(checks=(("bigram", "spectrum"), ("bigram", "inertia")), models=("single-layer",)),
 )
