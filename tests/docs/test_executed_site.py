@@ -88,13 +88,10 @@ def test_the_search_finds_a_theorem_without_a_server(site: Path, browser: Page) 
     browser.wait("document.body.textContent.includes('did not match any documents')")
 
 
-@pytest.mark.parametrize(
-    ("cell", "complaint"),
-    [
-        ("assert 1 + 1 == 3", "AssertionError"),
-        ("!landscape spectrum --p 2 --q .8 --at unigram", "exit code 2: landscape spectrum --p 2"),
-    ],
-)
+@pytest.mark.parametrize(("cell", "complaint"), [
+    ("assert 1 + 1 == 3", "AssertionError"),
+    ("!landscape spectrum --p 2 --q .8 --at unigram", "exit code 2: landscape spectrum --p 2"),
+])  # fmt: skip
 def test_a_cell_that_fails_stops_the_build(tmp_path: Path, cell: str, complaint: str) -> None:
     page = f"{HEAD}# Home\n\n```{{code-cell}} ipython3\n{cell}\n```\n"
     made = build(project(tmp_path / "docs", {"index": page}), tmp_path / "site", execute=True)

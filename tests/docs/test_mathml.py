@@ -38,16 +38,11 @@ def shape(element: Any) -> str:
     return f"{name}({inside})" if len(element) else (element.text or name).strip()
 
 
-@pytest.mark.parametrize(
-    ("latex", "says"),
-    [
-        (r"a \lt b \gt c", "ath(a < b > c)"),
-        (r"\frac12 w", "ath(frac(1 2) w)"),
-        (r"\frac14", "ath(frac(1 4))"),
-        (r"\frac{12}{7}", "ath(frac(12 7))"),
-        (r"x_1 \dots x_n", "ath(sub(x 1) … sub(x n))"),
-    ],
-)
+@pytest.mark.parametrize(("latex", "says"), [
+    (r"a \lt b \gt c", "ath(a < b > c)"), (r"\frac12 w", "ath(frac(1 2) w)"),
+    (r"\frac14", "ath(frac(1 4))"), (r"\frac{12}{7}", "ath(frac(12 7))"),
+    (r"x_1 \dots x_n", "ath(sub(x 1) … sub(x n))"),
+])  # fmt: skip
 def test_a_formula_says_what_its_latex_says(latex: str, says: str) -> None:
     assert shape(tree(latex)) == says
 

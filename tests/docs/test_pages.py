@@ -20,21 +20,18 @@ def test_no_block_of_code_is_left_unexecuted(page: str) -> None:
     assert static_blocks((DOCS / page).read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize(
-    ("planted", "found"),
-    [
-        ("```python\nimport torch\n```\n", "python: import torch"),
-        ("```sh\nlandscape scan\n```\n", "sh: landscape scan"),
-        ("```\nlandscape scan\n```\n", ": landscape scan"),
-        ("~~~toml\n[source]\n~~~\n", "toml: [source]"),
-        ("- a list\n\n  ```python\n  import torch\n  ```\n", "python: import torch"),
-        ("Text.\n\n    import torch\n", "indented: import torch"),
-        ("```{code-block} python\nimport torch\n```\n", "code-block: import torch"),
-        ("````{note}\n```python\nimport torch\n```\n````\n", "python: import torch"),
-        ("```{code-block} console\n$ make scan && rm -r runs\n```\n", "code-block: $ make scan"),
-        ("```{code-cell} ipython3\n:tags: [skip-execution]\nimport torch\n```\n", "cell: :tags"),
-    ],
-)
+@pytest.mark.parametrize(("planted", "found"), [
+    ("```python\nimport torch\n```\n", "python: import torch"),
+    ("```sh\nlandscape scan\n```\n", "sh: landscape scan"),
+    ("```\nlandscape scan\n```\n", ": landscape scan"),
+    ("~~~toml\n[source]\n~~~\n", "toml: [source]"),
+    ("- a list\n\n  ```python\n  import torch\n  ```\n", "python: import torch"),
+    ("Text.\n\n    import torch\n", "indented: import torch"),
+    ("```{code-block} python\nimport torch\n```\n", "code-block: import torch"),
+    ("````{note}\n```python\nimport torch\n```\n````\n", "python: import torch"),
+    ("```{code-block} console\n$ make scan && rm -r runs\n```\n", "code-block: $ make scan"),
+    ("```{code-cell} ipython3\n:tags: [skip-execution]\nimport torch\n```\n", "cell: :tags"),
+])  # fmt: skip
 def test_a_planted_block_that_nothing_runs_is_found(planted: str, found: str) -> None:
     (block,) = static_blocks(HEAD + CELL + "\n" + planted)
     assert block.startswith(found)
@@ -60,18 +57,15 @@ def test_every_make_command_that_is_shown_exists() -> None:
     assert subprocess.run(["make", "-n", "skan"], cwd=ROOT, capture_output=True).returncode == 2
 
 
-@pytest.mark.parametrize(
-    "planted",
-    [
-        '<script src="https://cdn.example/x.js"></script>',
-        '<link rel="stylesheet" href="//fonts.example/x.css">',
-        '<img src="http://example.org/x.png">',
-        '<img src="x.png" srcset="x.png 1x, https://example.org/y.png 2x">',
-        '<p style="background: url(https://example.org/x.png)">',
-        "<style>@import 'https://example.org/x.css';</style>",
-        "<script>import('https://example.org/x.js')</script>",
-    ],
-)
+@pytest.mark.parametrize("planted", [
+    '<script src="https://cdn.example/x.js"></script>',
+    '<link rel="stylesheet" href="//fonts.example/x.css">',
+    '<img src="http://example.org/x.png">',
+    '<img src="x.png" srcset="x.png 1x, https://example.org/y.png 2x">',
+    '<p style="background: url(https://example.org/x.png)">',
+    "<style>@import 'https://example.org/x.css';</style>",
+    "<script>import('https://example.org/x.js')</script>",
+])  # fmt: skip
 def test_what_a_browser_would_fetch_is_found(planted: str) -> None:
     (address,) = External(f"<p>one</p>{planted}").found
     assert "//" in address

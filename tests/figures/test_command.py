@@ -46,16 +46,13 @@ def test_without_a_folder_it_takes_the_newest_run(
     assert [p.parent.name for p in Path("runs").glob("*/phase_diagram.png")] == ["b"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "there is no scan in runs/ to draw: run `landscape scan` first"),
-        (["nowhere"], "nowhere"),
-        (["wide"], "because it varies model.length = 2, 3"),
-        (["wide", "--select", "model.length"], "--select model.length is refused: write"),
-        (["wide", "--select", "model.length=9"], "model.length = 9 is not in the scan"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ([], "there is no scan in runs/ to draw: run `landscape scan` first"),
+    (["nowhere"], "nowhere"),
+    (["wide"], "because it varies model.length = 2, 3"),
+    (["wide", "--select", "model.length"], "--select model.length is refused: write"),
+    (["wide", "--select", "model.length=9"], "model.length = 9 is not in the scan"),
+])  # fmt: skip
 def test_bad_input_is_one_line_and_exit_code_2(
     arguments: list[str],
     message: str,

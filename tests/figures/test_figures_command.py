@@ -73,13 +73,10 @@ def test_a_figure_that_fails_is_named_and_the_others_are_drawn(
     ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["vallee"], "figure vallee is refused: there is no such figure; did you mean valley?"),
-        (["valley", "--page", "x.md"], "--page is of all figures; give no names with it"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["vallee"], "figure vallee is refused: there is no such figure; did you mean valley?"),
+    (["valley", "--page", "x.md"], "--page is of all figures; give no names with it"),
+])  # fmt: skip
 def test_bad_input_is_a_usage_error_and_nothing_is_written(
     arguments: list[str], message: str, run: Run
 ) -> None:

@@ -141,14 +141,11 @@ def test_a_file_that_fails_as_it_is_judges_no_mutant(planted: Path) -> None:
     assert "theory/quarter.py fails tests/theory/test_quarter.py::test_it as it is" in told.stderr
 
 
-@pytest.mark.parametrize(
-    ("entries", "words"),
-    [
-        ([(" ", "b -> c")], "a is not explained: give its change and a reason"),
-        ([("why", "")], "a is not explained: give its change and a reason"),
-        ([("why", "b -> c"), ("so", "b -> c")], "a is explained twice: give one reason"),
-    ],
-)
+@pytest.mark.parametrize(("entries", "words"), [
+    ([(" ", "b -> c")], "a is not explained: give its change and a reason"),
+    ([("why", "")], "a is not explained: give its change and a reason"),
+    ([("why", "b -> c"), ("so", "b -> c")], "a is explained twice: give one reason"),
+])  # fmt: skip
 def test_an_explanation_without_a_reason_is_refused(
     entries: list[tuple[str, str]], words: str, tmp_path: Path
 ) -> None:

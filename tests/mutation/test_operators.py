@@ -11,38 +11,22 @@ def changes(source: str) -> list[str]:
     return [mutant.change for mutant in mutants("f.py", source)]
 
 
-@pytest.mark.parametrize(
-    ("expression", "mutated"),
-    [
-        ("u + v", ["u + v -> u - v"]),
-        ("u - v", ["u - v -> u + v"]),
-        ("u * v", ["u * v -> u / v"]),
-        ("u / v", ["u / v -> u * v"]),
-        ("u @ v", ["u @ v -> v @ u"]),
-        ("u ** 2", ["u ** 2 -> u ** 3"]),
-        ("-u", ["-u -> u"]),
-        ("-(u + v) * u", ["-(u + v) * u -> -(u + v) / u", "-(u + v) -> u + v", "u + v -> u - v"]),
-        ("u.T", ["u.T -> u"]),
-        ("u[1]", ["u[1] -> u[2]"]),
-        ("u[:v]", [":v -> :v + 1"]),
-        ("u[v:]", ["v: -> v + 1:"]),
-        ("0.5 * u", ["0.5 * u -> 0.5 / u", "0.5 * u -> 1.5 * u"]),
-        ("True", ["True -> False"]),
-        ("u < v", ["u < v -> u <= v"]),
-        ("u >= v", ["u >= v -> u > v"]),
-        ("u == v != w", ["u == v != w -> u != v != w", "u == v != w -> u == v == w"]),
-        ("u is v", ["u is v -> u is not v"]),
-        ("u not in v", ["u not in v -> u in v"]),
-        ("u and v", ["u and v -> u or v"]),
-        ("not u", ["not u -> u"]),
-        ("max(u, v)", ["max(u, v) -> min(u, v)"]),
-        ("sp.Max(u, v)", ["sp.Max(u, v) -> sp.Min(u, v)"]),
-        ("all(u)", ["all(u) -> any(u)"]),
-        ("u(v)", []),
-        ("'text'", []),
-        ("f'{u + v}'", []),
-    ],
-)
+@pytest.mark.parametrize(("expression", "mutated"), [
+    ("u + v", ["u + v -> u - v"]), ("u - v", ["u - v -> u + v"]), ("u * v", ["u * v -> u / v"]),
+    ("u / v", ["u / v -> u * v"]), ("u @ v", ["u @ v -> v @ u"]), ("u ** 2", ["u ** 2 -> u ** 3"]),
+    ("-u", ["-u -> u"]),
+    ("-(u + v) * u", ["-(u + v) * u -> -(u + v) / u", "-(u + v) -> u + v", "u + v -> u - v"]),
+    ("u.T", ["u.T -> u"]), ("u[1]", ["u[1] -> u[2]"]), ("u[:v]", [":v -> :v + 1"]),
+    ("u[v:]", ["v: -> v + 1:"]),
+    ("0.5 * u", ["0.5 * u -> 0.5 / u", "0.5 * u -> 1.5 * u"]),
+    ("True", ["True -> False"]), ("u < v", ["u < v -> u <= v"]), ("u >= v", ["u >= v -> u > v"]),
+    ("u == v != w", ["u == v != w -> u != v != w", "u == v != w -> u == v == w"]),
+    ("u is v", ["u is v -> u is not v"]), ("u not in v", ["u not in v -> u in v"]),
+    ("u and v", ["u and v -> u or v"]), ("not u", ["not u -> u"]),
+    ("max(u, v)", ["max(u, v) -> min(u, v)"]),
+    ("sp.Max(u, v)", ["sp.Max(u, v) -> sp.Min(u, v)"]),
+    ("all(u)", ["all(u) -> any(u)"]), ("u(v)", []), ("'text'", []), ("f'{u + v}'", []),
+])  # fmt: skip
 def test_an_expression_has_these_faults(expression: str, mutated: list[str]) -> None:
     assert [change.replace("(yield)", "") for change in changes(expression)] == mutated
 

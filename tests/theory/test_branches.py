@@ -21,7 +21,8 @@ def eigenvalues(*e_sign: int) -> list[float]:
 
 
 def explicit(*e_sign: int) -> Any:
-    return ansatz([1], hidden=1, length=1, **dict(zip(("e_sign",), e_sign, strict=False)))
+    bare = partial(ansatz, [1], hidden=1, length=1)
+    return bare(e_sign=e_sign[0]) if e_sign else bare()
 
 
 APART: list[Callable[..., Any]] = [

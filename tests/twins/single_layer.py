@@ -213,10 +213,10 @@ def hessian(theta: np.ndarray, loss: Callable[[np.ndarray], np.ndarray]) -> np.n
     unit = np.eye(len(theta))
 
     def gradient(at: np.ndarray) -> np.ndarray:
-        return loss(at + 1e-30j * unit).imag / 1e-30
+        return np.asarray(loss(at + 1e-30j * unit).imag / 1e-30)
 
     H = np.array([sixth_order(gradient, theta, row, 2e-3) for row in unit])
-    return (H + H.T) / 2
+    return np.asarray((H + H.T) / 2)
 
 
 def head_first(weights: Weights) -> dict[str, tuple[int, ...]]:

@@ -85,17 +85,14 @@ def test_the_record_of_the_command_line_is_drawn_and_twice_the_same(tmp_path: Pa
         assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("measured", "predicted", "bound", "message"),
-    [
-        ([], None, 0.0, r"eigenvalues has shape \(0,\): give a list of at least one"),
-        ([1.0, np.nan], None, 0.0, "eigenvalues has 1 values that are not finite"),
-        ([1.0], [np.inf], 0.0, "predicted has 1 values that are not finite"),
-        ([1.0, 2.0], [1.0], 0.0, r"predicted has 1 eigenvalues, but 2 are measured: .*full\(\)"),
-        ([1.0], None, -1e-9, "zero_bound = -1e-09 is not a finite number of at least 0"),
-        ([1.0], None, float("nan"), "zero_bound = nan is not a finite number"),
-    ],
-)
+@pytest.mark.parametrize(("measured", "predicted", "bound", "message"), [
+    ([], None, 0.0, r"eigenvalues has shape \(0,\): give a list of at least one"),
+    ([1.0, np.nan], None, 0.0, "eigenvalues has 1 values that are not finite"),
+    ([1.0], [np.inf], 0.0, "predicted has 1 values that are not finite"),
+    ([1.0, 2.0], [1.0], 0.0, r"predicted has 1 eigenvalues, but 2 are measured: .*full\(\)"),
+    ([1.0], None, -1e-9, "zero_bound = -1e-09 is not a finite number of at least 0"),
+    ([1.0], None, float("nan"), "zero_bound = nan is not a finite number"),
+])  # fmt: skip
 def test_lists_that_are_no_spectra_are_refused(
     measured: list[float], predicted: list[float] | None, bound: float, message: str
 ) -> None:

@@ -73,14 +73,11 @@ def test_the_same_runs_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     assert bytes_of(LOSS, "a") != bytes_of(LOSS + 0.001, "c")
 
 
-@pytest.mark.parametrize(
-    ("loss", "escapes", "message"),
-    [
-        (np.zeros((0, 3)), [], r"loss has shape \(0, 3\): give at least one run"),
-        (LOSS, [1], "escape_steps has 1 entries, but loss has 3 runs: give one for each"),
-        (LOSS, [1, None, 4], r"escape_steps has 4, which is not in 0\.\.3"),
-    ],
-)
+@pytest.mark.parametrize(("loss", "escapes", "message"), [
+    (np.zeros((0, 3)), [], r"loss has shape \(0, 3\): give at least one run"),
+    (LOSS, [1], "escape_steps has 1 entries, but loss has 3 runs: give one for each"),
+    (LOSS, [1, None, 4], r"escape_steps has 4, which is not in 0\.\.3"),
+])  # fmt: skip
 def test_runs_that_do_not_fit_are_refused(
     loss: np.ndarray, escapes: list[int | None], message: str
 ) -> None:

@@ -113,13 +113,10 @@ def test_a_plane_with_two_cells_at_one_point_is_refused_by_the_name_of_the_axis(
     assert load(store, select={"model.length": "2"}).curvature.shape == (1, 2, 1)
 
 
-@pytest.mark.parametrize(
-    ("select", "message"),
-    [
-        ({"model.lenght": "2"}, r"select model\.lenght .* did you mean model\.length\?"),
-        ({"model.length": "4"}, r"model\.length = 4 is not in the scan; choose from 2, 3"),
-    ],
-)
+@pytest.mark.parametrize(("select", "message"), [
+    ({"model.lenght": "2"}, r"select model\.lenght .* did you mean model\.length\?"),
+    ({"model.length": "4"}, r"model\.length = 4 is not in the scan; choose from 2, 3"),
+])  # fmt: skip
 def test_a_selection_that_is_not_there_is_refused(
     tmp_path: Path, select: dict[str, str], message: str
 ) -> None:

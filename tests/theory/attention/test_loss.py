@@ -136,7 +136,8 @@ def test_derivatives_are_the_differences_of_the_sum_over_contexts(
 ) -> None:
     found = attention_derivatives(*chain, point, length=length)
     with mpmath.workdps(60):
-        loss = naive_loss(*(decimal(str(value)) for value in chain), length)
+        up, down = (decimal(str(value)) for value in chain)
+        loss = naive_loss(up, down, length)
         gradient, H = differences(loss, [mpmath.mpf(v) for v in point])
         value = float(loss([mpmath.mpf(v) for v in point]))
     measured = np.array(H.tolist(), float)

@@ -27,15 +27,10 @@ def valid(certificate: Any) -> bool:
     return bool(check(json.loads(json.dumps(certificate.to_json()))))
 
 
-@pytest.mark.parametrize(
-    ("p", "q", "tying", "inertia", "word"),
-    [
-        (0.5, 0.8, "tied", (0, 0, 3), "local minimum"),
-        (0.2, 0.3, "tied", (2, 0, 1), "saddle"),
-        (0.5, 0.8, "untied", (2, 0, 3), "saddle"),
-        (0.2, 0.3, "untied", (2, 0, 3), "saddle"),
-    ],
-)
+@pytest.mark.parametrize(("p", "q", "tying", "inertia", "word"), [
+    (0.5, 0.8, "tied", (0, 0, 3), "local minimum"), (0.2, 0.3, "tied", (2, 0, 1), "saddle"),
+    (0.5, 0.8, "untied", (2, 0, 3), "saddle"), (0.2, 0.3, "untied", (2, 0, 3), "saddle"),
+])  # fmt: skip
 def test_without_weights_the_signs_are_those_of_the_closed_form(
     p: float, q: float, tying: Tying, inertia: tuple[int, int, int], word: str
 ) -> None:

@@ -75,15 +75,11 @@ def test_interleaved_chains_are_correlated_at_multiples_of_the_lag_only(lag: int
     assert not apart.covariance[[k for k in range(8) if k % lag]].any()
 
 
-@pytest.mark.parametrize(
-    ("kernel", "degenerate"),
-    [
-        ([[0.1, 0.9], [0.1, 0.9]], True),
-        ([[Fraction(1, 3)] * 3] * 3, True),
-        ([[0.1, 0.2, 0.7]] * 9, True),
-        ([["0.1", "0.9"], ["0.10000000000000001", "0.89999999999999999"]], False),
-    ],
-)
+@pytest.mark.parametrize(("kernel", "degenerate"), [
+    ([[0.1, 0.9], [0.1, 0.9]], True), ([[Fraction(1, 3)] * 3] * 3, True),
+    ([[0.1, 0.2, 0.7]] * 9, True),
+    ([["0.1", "0.9"], ["0.10000000000000001", "0.89999999999999999"]], False),
+])  # fmt: skip
 def test_independence_is_decided_on_the_numbers_as_written(
     kernel: list[list[str | float | Fraction]], degenerate: bool
 ) -> None:
@@ -112,21 +108,18 @@ def test_periodic_and_partly_transient_chains_have_their_one_law() -> None:
     assert abs(law_entropy([0.2, 0.4, 0.4]) - cycle.unigram_loss) < ROUNDED
 
 
-@pytest.mark.parametrize(
-    ("kernel", "lag", "words"),
-    [
-        ([[1, 0], [0, 1]], 1, "kernel has more than one stationary law"),
-        ([[0.5, 0.5]] * 3, 1, r"kernel has 3 rows of \[2\] numbers: give S\^k rows of S numbers"),
-        ([[1.0]], 1, r"kernel has 1 rows of \[1\] numbers"),
-        ([[1.0], [1.0]], 1, r"kernel has 2 rows of \[1\] numbers"),
-        ([[0.5, 0.5], [0.2, 0.3, 0.5]], 1, r"kernel has 2 rows of \[2, 3\] numbers"),
-        ([], 1, r"kernel has 0 rows of \[\] numbers"),
-        ([[1.5, -0.5], [0.5, 0.5]], 1, "kernel has a negative entry"),
-        ([[0.5, 0.5], [0, 0]], 1, "kernel has a negative entry or an empty row"),
-        ([[0.5, 0.5]] * 4, 2, "lag = 2 with a kernel of 4 rows: give the 2 x 2 kernel"),
-        ([[math.nan, 0.5], [0.5, 0.5]], 1, "kernel = nan is not a finite number"),
-    ],
-)
+@pytest.mark.parametrize(("kernel", "lag", "words"), [
+    ([[1, 0], [0, 1]], 1, "kernel has more than one stationary law"),
+    ([[0.5, 0.5]] * 3, 1, r"kernel has 3 rows of \[2\] numbers: give S\^k rows of S numbers"),
+    ([[1.0]], 1, r"kernel has 1 rows of \[1\] numbers"),
+    ([[1.0], [1.0]], 1, r"kernel has 2 rows of \[1\] numbers"),
+    ([[0.5, 0.5], [0.2, 0.3, 0.5]], 1, r"kernel has 2 rows of \[2, 3\] numbers"),
+    ([], 1, r"kernel has 0 rows of \[\] numbers"),
+    ([[1.5, -0.5], [0.5, 0.5]], 1, "kernel has a negative entry"),
+    ([[0.5, 0.5], [0, 0]], 1, "kernel has a negative entry or an empty row"),
+    ([[0.5, 0.5]] * 4, 2, "lag = 2 with a kernel of 4 rows: give the 2 x 2 kernel"),
+    ([[math.nan, 0.5], [0.5, 0.5]], 1, "kernel = nan is not a finite number"),
+])  # fmt: skip
 def test_bad_kernels_are_refused(kernel: Sequence[Sequence[float]], lag: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         chain_of(kernel, length=2, lag=lag)

@@ -187,22 +187,17 @@ def test_hessians_hold_the_sign_of_w_once_and_never_its_square(e_sign: int) -> N
     assert sp.expand(slope**2).as_poly(tau).degree() == 2
 
 
-@pytest.mark.parametrize(
-    ("up", "down", "w_value", "expected"),
-    [
-        (0.5, 0.8, 0, "local minimum"),
-        (0.5, 0.8, -1, "saddle"),
-        (0.2, 0.3, 0, "saddle"),
-        (0.2, 0.3, -1, "local minimum"),
-        (Decimal("0.1"), Decimal("0.9"), 0, "degenerate"),
-        (0.1, 0.9, -3, "degenerate"),
-        (Decimal("0.7"), Decimal("0.30000000000000000001"), 0, "local minimum"),
-        (Fraction(1, 3), Fraction(2, 3), 1, "degenerate"),
-        (0.5, 0.8, -1 / sp.sqrt(2), "degenerate"),
-        (0.5, 0.8, Fraction(-7071, 10000), "local minimum"),
-        (0.5, 0.8, Fraction(-7072, 10000), "saddle"),
-    ],
-)
+@pytest.mark.parametrize(("up", "down", "w_value", "expected"), [
+    (0.5, 0.8, 0, "local minimum"), (0.5, 0.8, -1, "saddle"), (0.2, 0.3, 0, "saddle"),
+    (0.2, 0.3, -1, "local minimum"),
+    (Decimal("0.1"), Decimal("0.9"), 0, "degenerate"),
+    (0.1, 0.9, -3, "degenerate"),
+    (Decimal("0.7"), Decimal("0.30000000000000000001"), 0, "local minimum"),
+    (Fraction(1, 3), Fraction(2, 3), 1, "degenerate"),
+    (0.5, 0.8, -1 / sp.sqrt(2), "degenerate"),
+    (0.5, 0.8, Fraction(-7071, 10000), "local minimum"),
+    (0.5, 0.8, Fraction(-7072, 10000), "saddle"),
+])  # fmt: skip
 def test_classification_is_decided_exactly(
     up: float, down: float, w_value: Fraction, expected: str
 ) -> None:

@@ -75,18 +75,10 @@ def test_nothing_within_the_escape_radius_is_lower_and_something_beyond_is(
     assert excess(past[0], at_w - past[1], b + past[2], up, down).min() > -1e-15
 
 
-@pytest.mark.parametrize(
-    ("up", "down", "at_w", "expected"),
-    [
-        (0.5, 0.8, 0.0, ROOT),
-        (0.5, 0.8, 1.0, 1 + ROOT),
-        (0.5, 0.8, -1.0, 0.0),
-        (0.2, 0.3, 0.0, 0.0),
-        (0.2, 0.3, -1.0, 1 - ROOT),
-        (0.7, 0.3, 0.0, math.inf),
-        (0.1, 0.9, -1.0, math.inf),
-    ],
-)
+@pytest.mark.parametrize(("up", "down", "at_w", "expected"), [
+    (0.5, 0.8, 0.0, ROOT), (0.5, 0.8, 1.0, 1 + ROOT), (0.5, 0.8, -1.0, 0.0), (0.2, 0.3, 0.0, 0.0),
+    (0.2, 0.3, -1.0, 1 - ROOT), (0.7, 0.3, 0.0, math.inf), (0.1, 0.9, -1.0, math.inf),
+])  # fmt: skip
 def test_escape_radius_is_the_closed_form(
     up: float, down: float, at_w: float, expected: float
 ) -> None:

@@ -272,7 +272,7 @@ def test_what_is_refused() -> None:
         (rate, (energy(), 0), "w_sign = 0 is not a branch"),
     ):
         with pytest.raises(ValueError, match=words):
-            refused(*given)  # type: ignore[operator]  # functions of several kinds
+            refused(*given)
     with pytest.raises(ValueError, match=r"resolution = -1\.0 is not an energy difference"):
         basin(0.5, 0.8, 1.0, 1.0, resolution=-1.0)
     assert basins.exactly("w", 0.5) == Fraction(1, 2)

@@ -206,19 +206,16 @@ def test_a_saturated_attention_does_not_overflow() -> None:
         assert np.isfinite(spectrum.eigenvalues).all()
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"length": 0}, "length = 0 is out of range: give an integer of at least 1"),
-        ({"tying": "both"}, "tying = 'both' is not known: choose 'tied' or 'untied'"),
-        ({"e_sign": 0}, "e_sign = 0 is not a branch: choose 1"),
-        ({"w": -1.2}, r"w = -1.2 has no bigram point at p = 0.2, q = 0.3: choose w > -1/sqrt\(2\)"),
-        ({"q": 0.8}, r"have p \+ q = 1: the tokens are independent"),
-        ({"q": 0.9}, r"choose w < -1/sqrt\(2\) = -0.7071, such as w = -1.2"),
-        ({"p": math.nan}, "p = nan is not a finite number"),
-        ({"w": math.inf}, "w = inf is not a finite number"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"length": 0}, "length = 0 is out of range: give an integer of at least 1"),
+    ({"tying": "both"}, "tying = 'both' is not known: choose 'tied' or 'untied'"),
+    ({"e_sign": 0}, "e_sign = 0 is not a branch: choose 1"),
+    ({"w": -1.2}, r"w = -1.2 has no bigram point at p = 0.2, q = 0.3: choose w > -1/sqrt\(2\)"),
+    ({"q": 0.8}, r"have p \+ q = 1: the tokens are independent"),
+    ({"q": 0.9}, r"choose w < -1/sqrt\(2\) = -0.7071, such as w = -1.2"),
+    ({"p": math.nan}, "p = nan is not a finite number"),
+    ({"w": math.inf}, "w = inf is not a finite number"),
+])  # fmt: skip
 def test_bad_input_is_refused_with_a_remedy(
     change: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,17 +53,12 @@ def test_reduced_bigram_spectrum_is_that_of_the_two_gradients(
     assert (spectrum.inertia, spectrum.classification) == ((0, 1, 2), "global minimum")
 
 
-@pytest.mark.parametrize(
-    ("p", "q", "w", "inertia", "classification"),
-    [
-        (0.5, 0.8, 0.0, (0, 1, 2), "local minimum"),
-        (0.5, 0.8, -1.0, (1, 1, 1), "saddle"),
-        (0.2, 0.3, 0.0, (1, 1, 1), "saddle"),
-        (0.2, 0.3, -1.0, (0, 1, 2), "local minimum"),
-        (Decimal("0.1"), Decimal("0.9"), 0.0, (0, 2, 1), "degenerate"),
-        (0.1, 0.9, 5.0, (0, 2, 1), "degenerate"),
-    ],
-)
+@pytest.mark.parametrize(("p", "q", "w", "inertia", "classification"), [
+    (0.5, 0.8, 0.0, (0, 1, 2), "local minimum"), (0.5, 0.8, -1.0, (1, 1, 1), "saddle"),
+    (0.2, 0.3, 0.0, (1, 1, 1), "saddle"), (0.2, 0.3, -1.0, (0, 1, 2), "local minimum"),
+    (Decimal("0.1"), Decimal("0.9"), 0.0, (0, 2, 1), "degenerate"),
+    (0.1, 0.9, 5.0, (0, 2, 1), "degenerate"),
+])  # fmt: skip
 def test_reduced_unigram_spectrum_has_the_published_signs(
     p: float, q: float, w: float, inertia: tuple[int, int, int], classification: str
 ) -> None:

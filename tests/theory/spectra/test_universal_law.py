@@ -153,14 +153,11 @@ def test_curvature_along_a_random_direction_with_fifty_digits(tying: Tying) -> N
     assert abs(predicted * (1 + 1e-10) - measured) > 1e-12
 
 
-@pytest.mark.parametrize(
-    ("p", "q", "bias_key", "embedding_key"),
-    [
-        (0.5, 0.8, "unigram_bias_50_80", "unigram_embedding_50_80"),
-        (0.2, 0.3, "unigram_bias_20_30", "unigram_embedding_20_30"),
-        (0.9, 0.9, "unigram_bias_90_90", "unigram_embedding_90_90"),
-    ],
-)
+@pytest.mark.parametrize(("p", "q", "bias_key", "embedding_key"), [
+    (0.5, 0.8, "unigram_bias_50_80", "unigram_embedding_50_80"),
+    (0.2, 0.3, "unigram_bias_20_30", "unigram_embedding_20_30"),
+    (0.9, 0.9, "unigram_bias_90_90", "unigram_embedding_90_90"),
+])  # fmt: skip
 def test_without_weights_the_spectrum_is_the_published_one(
     p: float, q: float, bias_key: str, embedding_key: str
 ) -> None:
