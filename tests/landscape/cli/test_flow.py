@@ -55,7 +55,12 @@ def unchecked() -> Iterator[None]:
 # The bracket of a bisection is halved until it is 1e-6 wide.
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
-    ("chain", "w"), [((0.9, 0.9), -0.3), ((0.5, 0.8), -0.6), ((0.1, 0.1), -2.0), ((0.2, 0.3), -0.9)]
+    ("chain", "w"),
+    [
+        *[((0.5, 0.8), -0.6), ((0.2, 0.3), -0.9)],
+        pytest.param((0.9, 0.9), -0.3, marks=pytest.mark.slow),
+        pytest.param((0.1, 0.1), -2.0, marks=pytest.mark.slow),
+    ],
 )
 def test_bisection_with_the_integrator_finds_the_separatrix(chain: Chain, w: float) -> None:
     low, high = 0.5 * e_sep(w), 1.5 * e_sep(w)

@@ -475,7 +475,11 @@ def test_runs_draw_what_their_source_draws_from_their_stream() -> None:
 # --- the published survival numbers: width 4, length 8, 1000 steps, 12 seeds
 
 
-PUBLISHED = {(0.5, 0.8): "50_80", (0.9, 0.9): "90_90", (0.2, 0.3): "20_30"}
+PUBLISHED = {
+    (0.5, 0.8): ("survivors_exact_50_80_steps_1000", "final_loss_exact_50_80"),
+    (0.9, 0.9): ("survivors_exact_90_90_steps_1000", "final_loss_exact_90_90"),
+    (0.2, 0.3): ("survivors_exact_20_30_steps_1000", "final_loss_exact_20_30"),
+}
 Survival = tuple[str, dict[tuple[float, float], Trajectory]]
 
 
@@ -496,8 +500,8 @@ def one_binomial(survivors: int, key: str) -> bool:
 
 def test_survival_is_the_published_one(survival: Survival) -> None:
     tying, done = survival
-    for chain, name in PUBLISHED.items():
-        count, trajectory = f"survivors_exact_{name}_steps_1000", done[chain]
+    for chain, (count, last) in PUBLISHED.items():
+        trajectory = done[chain]
         ends = trajectory.loss[:, -1]
         # the "at H_u to 1e-4"; the outcome allows a tenth of the gap
         exactly = int((np.abs(ends - trajectory.source.unigram_entropy) < 1e-4).sum())
@@ -512,7 +516,7 @@ def test_survival_is_the_published_one(survival: Survival) -> None:
         if value(count) >= 11:  # nearly all: at a chance of 11/12, 7 of 12 or fewer has 4e-4
             assert min(exactly, about) >= 8
         assert not one_binomial(0 if value(count) else 12, count)
-        assert agrees(f"final_loss_exact_{name}", float(np.median(ends)))
+        assert agrees(last, float(np.median(ends)))
     if tying == "tied":
         at_90, at_20 = done[0.9, 0.9], done[0.2, 0.3]
         assert np.abs(at_90.loss[:, -1] - at_90.source.unigram_entropy).max() < 1e-4
