@@ -96,6 +96,7 @@ def test_where_the_last_ball_is_too_small_the_radius_is_infinite_and_how_far_it_
     assert found.to_xarray().attrs["radius"] == math.inf
 
 
+@pytest.mark.slow
 def test_from_no_weights_the_full_model_escapes_within_the_pilots_radius() -> None:
     p, q, length = 0.5, 0.8, 4
     model, objective, point = single_layer(p, q, length=length)
