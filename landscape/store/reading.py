@@ -81,6 +81,8 @@ class StoredScan:
             try:
                 record = json.loads(path.read_text("utf-8"))
                 dict(record["scalars"])
+                if record["id"] != cell.id:
+                    raise ValueError(f"its record is that of the cell {record['id'][:8]}")
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise self._damage(cell, error) from error
             self._records[cell.id] = record

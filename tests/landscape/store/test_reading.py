@@ -364,3 +364,14 @@ def test_each_file_is_opened_once_and_no_tree_of_a_cell_is_made(
     assert (len(files), len(trees)) == (18, 0)
     stored.tree(stored.cells[0])  # the control
     assert len(trees) == 1
+
+
+def test_the_record_of_another_cell_is_not_taken_for_a_cell_s(tmp_path: Path) -> None:
+    stored = planted(tmp_path)
+    one, other = stored.cells[:2]
+    assert len(open_scan(stored.path).to_dataframe()["id"].unique()) == len(stored.cells)
+    records = stored.path / "cells"
+    (records / f"{one.id}.json").write_bytes((records / f"{other.id}.json").read_bytes())
+    with pytest.raises(ConfigError, match=f"its record is that of the cell {other.id[:8]}"):
+        open_scan(stored.path).scalars(one)
+    assert one.id not in set(open_scan(stored.path).to_dataframe()["id"])
