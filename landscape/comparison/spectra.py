@@ -24,8 +24,10 @@ from landscape.comparison.unigram_law import (
 )
 from landscape.models import ReducedModel, SingleLayer
 from landscape.models.protocols import OnAnsatz
+from landscape.objectives.exact import ExactLoss
+from landscape.objectives.protocol import Objective
 from landscape.points.critical_point import CriticalPoint
-from landscape.sources import MarkovSource, TwoState
+from landscape.sources import TwoState
 from landscape.spectra.spectrum import Spectrum
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
@@ -51,51 +53,43 @@ KINDS = {SingleLayer: "single-layer", ReducedModel: "reduced"}
 
 
 def predict(
-    model: nn.Module, point: CriticalPoint, source: MarkovSource, *, length: int | None = None
+    model: nn.Module, objective: Objective, point: CriticalPoint
 ) -> PredictedSpectrum | None:
     """What theory says of the Hessian spectrum at a constructed point; None for a trained one.
 
     At the unigram it is the closed-form block of a causal model at the point's own weights, for any
     `Readable` model and any stationary source; at the bigram the Gauss-Newton matrix of the ansatz,
-    for the paper's models on the binary chain. None where neither speaks, and where a hypothesis
-    fails. At p+q = 1 the bigram point has e = 0, so it lies
+    for the paper's models on the binary chain. None where neither speaks, where a hypothesis fails,
+    and for a loss that is not the population's. At p+q = 1 the bigram point has e = 0, so it lies
     on the unigram set, and is predicted as such.
 
     Args:
         model: which closed form applies.
+        objective: the loss, which tells the chain and N.
         point: where.
-        source: the chain.
-        length: N of the loss; by default the model's own.
     """
-    found = _predicted(model, point, source, length)
+    found = _predicted(model, objective, point)
     if isinstance(found, UnigramPrediction):
         return found.spectrum
     return found if isinstance(found, PredictedSpectrum) else None
 
 
 def _predicted(
-    model: nn.Module, point: CriticalPoint, source: MarkovSource, length: int | None
+    model: nn.Module, objective: Objective, point: CriticalPoint
 ) -> PredictedSpectrum | UnigramPrediction | FailedHypothesis | None:
     """The exact prediction for the paper's models, else what the universal unigram law says."""
+    if not isinstance(objective, ExactLoss):
+        return None
+    source, length = objective.source, objective.length
     if isinstance(model, (SingleLayer, ReducedModel)) and isinstance(source, TwoState):
         return _predict_exactly(model, point, source, length)
-    length = _length_of(model, point) if length is None else length
-    if point.kind != "unigram" or length is None:
+    if point.kind != "unigram":
         return None
     return predict_unigram(model, point.params, source, length)
 
 
-def _length_of(model: nn.Module, point: CriticalPoint) -> int | None:
-    """N as the model knows it: its `length`, or how many positions it has."""
-    length = getattr(model, "length", None)
-    name = getattr(model, "positions_name", None)
-    if length is None and name is not None:
-        length = len(point.params[name])
-    return length if isinstance(length, int) else None
-
-
 def _predict_exactly(
-    model: nn.Module, point: CriticalPoint, source: TwoState, length: int | None
+    model: SingleLayer | ReducedModel, point: CriticalPoint, source: TwoState, length: int
 ) -> PredictedSpectrum | None:
     """The paper's models on the binary chain, from p and q as decimals."""
     p, q = source.p, source.q
@@ -106,7 +100,7 @@ def _predict_exactly(
         w = point.params["feedforward"].item()
         return (reduced_unigram_spectrum if at_unigram else reduced_bigram_spectrum)(p, q, w)
     tying = cast(Tying, model.tying)
-    weights = arrays_of(point.params, length if at_unigram else None)
+    weights = arrays_of(point.params, length)
     if at_unigram:
         z, J = single_layer_representation(weights)
         return states_spectrum(
@@ -131,38 +125,34 @@ def _predict_exactly(
         e_sign=1 if e > 0 else -1,
         width=model.width,
         hidden=model.hidden,
-        length=model.length,
+        length=length,
+        positions=model.length,
         tying=tying,
         attention_score=score,
     )
 
 
 def compare(
-    model: nn.Module,
-    point: CriticalPoint,
-    spectrum: Spectrum,
-    source: MarkovSource,
-    *,
-    length: int | None = None,
+    model: nn.Module, objective: Objective, point: CriticalPoint, spectrum: Spectrum
 ) -> Report:
     """Set the spectrum measured at a point beside the one predicted there.
 
     Args:
         model: which closed form applies.
+        objective: the loss that was measured, which tells the chain and N.
         point: where the spectrum was measured.
         spectrum: the measurement.
-        source: the chain, its p and q exact.
-        length: N of the loss; by default the model's own.
 
     Returns:
         A `Report`, whose checks name the theorems that they are consequences of. At a kink every
         verdict is "not-applicable": the loss has no Hessian there, whatever number automatic
         differentiation returns. So it is for a model whose logits are not what the names of its
-        parameters promise.
+        parameters promise. Of a loss that is not the population's, such as a sample's, only the
+        signs of the curvature are told.
     """
     if spectrum.kink:
         return _not_applicable("differentiable", spectrum.min_preactivation or 0.0)
-    predicted = _predicted(model, point, source, length)
+    predicted = _predicted(model, objective, point)
     if isinstance(predicted, FailedHypothesis):
         return _not_applicable(predicted.name, predicted.measured)
     universal = predicted if isinstance(predicted, UnigramPrediction) else None
@@ -171,6 +161,8 @@ def compare(
     if not isinstance(predicted, PredictedSpectrum):
         return Report(None, None, _curvature_word(spectrum), ())
 
+    assert isinstance(objective, ExactLoss)  # or there would be no prediction
+    source = objective.source
     chain = source if isinstance(source, TwoState) else None
     full = predicted.full()
     max_error = float(np.abs(full - spectrum.eigenvalues.cpu().numpy()).max())

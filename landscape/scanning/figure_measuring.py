@@ -50,7 +50,7 @@ def spectra(
     for make in (unigram_point, bigram_point):
         point = make(model, objective, free=free)
         spectrum = hessian_spectrum(model, objective, point.params)
-        report = compare(model, point, spectrum, source, length=length)
+        report = compare(model, objective, point, spectrum)
         if report.predicted is None:
             raise ValueError(f"there is no prediction at the {point.kind} point: {report.verdict}")
         rows["measured"].append(spectrum.eigenvalues)

@@ -83,7 +83,7 @@ def measure_point(cell: CellConfig, kind: str, device: str) -> Measured:
         why = {"classification": "not found", "verdict": "not-applicable", "reason": str(error)}
         return Measured({}, {**dict.fromkeys(ABSENT), "one_sided": [], **why}, {})
     spectrum = hessian_spectrum(model, objective, point.params)
-    report = compare(model, point, spectrum, objective.source, length=objective.length)
+    report = compare(model, objective, point, spectrum)
     groups = {
         f"/points/{kind}": point.to_xarray(),
         f"/spectrum/{kind}": spectrum.to_xarray(),
@@ -134,7 +134,7 @@ def measure_trained(cell: CellConfig, trajectory: Trajectory, device: str) -> Me
             continue
         point = trained_point(model, objective, params, refined=cell.measure.refine)
         spectrum = hessian_spectrum(model, objective, point.params)
-        report = compare(model, point, spectrum, objective.source, length=objective.length)
+        report = compare(model, objective, point, spectrum)
         row = {"seed": seed, "moved": point.moved, **summary(spectrum, report)}
         row["predicted_unigram_inertia"] = _floor(model, objective, params)
         rows.append(row)
@@ -159,7 +159,7 @@ def _floor(model: nn.Module, objective: ExactLoss, params: Params) -> list[int] 
         return None
     if at_kink(preactivations(model, floor.params, objective.length)):
         return None
-    predicted = predict(model, floor, objective.source, length=objective.length)
+    predicted = predict(model, objective, floor)
     return None if predicted is None else list(predicted.inertia)
 
 

@@ -25,6 +25,7 @@ def bigram_spectrum(
     width: int,
     hidden: int,
     length: int,
+    positions: int | None = None,
     tying: Tying,
     attention_score: float = 0.0,
     output: bool = True,
@@ -40,6 +41,7 @@ def bigram_spectrum(
         w: feed-forward coordinate; 1 + 2w|w| must have the sign of 1 - p - q.
         e_sign: 1 or -1, the sign of the embedding coordinate e.
         width, hidden, length: d, r, N.
+        positions: how many the model has, by default N; those beyond it move no prediction.
         tying: 'tied' or 'untied' (readout a separate vector of the same value).
         attention_score: kappa = <W_Q alpha, W_K alpha> / sqrt(d); query x_n scores key x_i with
             e^2 (x_n - 1/2)(x_i - 1/2) kappa, whatever else W_Q and W_K are.
@@ -61,8 +63,14 @@ def bigram_spectrum(
         ansatz_bigram,  # sympy loads here, not with the array predictions
     )
 
+    positions = length if positions is None else positions
+    if positions < length:
+        raise ValueError(
+            f"positions = {positions} is out of range: give at least length = {length}, or a "
+            f"shorter length"
+        )
     e, _, _ = ansatz_bigram(p, q, w, e_sign)
-    vectors = length + (1 if tying == "tied" else 2)
+    vectors = positions + (1 if tying == "tied" else 2)
     parameters = vectors * width + 4 * width**2 + 2 * hidden * width + 1
     moment = second_moment(
         p=p,

@@ -175,11 +175,7 @@ def _affine(
         spectrum = hessian_spectrum(model, objective, params)
         which = [_which(item) for item in (eigenvectors or "lowest,highest").split(",")]
         rows, names = span.eigen_directions(spectrum, which)
-        theory = (
-            None
-            if spectrum.kink
-            else predict(model, point, objective.source, length=objective.length)
-        )
+        theory = None if spectrum.kink else predict(model, objective, point)
         if theory is not None:
             full = theory.full()
             curvatures = [float(full[int(name.split()[1])]) for name in names]

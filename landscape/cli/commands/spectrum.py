@@ -60,7 +60,7 @@ def command(
     model, point = options.point_at(cell, kind, w=w, refined=refine, device=device)
     objective = objective_of(cell, device)
     spectrum = hessian_spectrum(model, objective, point.params)
-    report = compare(model, point, spectrum, objective.source, length=objective.length)
+    report = compare(model, objective, point, spectrum)
     result = record(spectrum, report, point)
     if plot:
         from figures.output import picture, write

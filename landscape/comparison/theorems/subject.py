@@ -113,13 +113,7 @@ class Subject:
     @cached_property
     def unigram_report(self) -> Report:
         """What the universal law says of them."""
-        return compare(
-            self.model,
-            self.unigram,
-            self.unigram_spectrum,
-            self.objective.source,
-            length=self.objective.length,
-        )
+        return compare(self.model, self.objective, self.unigram, self.unigram_spectrum)
 
     @cached_property
     def bigram(self) -> CriticalPoint:
@@ -144,7 +138,7 @@ class Subject:
     @cached_property
     def bigram_report(self) -> Report:
         """What theory says of them."""
-        return compare(self.model, self.bigram, self.bigram_spectrum, self.objective.source)
+        return compare(self.model, self.objective, self.bigram, self.bigram_spectrum)
 
 
 Claims = Callable[[Subject], Iterator[Check]]

@@ -28,6 +28,7 @@ from landscape.models.ansatz import ansatz
 from landscape.models.initial import gaussian
 from landscape.models.parameters import Coordinates
 from landscape.objectives.exact import ExactLoss
+from landscape.objectives.sampled import SampledLoss
 from landscape.points.bigram import bigram_point
 from landscape.points.critical_point import CriticalPoint
 from landscape.points.unigram import unigram_point
@@ -57,7 +58,7 @@ EIGENVALUE_ERROR = 1e-12  # the issue's; D eps ||H|| is 1e-13 at D = 221
 EXACT = 1e-14  # the issue's bound on losses near 1 and on gradient norms
 
 Params = Mapping[str, Tensor]
-Judged = tuple[Any, CriticalPoint, Spectrum, BinaryMarkov]
+Judged = tuple[Any, ExactLoss, CriticalPoint, Spectrum]
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def test_predicted_measured_and_enumerated_spectra_are_one(seed: int, kind: str)
     p, q, N = float(case.source.p), float(case.source.q), case.objective.length
     point = case.point(kind)
     spectrum = hessian_spectrum(case.model, case.objective, point.params)
-    report = compare(case.model, point, spectrum, case.source)
+    report = compare(case.model, case.objective, point, spectrum)
     assert report.predicted is not None
     predicted, measured = report.predicted.full(), spectrum.eigenvalues.numpy()
     enumerated = torch.linalg.eigvalsh(explicit_hessian(point.params, p, q, N)).numpy()
@@ -150,7 +151,7 @@ def test_predicted_measured_and_enumerated_spectra_are_one(seed: int, kind: str)
         assert spectrum.inertia == (0, spectrum.parameters - rank, rank)
 
     # control: a billionth more of p is a prediction that the same tolerance refuses
-    other = predict(case.model, point, BinaryMarkov(p + 1e-9, q))
+    other = predict(case.model, ExactLoss(BinaryMarkov(p + 1e-9, q), N), point)
     assert other is not None
     assert np.abs(other.full() - measured).max() > EIGENVALUE_ERROR
 
@@ -200,7 +201,7 @@ def test_without_the_output_matrix_the_bigram_rank_is_one_less(length: int, tyin
 
 def test_the_check_values_of_the_bigram_point() -> None:
     model, objective = SingleLayer(width=4, length=7), ExactLoss(BinaryMarkov(0.5, 0.8), 7)
-    _, point, spectrum, _ = judged(model, objective, bigram_point(model, objective))
+    _, _, point, spectrum = judged(model, objective, bigram_point(model, objective))
     assert agrees("bigram_parameters", spectrum.parameters)
     assert agrees("bigram_rank", spectrum.inertia[2])
     without = spectrum.parameters - point.params["output"].numel()
@@ -218,8 +219,8 @@ def origin(tying: str, p: Any, q: Any) -> Judged:
 )
 def test_the_check_values_of_the_unigram_point(p: float, q: float, name: str) -> None:
     given = origin("tied", p, q)
-    measured = given[2].eigenvalues.numpy()
-    measured = measured[np.abs(measured) > given[2].zero_bound]
+    measured = given[3].eigenvalues.numpy()
+    measured = measured[np.abs(measured) > given[3].zero_bound]
     embedding, bias = f"unigram_embedding_{name}", f"unigram_bias_{name}"
     keys = sorted([bias, *[embedding] * 4], key=value)
     assert len(measured) == len(keys)
@@ -229,7 +230,7 @@ def test_the_check_values_of_the_unigram_point(p: float, q: float, name: str) ->
 
 def test_the_check_value_of_the_untied_unigram_point() -> None:
     given, d = origin("untied", 0.5, 0.8), 4
-    spectrum = given[2]
+    spectrum = given[3]
     measured = spectrum.eigenvalues.numpy()
     assert spectrum.inertia == (d, spectrum.parameters - 2 * d - 1, d + 1)
     assert all(agrees("unigram_untied_50_80", -x) for x in measured[:d])
@@ -341,8 +342,7 @@ INVISIBLE = {("untied", "-lambda^k"), ("tied", "J transposed")}
 
 def judged(model: Any, objective: ExactLoss, point: CriticalPoint) -> Judged:
     spectrum = hessian_spectrum(model, objective, point.params)
-    assert isinstance(objective.source, BinaryMarkov)
-    return model, point, spectrum, objective.source
+    return model, objective, point, spectrum
 
 
 def chain_point(
@@ -384,10 +384,12 @@ def test_a_mutated_formula_is_refuted(
 def test_p_and_q_exchanged_are_refuted_at_the_unigram_point(
     tying: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, point, spectrum, source = chain_point("unigram", tying)
+    model, objective, point, spectrum = chain_point("unigram", tying)
+    assert isinstance(objective.source, BinaryMarkov)
     # H_u, pi0 pi1 and lambda are symmetric in (p, q): only the point itself can tell
-    exchanged = BinaryMarkov(source.q, source.p)
-    assert compare(model, point, spectrum, exchanged).verdict == "verified"
+    exchanged = BinaryMarkov(objective.source.q, objective.source.p)
+    other = ExactLoss(exchanged, objective.length)
+    assert compare(model, other, point, spectrum).verdict == "verified"
     monkeypatch.setattr(BinaryMarkov, "log_odds", exchanged.log_odds)
     found = verdicts(compare(*chain_point("unigram", tying)))
     assert found["loss"] == found["gradient"] == found["spectrum"] == "refuted"
@@ -443,25 +445,25 @@ def test_a_kink_is_not_applicable_and_never_a_minimum() -> None:
     assert (report.verdict, report.classification) == ("not-applicable", "not-applicable")
     assert (report.predicted, report.max_error) == (None, None)
     # what the comparison would have said without the refusal: the false minimum
-    predicted = predict(model, kinked[1], objective.source)
+    predicted = predict(model, objective, kinked[2])
     assert predicted is not None
-    assert predicted.inertia[0] == kinked[2].inertia[0] == 0
+    assert predicted.inertia[0] == kinked[3].inertia[0] == 0
     # control: at e = 0 with generic weights the same model is judged
     assert compare(*smooth).verdict == "verified"
 
 
 def test_of_a_trained_point_nothing_is_predicted() -> None:
-    model, point, spectrum, source = chain_point("bigram", "tied", w=0.4)
+    model, loss, point, spectrum = chain_point("bigram", "tied", w=0.4)
     trained = CriticalPoint("trained", point.params, point.loss, point.gradient_norm)
-    report = compare(model, trained, spectrum, source)
+    report = compare(model, loss, trained, spectrum)
     assert (report.predicted, report.max_error, report.checks) == (None, None, ())
     assert report.verdict == "not-applicable"
     assert report.classification == "no clear negative curvature"
     away = dataclasses.replace(spectrum, gradient_norm=1e-3)  # control: a slope is not hidden
-    word = compare(model, trained, away, source).classification
+    word = compare(model, loss, trained, away).classification
     assert word == "no clear negative curvature, not a critical point"
-    assert predict(model, trained, source) is None
-    assert compare(model, point, spectrum, source).classification == "global minimum"
+    assert predict(model, loss, trained) is None
+    assert compare(model, loss, point, spectrum).classification == "global minimum"
 
 
 def named(kind: str, tying: str, **at: Any) -> dict[str, tuple[str, ...]]:
@@ -505,10 +507,10 @@ def test_the_verdict_is_the_worst_of_the_checks(found: list[Verdict], worst: Ver
 
 
 def test_a_refuted_inertia_keeps_the_word_of_the_measurement() -> None:
-    model, point, spectrum, source = chain_point("unigram", "untied")
-    assert compare(model, point, spectrum, source).classification == "saddle"
-    bigram = bigram_point(model, ExactLoss(source, 4))
-    report = compare(model, bigram, spectrum, source)  # the spectrum of another point
+    model, loss, point, spectrum = chain_point("unigram", "untied")
+    assert compare(model, loss, point, spectrum).classification == "saddle"
+    bigram = bigram_point(model, loss)
+    report = compare(model, loss, bigram, spectrum)  # the spectrum of another point
     assert verdicts(report)["inertia"] == "refuted"
     assert report.classification == "negative curvature"
 
@@ -524,3 +526,16 @@ def test_the_report_survives_as_a_dataset() -> None:
     assert [one["id"] for one in checks] == [one.id for one in report.checks]
     empty = Report(None, None, "no negative curvature", ()).to_xarray()
     assert list(empty.data_vars) == []
+
+
+def test_of_a_sample_s_loss_nothing_is_predicted() -> None:
+    """Its spectrum is another one than the population's, and no theorem is about it."""
+    model, loss, point, _ = chain_point("unigram", "tied")
+    assert isinstance(loss.source, BinaryMarkov)
+    sample = SampledLoss(loss.source, loss.length, batch=64, seed=0)
+    spectrum = hessian_spectrum(model, sample, point.params)
+    assert predict(model, sample, point) is None
+    report = compare(model, sample, point, spectrum)
+    assert (report.verdict, report.checks) == ("not-applicable", ())
+    # control: beside the population's prediction it would have been refuted
+    assert compare(model, loss, point, spectrum).verdict == "refuted"

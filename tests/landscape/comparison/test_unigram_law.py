@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,10 @@ from landscape.comparison.spectra import compare, predict
 from landscape.comparison.unigram_law import MOST_CONTEXTS, head_of, predict_unigram, source_numbers
 from landscape.models import GPT, SingleLayer
 from landscape.models.initial import gaussian
+from landscape.models.protocols import OnAnsatz
 from landscape.models.representation import representation
 from landscape.objectives.exact import ExactLoss
+from landscape.points.bigram import bigram_point
 from landscape.points.critical_point import CriticalPoint
 from landscape.points.unigram import unigram_point
 from landscape.scanning.measurement import _floor
@@ -101,7 +103,7 @@ class Case:
         return hessian_spectrum(self.model, self.loss, self.point.params)
 
     def report(self, spectrum: Spectrum | None = None) -> Report:
-        return compare(self.model, self.point, spectrum or self.spectrum(), self.loss.source)
+        return compare(self.model, self.loss, self.point, spectrum or self.spectrum())
 
 
 def case_of(number: int) -> Case:
@@ -152,7 +154,7 @@ def agree(number: int) -> None:
     rows = (1 - 1e-8) * inner.kernel + 1e-8 * random_rows(len(inner.kernel), states, 999)
     moved: Any = OrderKMarkov(rows) if memory == "order 2" else Markov(rows)
     moved = LagMarkov(moved, 2) if memory == "lag 2" else moved
-    other = predict(case.model, case.point, moved)
+    other = predict(case.model, ExactLoss(moved, 3), case.point)
     assert other is not None
     assert np.abs(other.full() - measured).max() > ERROR * size
 
@@ -401,8 +403,9 @@ def test_beyond_what_can_be_solved_the_source_is_asked() -> None:
 def test_of_sources_that_are_not_stationary_nothing_is_predicted(source: SampledSource) -> None:
     case = ternary(Markov(random_rows(3, 3, 19)))
     assert source_numbers(source, 3) is None
-    assert predict(case.model, case.point, source) is None
-    report = compare(case.model, case.point, case.spectrum(), source)
+    loss = ExactLoss(source, 3)
+    assert predict(case.model, loss, case.point) is None
+    report = compare(case.model, loss, case.point, case.spectrum())
     assert (report.predicted, report.checks, report.verdict) == (None, (), "not-applicable")
 
 
@@ -417,7 +420,7 @@ def test_the_single_layer_is_predicted_on_every_stationary_source(memory: str, t
 def test_on_the_binary_chain_the_two_routes_of_the_single_layer_are_one() -> None:
     source = BinaryMarkov("0.3", "0.55")
     case = at_unigram(SingleLayer(width=3, length=4), ExactLoss(source, 4), 0.5, 2)
-    exact = predict(case.model, case.point, source)
+    exact = predict(case.model, case.loss, case.point)
     found = predict_unigram(case.model, case.point.params, source, 4)
     assert exact is not None and found is not None and hasattr(found, "spectrum")
     assert np.abs(exact.full() - found.spectrum.full()).max() < 1e-15
@@ -494,7 +497,7 @@ def test_a_kink_is_not_applicable_whether_or_not_the_model_tells_of_it() -> None
     report = own.report()
     assert (report.verdict, report.classification) == ("not-applicable", "not-applicable")
     assert [check.id for check in report.checks] == ["differentiable"]
-    assert predict(reader, own.point, loss.source) is None
+    assert predict(reader, loss, own.point) is None
     # automatic differentiation agrees with itself there: a false verification without the check
     known = GPT(width=2, length=3, activation="relu", biases=False, positions="none")
     told = at_unigram(known, loss, 0.5, 0)
@@ -519,15 +522,28 @@ def test_heads_that_have_no_closed_form_are_left_alone() -> None:
     assert head_of(torch.nn.Linear(2, 2), params, 2) is None
 
 
-def test_a_shorter_loss_is_predicted_at_its_own_length() -> None:
-    model = GPT(width=2, length=5, hidden=3)
-    loss = ExactLoss(BinaryMarkov("0.3", "0.9"), 3)
-    case = at_unigram(model, loss, 0.5, 0)
-    spectrum = case.spectrum()
-    given = compare(model, case.point, spectrum, loss.source, length=3)
-    assert given.verdict == "verified"
-    # control: at the model's own length it is another spectrum
-    assert verdicts(case.report(spectrum))["spectrum"] == "refuted"
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(GPT, width=2, hidden=3),
+        partial(SingleLayer, width=2, hidden=3),
+        partial(SingleLayer, width=2, hidden=3, tying="untied"),
+    ],
+)
+def test_a_shorter_loss_is_predicted_at_its_own_length(make: Any) -> None:
+    model = make(length=5)
+    chain = BinaryMarkov("0.3", "0.9")
+    loss = ExactLoss(chain, 3)
+    free = gaussian(model, 0.5, 0)
+    for construct in (
+        (unigram_point, bigram_point) if isinstance(model, OnAnsatz) else (unigram_point,)
+    ):
+        point = construct(model, loss, free=free)
+        spectrum = hessian_spectrum(model, loss, point.params)
+        assert compare(model, loss, point, spectrum).verdict == "verified"
+        # control: at the model's own length it is another spectrum
+        longer = compare(model, ExactLoss(chain, 5), point, spectrum)
+        assert verdicts(longer)["spectrum"] == "refuted"
 
 
 def test_the_floor_under_a_run_is_predicted_for_any_model() -> None:

@@ -143,7 +143,7 @@ def test_what_is_hidden_at_these_weights_alone_is_no_symmetry(size: float) -> No
     found = representation(model, point.params, 3)
     assert (found.silent.shape, found.redundant.shape) == ((2, 0), (3, 0))
     spectrum = hessian_spectrum(model, loss, point.params)
-    report = compare(model, point, spectrum, loss.source, length=3)
+    report = compare(model, loss, point, spectrum)
     if size == 0:
         lower = dict(point.params)
         lower["weights"] = -0.05 * torch.eye(2).double()

@@ -62,7 +62,7 @@ def test_no_right_prediction_is_refuted_on_skewed_chains_with_large_weights() ->
     found: Counter[str] = Counter()
     for seed in range(500):
         model, loss, point, spectrum, ordinary = drawn(random, seed)
-        report = compare(model, point, spectrum, loss.source)
+        report = compare(model, loss, point, spectrum)
         allowed = ("verified",) if ordinary else ("verified", "inconclusive")
         assert report.verdict in allowed, (loss.source, point.kind, report)
         found["ordinary" if ordinary else report.verdict] += 1
@@ -84,7 +84,7 @@ def test_a_prediction_for_a_chain_a_millionth_away_is_refuted() -> None:
         chain = loss.source
         if min(chain.p, chain.q, 1 - chain.p, 1 - chain.q) < 0.01 or len(spectrum.eigenvalues) < 9:
             continue  # a millionth of a millionth is out of sight
-        reports.append(compare(model, point, spectrum, elsewhere(chain)))
+        reports.append(compare(model, ExactLoss(elsewhere(chain), loss.length), point, spectrum))
     assert len(reports) > 20
     assert {report.verdict for report in reports} == {"refuted"}
 

@@ -215,6 +215,7 @@ def test_a_saturated_attention_does_not_overflow() -> None:
     ({"q": 0.9}, r"choose w < -1/sqrt\(2\) = -0.7071, such as w = -1.2"),
     ({"p": math.nan}, "p = nan is not a finite number"),
     ({"w": math.inf}, "w = inf is not a finite number"),
+    ({"positions": 1}, "positions = 1 is out of range: give at least length = 2"),
 ])  # fmt: skip
 def test_bad_input_is_refused_with_a_remedy(
     change: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
