@@ -44,6 +44,18 @@ def dotted(setting: Setting) -> str:
     return setting.name + ("" if setting.value is ... else f" = {shown(setting.value)}")
 
 
+def as_option(written: str, value: object = ...) -> str:
+    """A setting as the command line writes it, its option given; a text is not quoted.
+
+    >>> as_option("--p", "half"), as_option("--set source.p", 2), as_option("--plot")
+    ('--p half', '--set source.p=2', '--plot')
+    """
+    if value is ...:
+        return written
+    bare = value if isinstance(value, str) and value else shown(value)
+    return f"{written}{'=' if ' ' in written else ' '}{bare}"
+
+
 class ConfigError(ValueError):
     """Settings, or a folder given for the results, that cannot be used.
 
@@ -116,29 +128,38 @@ def words(refusal: Refusal, spell: Spell = dotted) -> str:
     return f"{subject} is {'missing' if refusal.missing else 'refused'}: {reasons}"
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], *, separator: str = ".") -> str:
     """The hint "did you mean X?" for a misspelt name, or "" if nothing known is near it.
 
     A dotted name is compared by its last part first, so that a setting written in the wrong section
-    is found where it lives.
+    is found where it lives; `separator` is what stands between the parts.
 
     >>> nearest("train.stepz", ["train.steps", "train.lr"])
     'did you mean train.steps?'
     >>> nearest("source.width", ["source.p", "model.width"])
     'did you mean model.width?'
+    >>> nearest("trainin/loss", ["points/loss", "training/loss"], separator="/")
+    'did you mean training/loss?'
     >>> nearest("model.zzz", ["model.w", "train.steps"])
     ''
     """
 
+    def likeness(one: str, other: str) -> float:
+        return SequenceMatcher(None, one, other).ratio()
+
+    def end(name: str) -> str:
+        return name.rpartition(separator)[2]
+
     def alike(other: str) -> bool:  # in its last part too, not only in the name of its section
-        return SequenceMatcher(None, last, other.rpartition(".")[2]).ratio() >= 0.5
+        return likeness(last, end(other)) >= 0.5
 
     names = sorted(known)
-    last = name.rpartition(".")[2]
-    found = [other for other in names if other.rpartition(".")[2] == last]
+    last = end(name)
+    found = [other for other in names if end(other) == last]
+    found.sort(key=lambda other: -likeness(name, other))
     found = found or [*filter(alike, get_close_matches(name, names, cutoff=0.7))]
     if not found:  # the section may be what is wrong: compare the last parts alone
-        parts = {other.rpartition(".")[2]: other for other in reversed(names)}
+        parts = {end(other): other for other in reversed(names)}
         found = [parts[part] for part in get_close_matches(last, parts, n=1, cutoff=0.7)]
     return f"did you mean {found[0]}?" if found else ""
 

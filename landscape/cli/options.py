@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from landscape.training.recipe import Recipe
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OWN_OPTION = {"model.kind": "--model"}
+OWN_OPTION = {"model.kind": "--model", "which": "--eigenvectors"}
 """Options that are not called as the last part of the setting is."""
 
 OF_A_SCAN = ("measure.points", "train.data")
@@ -60,13 +61,19 @@ def _last(name: str) -> str:
     return name.rpartition(".")[2].replace("_", "-")
 
 
+def _own_option(name: str, given: Mapping[str, Any]) -> str:
+    """The option of its own that a setting would have."""
+    switch = name == "source.p" and given.get("switch") is not None
+    return "--switch" if switch else OWN_OPTION.get(name, f"--{_last(name)}")
+
+
 def spelling(context: click.Context) -> Spell:
     """How the user of a command writes a setting: --p 0.5, --set a.b=v, --axis a.b=v or a.b = v.
 
     The last is for a scan with a file. None for what the command does not take.
     """
     from landscape.config.reading import SETTINGS, axis_of
-    from landscape.errors import dotted, shown
+    from landscape.errors import as_option, dotted
 
     given = context.params
     offered = {option for parameter in context.command.params for option in parameter.opts}
@@ -74,24 +81,25 @@ def spelling(context: click.Context) -> Spell:
     for flag, texts in (("--set", given.get("set_")), ("--axis", given.get("axis"))):
         for name in (text.partition("=")[0].strip().strip('"') for text in texts or ()):
             typed[name] = typed[axis_of(name)] = f"{flag} {name}"
+    for text in given.get("select") or ():
+        name = f"select {text.partition('=')[0].strip()}"
+        typed[name] = f"--{name}"
 
     def spell(setting: Setting) -> str | None:
         name, value = setting.name, setting.value
-        switch = name == "source.p" and given.get("switch") is not None
-        own = "--switch" if switch else OWN_OPTION.get(name, f"--{_last(name)}")
+        own = _own_option(name, given)
         known = name in SETTINGS
         if name in typed:
-            written, equals = typed[name], "="
+            written = typed[name]
         elif own in offered and (known or "." not in name):
-            written, equals = own, " "
+            written = own
         elif known and given.get("config") is not None:
             return dotted(setting)
         elif known and "--set" in offered and ("axis" in given or name not in OF_A_SCAN):
-            written, equals = f"--set {name}", "="
+            written = f"--set {name}"
         else:
             return None
-        bare = value if isinstance(value, str) and value else shown(value)
-        return written if value is ... else f"{written}{equals}{bare}"
+        return as_option(written, value)
 
     return spell
 
@@ -234,11 +242,12 @@ def cell_of(
 ) -> CellConfig:
     """The one cell that a command's options describe; bad values raise ConfigError.
 
-    What is None was not given, and takes its default; what `--set` names overrides the options.
+    What is None was not given, and takes its default; what `--set` names overrides the defaults
+    of options, and is refused beside an option that was given with another value.
     """
     from landscape.config import Measure, Model, Source, Train
     from landscape.config.cell import CellConfig
-    from landscape.config.reading import check_setting, put, read_value, split_option
+    from landscape.config.reading import check_setting, pairs_of, put, read_value
 
     source: dict[str, Any] = {"p": p, "q": q, "states": states}
     if switch is not None:
@@ -254,11 +263,11 @@ def cell_of(
     }
     for name, table in tables.items():
         tables[name] = {key: value for key, value in table.items() if value is not None}
-    for text in set_:
-        name, value = split_option("--set", text)
+    for name, value in pairs_of("--set", set_).items():
         check_setting("--set", name)
         if name == "name":
             raise click.UsageError("--set name is for a scan; a single measurement has no name")
+        _refuse_both(tables, name, value)
         put(tables, name, read_value(value))
     if not tables["source"]:
         raise click.UsageError(
@@ -274,6 +283,23 @@ def cell_of(
 
         refuse_code([cell.model.kind], allow_code)
     return cell
+
+
+def _refuse_both(tables: Mapping[str, Any], name: str, value: str) -> None:
+    """Raise ConfigError if `--set` gives a setting that an option has given another value."""
+    from landscape.config.reading import read_value
+    from landscape.errors import as_option, refused
+
+    section, _, last = name.partition(".")
+    context = click.get_current_context(silent=True)
+    if context is None or last not in tables.get(section, {}):
+        return
+    own, here = _own_option(name, context.params), tables[section][last]
+    known = [each.name for each in context.command.params if own in each.opts and each.name]
+    source = context.get_parameter_source(known[0]) if known else None
+    if source is ParameterSource.COMMANDLINE and read_value(str(here)) != read_value(value):
+        why = f"{as_option(own, here)} sets it too"
+        raise refused(f"--set {name}={value}", why=why, hint="give one of them")
 
 
 def point_at(

@@ -179,6 +179,24 @@ def split_option(option: str, text: str) -> tuple[str, str]:
     return name.strip().strip('"'), rest
 
 
+def pairs_of(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """The rests of an option given several times as `name=rest`, by name.
+
+    Raises ConfigError as `split_option` does, and for a name with two different values.
+
+    >>> pairs_of("--set", ["train.lr=.01", "train.lr=0.010", "model.width=2"])
+    {'train.lr': '0.010', 'model.width': '2'}
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, rest = split_option(option, text)
+        if name in found and read_values(found[name]) != read_values(rest):
+            why = f"{option} {name}={found[name]} is given too"
+            raise refused(f"{option} {name}={rest}", why=why, hint="give one of them")
+        found[name] = rest
+    return found
+
+
 def axis_values(name: str, given: object) -> tuple[AxisValue, ...]:
     """The values an axis runs over, from a list or from `{ from, to, count }`.
 

@@ -18,11 +18,11 @@ from landscape.config.reading import (
     check_setting,
     get,
     leaves,
+    pairs_of,
     put,
     read_toml,
     read_value,
     read_values,
-    split_option,
 )
 from landscape.errors import refused, shown
 
@@ -81,12 +81,12 @@ class ScanConfig(Section):
         axes = tables.setdefault("axes", {})
         if not isinstance(axes, dict):
             return cls(**tables)
-        changes = dict(split_option("--set", text) for text in set_)
+        changes = pairs_of("--set", set_)
         for name, value in changes.items():
             check_setting("--set", name)
             put(tables, name, value.strip() if name == "name" else read_value(value))
             axes.pop(name, None)
-        for name, values in (split_option("--axis", text) for text in axis):
+        for name, values in pairs_of("--axis", axis).items():
             if name in changes:
                 raise refused(name, why="it is given to --set and to --axis", hint="keep one")
             axes[name] = read_values(values)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from landscape.errors import refused
 from landscape.models.parameters import Coordinates, in_float64
 from landscape.spectra.spectrum import Spectrum
 
@@ -87,10 +88,8 @@ def eigen_directions(
     for item in which:
         index = {"lowest": low, "highest": high}.get(item) if isinstance(item, str) else item
         if index is None or not -size <= index < size:
-            raise ValueError(
-                f"which={item!r} names no eigenvector; give 'lowest', 'highest' or an index from "
-                f"0 to {size - 1}"
-            )
+            allowed = f"'lowest', 'highest' or an index from 0 to {size - 1}"
+            raise refused("which", item, why="it names no eigenvector", allowed=allowed)
         found.append(index % size)
     return spectrum.eigenvectors[:, found].T, tuple(f"eigenvector {index}" for index in found)
 

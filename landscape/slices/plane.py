@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import vmap
 
+from landscape.errors import refused
 from landscape.models.parameters import Coordinates, in_float64, unchanged
 from landscape.models.protocols import Kinked
 from landscape.objectives.protocol import LONGEST_EXACT, Objective, chunk_of
@@ -124,9 +125,10 @@ def measured_surface(
         ValueError: for an even resolution or one below 3, or a radius that is not positive.
     """
     if not hasattr(resolution, "__index__") or resolution < 3 or resolution % 2 == 0:
-        raise ValueError(f"resolution={resolution} is out of range; give an odd integer >= 3")
+        allowed = "an odd whole number of at least 3"
+        raise refused("resolution", resolution, allowed=allowed, hint="take 51")
     if not 0 < radius < float("inf"):
-        raise ValueError(f"radius={radius} is out of range; give a positive number")
+        raise refused("radius", radius, allowed="a positive number", hint="take 2")
     params = in_float64(params)
     axes, count = Coordinates.of(params), len(names)
     device = next(iter(params.values())).device

@@ -35,7 +35,7 @@ BAD: dict[str, str] = {
     "flow --p .2 --q 0 --e 1 --w 1": f"--q 0 {PROBABILITY}",
     "flow --p .2 --q x --e 1 --w 1": f"--q x {PROBABILITY}",
     "train --states 3 --switch 1.5 --model gpt": f"--switch 1.5 {PROBABILITY}",
-    f"train {CHAIN} --set source.p=1.5": f"--set source.p=1.5 {PROBABILITY}",
+    "train --q .8 --set source.p=1.5": f"--set source.p=1.5 {PROBABILITY}",
     "scan --set source.q=1.6": f"--set source.q=1.6 {PROBABILITY}",
     "scan --axis source.p=.5,1.7": f"--axis source.p=1.7 {PROBABILITY}",
     "train": "Missing option '--p' and '--q' (or --states and --switch, or a source by --set source"
@@ -110,6 +110,19 @@ BAD: dict[str, str] = {
     f"train {SMALL} --set name=mine": "--set name is for a scan; a single measurement has no name",
     "scan /nowhere/a.toml": "/nowhere/a.toml cannot be read: No such file or directory; give the p",
     "status /nowhere": "/nowhere is not the folder of a scan",
+    # one setting given twice
+    f"train {CHAIN} --steps 5 --set train.steps=9": "--set train.steps=9 is refused: --steps 5 sets"
+    " it too; give one of them",
+    f"train {CHAIN} --set source.p=.2": "--set source.p=.2 is refused: --p .5 sets it too",
+    f"spectrum {AT} --model reduced --set model.kind=gpt": "--set model.kind=gpt is refused: --mode"
+    "l reduced sets it too; give one of them",
+    f"train {TERNARY} --set source.p=.3": "--set source.p=.3 is refused: --switch .8 sets it too",
+    f"train {CHAIN} --set train.steps=9 --set train.steps=8": "--set train.steps=8 is refused: --se"
+    "t train.steps=9 is given too; give one of them",
+    "scan --set train.steps=9 --set train.steps=8": "--set train.steps=8 is refused: --set train.st"
+    "eps=9 is given too; give one of them",
+    "scan --axis source.p=.2,.3 --axis source.p=.4": "--axis source.p=.4 is refused: --axis source."
+    "p=.2,.3 is given too; give one of them",
     # flow
     "flow --p .2 --q .3 --e 1": "Missing option '--w'",
     "flow --q .3 --e 1 --w 1": "Missing option '--p'",
@@ -125,11 +138,11 @@ BAD: dict[str, str] = {
     f"{SLICE} --at trained --plane reduced-ew": "not on the ansatz",
     f"{SLICE} --at bigram --plane points": "--plane points starts from the unigram; give --at unig",
     f"{SLICE} --at unigram --plane reduced-ew --random-weights 1": "leads away from the ansatz",
-    f"{SLICE} --at unigram --eigenvectors first": "which='first' names no eigenv",
-    f"{SLICE} --at unigram --eigenvectors 99": "which=99 names no eigenvector",
+    f"{SLICE} --at unigram --eigenvectors first": "--eigenvectors first is refused: it names no",
+    f"{SLICE} --at unigram --eigenvectors 99": "--eigenvectors 99 is refused: it names no eigen",
     f"{SLICE} --at unigram --plane random --eigenvectors 0": "--eigenvectors belongs to --plane ei",
-    f"{SLICE} --at unigram --resolution 4": "resolution=4 is out of range",
-    f"{SLICE} --at unigram --radius 0": "radius=0.0 is out of range",
+    f"{SLICE} --at unigram --resolution 4": "--resolution 4 is refused: it must be an odd whole",
+    f"{SLICE} --at unigram --radius 0": "--radius 0.0 is refused: it must be a positive number",
     f"{SLICE} --at unigram --plane filter": "need nonzero weights",
     f"{SLICE} --at unigram --model gpt --plane reduced-ew": "runs over the rank-one ansatz, which ",
     # theory

@@ -58,7 +58,7 @@ def test_words_and_indices_can_be_mixed(spectrum: Spectrum) -> None:
 
 @pytest.mark.parametrize("which", ["middle", SIZE, -SIZE - 1])
 def test_an_eigenvector_that_there_is_not_is_refused(spectrum: Spectrum, which: int | str) -> None:
-    text = rf"which={which!r} names no eigenvector; give .* from 0 to {SIZE - 1}"
+    text = rf"which = {which!r} is refused: it names no eigenvector; .* from 0 to {SIZE - 1}"
     with pytest.raises(ValueError, match=text):
         eigen_directions(spectrum, (which,))
 

@@ -231,11 +231,14 @@ def test_a_single_parameter_has_no_plane() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"resolution": 4}, r"resolution=4 is out of range; give an odd integer >= 3"),
-        ({"resolution": 1}, r"resolution=1 is out of range"),
-        ({"radius": 0.0}, r"radius=0\.0 is out of range; give a positive number"),
-        ({"radius": float("nan")}, r"radius=nan is out of range"),
-        ({"radius": float("inf")}, r"radius=inf is out of range"),
+        (
+            {"resolution": 4},
+            r"resolution = 4 is refused: it must be an odd whole number of at least 3",
+        ),
+        ({"resolution": 1}, r"resolution = 1 is refused"),
+        ({"radius": 0.0}, r"radius = 0\.0 is refused: it must be a positive number"),
+        ({"radius": float("nan")}, r"radius = nan is refused"),
+        ({"radius": float("inf")}, r"radius = inf is refused"),
         ({"rows": ROWS[[0, 0]]}, r"directions are linearly dependent or zero"),
         ({"rows": 0 * ROWS[:1]}, r"directions are linearly dependent or zero"),
         ({"rows": ROWS[:, 1:]}, r"directions of shape \(2, 36\) .* of 37 parameters"),
@@ -257,7 +260,7 @@ def test_a_slice_that_cannot_be_is_refused(change: dict[str, Any], text: str) ->
 
 def test_a_resolution_that_is_no_integer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of these tests
-    with pytest.raises(ValueError, match=r"resolution=51\.0 is out of range; give an odd integer"):
+    with pytest.raises(ValueError, match=r"resolution = 51\.0 is refused: it must be an odd"):
         sliced(resolution=51.0)
     assert sliced(resolution=np.int64(3)).alpha.size == 3  # the control
 

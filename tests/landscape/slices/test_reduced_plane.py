@@ -215,7 +215,7 @@ def test_a_chart_of_another_embedding_is_caught(monkeypatch: pytest.MonkeyPatch)
         ({"axes": ()}, "give one or two of e, w, b"),
         ({"bias": "worst"}, r"bias='worst' is unknown; give 'best' or 'fixed'"),
         ({"shift": 1.0}, r"bias='best' does not lead through the centre"),
-        ({"resolution": 4}, "resolution=4 is out of range"),
+        ({"resolution": 4}, "resolution = 4 is refused"),
         ({"off": True}, r"off the rank-one ansatz, so it has no reduced coordinates"),
     ],
 )
