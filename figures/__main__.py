@@ -29,12 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="one survival curve for each value of this setting, such as model.width",
     )
     options = parser.parse_args(arguments)
-    from landscape.config.reading import split_option
+    from landscape.config.reading import pairs_of
+    from landscape.errors import ConfigError, Setting, as_option, dotted
+
+    def spell(setting: Setting) -> str:
+        selected = setting.name.startswith("select ")
+        return as_option(f"--{setting.name}", setting.value) if selected else dotted(setting)
 
     try:
         run = options.run or newest(Path("runs"))
-        select = dict(split_option("--select", text) for text in options.select)
+        select = pairs_of("--select", options.select)
         paths, missing = _draw(run, options.out or run, select, options.by)
+    except ConfigError as error:
+        error.spell = spell
+        paths, missing = [], [str(error)]
     except (ValueError, OSError) as error:
         paths, missing = [], [str(error)]
     for line in missing if paths else missing[:1]:

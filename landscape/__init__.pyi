@@ -4,6 +4,7 @@ from .comparison.checks import Check as Check, Report as Report
 from .comparison.spectra import compare as compare, predict as predict
 from .comparison.theorems.verification import Verification as Verification, verify as verify
 from .config.scan import ScanConfig as ScanConfig
+from .errors import ConfigError as ConfigError
 from .models import (
     GPT as GPT,
     Readable as Readable,

@@ -135,10 +135,14 @@ def _plane(store: StoredScan) -> Sequence[CellConfig]:
 
 def _place(cell: CellConfig) -> tuple[Decimal, Decimal]:
     """p and q of a cell whose unigram point theory knows; ValueError for any other."""
-    if cell.source.kind != "binary" or cell.model.kind not in ("single-layer", "reduced"):
+    source, model = cell.source.kind, cell.model.kind
+    wrong = [f"source.kind = {source!r}, not 'binary'"] if source != "binary" else []
+    if model not in ("single-layer", "reduced"):
+        wrong.append(f"model.kind = {model!r}, not 'single-layer' or 'reduced'")
+    if wrong:
         raise ValueError(
-            f"the phase diagram is of binary chains and the models 'single-layer' and 'reduced', "
-            f"not of source.kind = {cell.source.kind!r} with model.kind = {cell.model.kind!r}"
+            "the phase diagram is of binary chains and the models 'single-layer' and 'reduced'; "
+            f"this scan has {' and '.join(wrong)}"
         )
     return cell.source.chain
 

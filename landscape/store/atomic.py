@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from landscape.errors import refused
+
 _SUFFIX = ".partial"
 _ABANDONED = 3600.0  # seconds; writing takes a few, so the writer of one this old is gone
 
@@ -18,8 +20,19 @@ def temporary(path: Path) -> Iterator[Path]:
     name = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}{_SUFFIX}")
     try:
         yield name
+    except OSError as error:
+        if error.filename in (name, str(name)):
+            error.filename = str(path)  # the name that its reader knows
+        raise
     finally:
         name.unlink(missing_ok=True)
+
+
+def check_folder(option: str, path: Path) -> None:
+    """Raise ConfigError unless the folder exists in which the option's file is to be written."""
+    if not path.parent.is_dir():
+        why = f"the folder {path.parent} does not exist"
+        raise refused(f"{option} {path}", why=why, hint="make it first")
 
 
 def is_temporary(path: Path) -> bool:

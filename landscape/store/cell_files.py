@@ -10,7 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 import xarray as xr
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from landscape.config.canonical import jsonable
 
@@ -79,6 +80,16 @@ def dataset_of(group: Any) -> xr.Dataset:
     return found.set_coords(coordinates & set(variables))
 
 
+def groups_of(file: Any) -> list[str]:
+    """The groups of an open h5py file by full name, such as "spectrum/unigram"."""
+    return _named(file, h5py.Group)
+
+
+def arrays_of(file: Any) -> list[str]:
+    """The arrays of an open h5py file by full name, such as "training/loss"."""
+    return [name for name in _named(file, h5py.Dataset) if header_of(file[name]) is not None]
+
+
 def header_of(item: Any) -> tuple[tuple[str, ...], dict[str, Any]] | None:
     """Dimensions and attributes of an array; None for the mark of a dimension without labels."""
     if str(_plain(item.attrs.get("NAME", ""))).startswith("This is a netCDF dimension but not"):
@@ -104,15 +115,37 @@ def values_of(item: Any) -> np.ndarray:
     return values.astype(bool) if noted else values
 
 
-def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
-    """Write named arrays, or torch tensors of any device, as safetensors."""
+def write_weights(path: Path, weights: Mapping[str, Any], cell_id: str | None = None) -> None:
+    """Write named arrays, or torch tensors of any device, as safetensors; `cell_id`: whose."""
+    note = None if cell_id is None else {"id": cell_id}
     # save_file would make a file that only its owner may read, whatever the umask says.
-    path.write_bytes(save({name: _array(value) for name, value in weights.items()}))
+    path.write_bytes(save({name: _array(value) for name, value in weights.items()}, note))
 
 
-def read_weights(path: Path) -> dict[str, np.ndarray]:
-    """Read the named arrays of a safetensors file."""
-    return dict(load_file(path))
+def read_weights(path: Path, cell_id: str | None = None) -> dict[str, np.ndarray]:
+    """Read the named arrays of a safetensors file.
+
+    Raises OSError or ValueError if it cannot be read, or says that it is not of the cell `cell_id`.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            check_owner((file.metadata() or {}).get("id"), cell_id)
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no dict)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+def check_owner(written: Any, cell_id: str | None) -> None:
+    """Raise ValueError if a file says that it is of another cell than `cell_id`.
+
+    `written` is the id that the file carries; None where it carries none, as old ones may.
+
+    >>> check_owner(None, "4ab3"), check_owner("4ab3", "4ab3")
+    (None, None)
+    """
+    found = None if written is None else str(_plain(written))
+    if found is not None and cell_id is not None and found != cell_id:
+        raise ValueError(f"it is the file of the cell {found[:8]}")
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
@@ -139,6 +172,12 @@ def _array(value: Any) -> np.ndarray:
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     return np.array(value, order="C")
+
+
+def _named(file: Any, kind: type) -> list[str]:
+    found: list[str] = []
+    file.visititems(lambda name, item: found.append(name) if isinstance(item, kind) else None)
+    return found
 
 
 def _names(item: Any) -> set[str]:

@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 import xarray
 
-from landscape.errors import ConfigError
-from landscape.store.atomic import flush, publish, temporary
-from landscape.store.cell_files import header_of, values_of, write_tree
+from landscape.errors import ConfigError, nearest, refused
+from landscape.store.atomic import check_folder, flush, publish, temporary
+from landscape.store.cell_files import groups_of, header_of, values_of, write_tree
 from landscape.store.reading import StoredScan
 
 _log = logging.getLogger(__name__)
@@ -42,15 +42,19 @@ def cube(stored: StoredScan, groups: Sequence[str] = ()) -> xarray.DataTree:
     dimension is called NAME_index and the labels are an array of their own. What is not there is
     NaN, or the empty text; a cell that cannot be read is left out, and named. Attributes of single
     groups are left out; their numbers are scalars.
+
+    Raises ConfigError for a group that no cell has; the message says which there are.
     """
     places = {cell.id: stored.place(cell) for cell in stored.cells}
     labels = sorted(stored.labels.values(), key=lambda label: ("p", "q", label).index(label))
     axes = {label: _ordered([at[label] for at in places.values()]) for label in labels}
     tables: dict[str, Parts] = {"/": []}
     headers: dict[str, Headers] = {"/": {}}
+    present: dict[str, None] = {}
     for cell in stored.readable():
         try:
             with stored.opened(cell) as file:
+                present |= dict.fromkeys(groups_of(file) if groups else ())
                 names = groups or [key for key in file if isinstance(file[key], h5py.Group)]
                 found = [part for key in names if key in file for part in _read(file[key], headers)]
         except ConfigError as damage:
@@ -59,6 +63,11 @@ def cube(stored: StoredScan, groups: Sequence[str] = ()) -> xarray.DataTree:
         place = tuple(axes[label].index(places[cell.id][label]) for label in axes)
         for group, arrays in [("/", _scalars(stored, cell, headers["/"])), *found]:
             tables.setdefault(group, []).append((place, arrays))
+    for name in groups if present else ():
+        if name.strip("/") not in present:
+            hint = nearest(name, present, separator="/")
+            why = f"no cell has it; the groups are {', '.join(present)}"
+            raise refused("group", name, why=why, hint=hint)
     coordinates = {name: np.array(values) for name, values in axes.items()}
     seeds = np.unique([s for _, arrays in tables["/"] for s in arrays["seed"]]).astype(int)
     datasets = {
@@ -88,6 +97,7 @@ def check_file(path: Path) -> None:
             f"--out {path} is refused: Parquet is written by pyarrow, which is not installed; "
             "install pyarrow, or write .csv or .nc"
         )
+    check_folder("--out", path)
 
 
 def write(stored: StoredScan, path: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -22,7 +22,14 @@ from landscape.config.reading import SETTINGS, get, read_value
 from landscape.config.scan import ScanConfig
 from landscape.config.section import Section
 from landscape.errors import ConfigError, nearest, refused
-from landscape.store.cell_files import dataset_of, read_tree, read_weights, values_of
+from landscape.store.cell_files import (
+    arrays_of,
+    check_owner,
+    dataset_of,
+    read_tree,
+    read_weights,
+    values_of,
+)
 from landscape.store.scan_store import ScanStore
 
 if TYPE_CHECKING:
@@ -32,11 +39,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoredScan:
     """What a scan's folder held when it was opened: all of its cells, or those of a selection.
 
-    Whatever reads a cell raises ConfigError if the cell is not finished or cannot be read.
+    `len` counts the cells, and iteration goes over them. Whatever reads a cell raises ConfigError
+    if the cell is not finished, cannot be read, or has the file of another cell in its place.
 
     Fields:
         folder: the store that was opened.
@@ -49,7 +57,8 @@ class StoredScan:
     config: ScanConfig
     cells: tuple[CellConfig, ...]
     finished: frozenset[str]
-    _records: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    _records: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False)
+    _faults: dict[str, str | None] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, folder: ScanStore, config: ScanConfig | None = None) -> StoredScan:
@@ -58,10 +67,40 @@ class StoredScan:
         marks = (folder.path / "cells").glob("*.json")
         return cls(folder, config, config.cells(), frozenset(mark.stem for mark in marks))
 
+    def __repr__(self) -> str:
+        done = sum(map(self.done, self.cells))
+        return f"StoredScan({str(self.path)!r}, {len(self.cells)} cells, {done} done)"
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __bool__(self) -> bool:
+        return True  # a scan, however many cells are left of it
+
+    def __iter__(self) -> Iterator[CellConfig]:
+        return iter(self.cells)
+
     @property
     def path(self) -> Path:
         """The folder."""
         return self.folder.path
+
+    @cached_property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """The values that the cells have on each axis, by the axis's dotted name.
+
+        >>> import tempfile
+        >>> config = ScanConfig(source={"p": 0.5}, axes={"source.q": [0.3, 0.8]})
+        >>> stored = StoredScan.of(ScanStore(tempfile.mkdtemp()).open_or_create(config, {}))
+        >>> {name: [float(value) for value in values] for name, values in stored.axes.items()}
+        {'source.q': [0.3, 0.8]}
+        >>> len(stored), [float(cell.source.q) for cell in stored]
+        (2, [0.3, 0.8])
+        """
+        return {
+            name: tuple(dict.fromkeys(cell.coordinates[name] for cell in self.cells))
+            for name in self.config.axes
+        }
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -77,14 +116,11 @@ class StoredScan:
     def record(self, cell: CellConfig) -> dict[str, Any]:
         """The JSON record of a finished cell: id, created_at, coordinates, scalars, files."""
         if cell.id not in self._records:
-            path = self._file(cell, "cells", "json")
-            try:
+            with self._read(cell, "cells", "json") as path:
                 record = json.loads(path.read_text("utf-8"))
-                dict(record["scalars"])
-                if record["id"] != cell.id:
-                    raise ValueError(f"its record is that of the cell {record['id'][:8]}")
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise self._damage(cell, error) from error
+                if not (isinstance(record, dict) and isinstance(record.get("scalars"), dict)):
+                    raise ValueError("its record has no scalars")
+                check_owner(record.get("id", "none"), cell.id)
             self._records[cell.id] = record
         return self._records[cell.id]
 
@@ -93,9 +129,18 @@ class StoredScan:
         return dict(self.record(cell)["scalars"])
 
     def arrays(self, cell: CellConfig, *names: str) -> list[np.ndarray]:
-        """Arrays of a finished cell by name, such as "training/loss"; nothing else is read."""
+        """Arrays of a finished cell by name, such as "training/loss"; nothing else is read.
+
+        Raises ConfigError for a name that the cell has no array of; the message says which it has.
+        """
         with self.opened(cell) as file:
-            return [values_of(file[name].id) for name in names]
+            unknown = [n for n in names if not isinstance(file.get(n), h5py.Dataset)]
+            known = arrays_of(file) if unknown else []
+            found = [] if unknown else [values_of(file[name].id) for name in names]
+        for name in unknown:
+            why = f"the cell {cell.id[:8]} has no array of this name; it has {_by_group(known)}"
+            raise refused("array", name, why=why, hint=nearest(name, known, separator="/"))
+        return found
 
     def groups(self, cell: CellConfig, *names: str) -> dict[str, xarray.Dataset]:
         """Groups of a finished cell by name, such as "slices/unigram", each labelled, in memory.
@@ -107,11 +152,15 @@ class StoredScan:
 
     def tree(self, cell: CellConfig) -> xarray.DataTree:
         """All groups of a finished cell, in memory."""
-        return read_tree(self._file(cell, "cells", "nc"))
+        with self._read(cell, "cells", "nc") as path:
+            tree = read_tree(path)
+            check_owner(tree.attrs.get("id"), cell.id)
+            return tree
 
     def weights(self, cell: CellConfig) -> dict[str, np.ndarray]:
         """The weights of a finished cell."""
-        return read_weights(self._file(cell, "weights", "safetensors"))
+        with self._read(cell, "weights", "safetensors") as path:
+            return read_weights(path, cell.id)
 
     def select(self, select: Mapping[str, Any] | None) -> StoredScan:
         """The same folder with the cells that have these values of settings.
@@ -135,11 +184,14 @@ class StoredScan:
                 hint = nearest(name, SETTINGS) or axes
                 raise refused(f"select {name}", why="there is no such setting", hint=hint)
             known = list(dict.fromkeys(_shown(get(cell, name)) for cell in cells))
-            cells = tuple(cell for cell in cells if same_value(value, get(cell, name)))
-            if not cells:
-                words = f"select: {name} = {value} is not in the scan; choose from "
+            left = tuple(cell for cell in cells if same_value(value, get(cell, name)))
+            if not left:
+                rest = f" of the {len(cells)} that the others leave"
+                among = "" if len(cells) == len(self.cells) else rest
                 near = filter(None, (", ".join(known), nearest(str(value), known)))
-                raise ConfigError(words + "; ".join(near))
+                hint = f"choose from {'; '.join(near)}"
+                raise refused(f"select {name}", value, why=f"no cell{among} has it", hint=hint)
+            cells = left
         return replace(self, cells=cells)
 
     def only(self, select: Mapping[str, Any]) -> CellConfig:
@@ -153,14 +205,22 @@ class StoredScan:
         return cells[0]
 
     def readable(self) -> Iterator[CellConfig]:
-        """The cells that are finished; one whose record cannot be read is left out, and named."""
+        """The cells that are finished and sound; a damaged one is left out, and named.
+
+        Sound are files that are what was written, by the same check that `landscape status` makes.
+        """
         for cell in filter(self.done, self.cells):
-            try:
-                self.record(cell)
-            except ConfigError as damage:
-                _log.warning("%s; it is left out", damage)
-            else:
+            fault = self.fault(cell)
+            if fault is None:
                 yield cell
+            else:
+                _log.warning("%s; it is left out", self._damage(cell, fault))
+
+    def fault(self, cell: CellConfig) -> str | None:
+        """What is wrong with a finished cell's files, in words; None if they are sound."""
+        if cell.id not in self._faults:
+            self._faults[cell.id] = self.folder.fault(cell.id)
+        return self._faults[cell.id]
 
     def place(self, cell: CellConfig) -> dict[str, Any]:
         """A cell's values on the axes, and of p and q, by label; numbers as numbers."""
@@ -220,25 +280,30 @@ class StoredScan:
     @contextmanager
     def opened(self, cell: CellConfig) -> Iterator[h5py.File]:
         """The file of a finished cell's arrays; what is wrong with it is raised as ConfigError."""
-        try:
-            with h5py.File(self._file(cell, "cells", "nc"), "r") as file:
-                yield file
-        except (OSError, KeyError, RuntimeError) as error:
-            raise self._damage(cell, error) from error
+        with self._read(cell, "cells", "nc") as path, h5py.File(path, "r") as file:
+            check_owner(file.attrs.get("id"), cell.id)
+            yield file
 
-    def _damage(self, cell: CellConfig, error: Exception) -> ConfigError:
+    def _damage(self, cell: CellConfig, why: object) -> ConfigError:
         return ConfigError(
-            f"the cell {cell.id[:8]} of {self.path} cannot be read ({error}); run the scan again, "
+            f"the cell {cell.id[:8]} of {self.path} cannot be read ({why}); run the scan again, "
             "which sets aside what is damaged"
         )
 
-    def _file(self, cell: CellConfig, folder: str, suffix: str) -> Path:
+    @contextmanager
+    def _read(self, cell: CellConfig, folder: str, suffix: str) -> Iterator[Path]:
+        """A file of a finished cell; what is wrong with it is raised as ConfigError."""
         if not self.done(cell):
             raise ConfigError(
                 f"the cell {cell.id} is not finished in {self.path}; run the scan again to "
                 "complete it"
             )
-        return self.path / folder / f"{cell.id}.{suffix}"
+        try:
+            yield self.path / folder / f"{cell.id}.{suffix}"
+        except ConfigError:
+            raise
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise self._damage(cell, error) from error
 
 
 def open_scan(path: Path | str) -> StoredScan:
@@ -288,6 +353,15 @@ def same_value(one: Any, other: Any) -> bool:
     (True, True, False)
     """
     return _meaning(one) == _meaning(other)
+
+
+def _by_group(names: Iterable[str]) -> str:
+    """Names of arrays with each group named once: training/{loss, step}, ..."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        group, _, last = name.rpartition("/")
+        groups.setdefault(group, []).append(last)
+    return ", ".join(f"{group}/{{{', '.join(last)}}}" for group, last in groups.items())
 
 
 def _meaning(value: Any) -> Fraction | str:

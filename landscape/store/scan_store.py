@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -19,7 +19,7 @@ from landscape.config.scan import ScanConfig
 from landscape.errors import ConfigError
 from landscape.store.atomic import flush, is_temporary, locked, publish, sweep, temporary
 from landscape.store.cell_files import fingerprint, write_tree, write_weights
-from landscape.store.manifest import now, read_manifest, write_manifest
+from landscape.store.manifest import RESTORE, now, read_manifest, write_manifest
 from landscape.version import __version__
 
 _log = logging.getLogger(__name__)
@@ -27,11 +27,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Status:
-    """How far a scan is: cells done, cells still to do, and cells set aside as damaged."""
+    """How far a scan is: cells done, cells still to do, and cells set aside as damaged.
+
+    `damaged` says, by id, what is wrong with finished cells that are still in their place; they are
+    counted as still to do.
+    """
 
     done: int
     pending: int
     quarantined: int
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
 
 class ScanStore:
@@ -86,7 +91,12 @@ class ScanStore:
     @cached_property
     def config(self) -> ScanConfig:
         """The configuration that the folder holds; raises ConfigError if it holds none."""
-        return ScanConfig(**self.description["config"])
+        written = self.description["config"]
+        try:
+            return ScanConfig(**written)
+        except ConfigError as error:
+            why = f"{self._scan} holds a configuration that cannot be used; {RESTORE}"
+            raise ConfigError(why, *error.refusals) from None
 
     @cached_property
     def description(self) -> dict[str, Any]:
@@ -116,7 +126,7 @@ class ScanStore:
         with _explained(cell.id), ExitStack() as stack:
             names = {key: stack.enter_context(temporary(path)) for key, path in finals.items()}
             write_tree(names["tree"], tree, stamp)
-            write_weights(names["weights"], weights)
+            write_weights(names["weights"], weights, cell.id)
             record = {
                 **stamp,
                 "coordinates": cell.coordinates,
@@ -142,7 +152,7 @@ class ScanStore:
         with the reason, logged as a warning, and counts as not done. None: sound, or not done yet.
         """
         with locked(self._lock):
-            reason = self._fault(cell.id) if self.done(cell.id) else None
+            reason = self.fault(cell.id) if self.done(cell.id) else None
             if reason is not None:
                 place = self._quarantine(cell.id, reason)
                 _log.warning("cell %s: %s; moved to %s, to be run again", cell.id, reason, place)
@@ -155,8 +165,10 @@ class ScanStore:
     def status(self) -> Status:
         """How many cells of the folder's configuration are done and sound; nothing is moved."""
         cells = self.config.cells()
-        done = sum(self.done(cell.id) and self._fault(cell.id) is None for cell in cells)
-        return Status(done=done, pending=len(cells) - done, quarantined=self.quarantined)
+        faults = {cell.id: self.fault(cell.id) for cell in cells if self.done(cell.id)}
+        damaged = {key: fault for key, fault in faults.items() if fault is not None}
+        done = len(faults) - len(damaged)
+        return Status(done, len(cells) - done, self.quarantined, damaged)
 
     @property
     def quarantined(self) -> int:
@@ -190,13 +202,17 @@ class ScanStore:
                 f"{min(p.name for p in foreign)}); choose a new folder with --out"
             )
 
-    def _fault(self, cell_id: str) -> str | None:
+    def fault(self, cell_id: str) -> str | None:
+        """What is wrong with the files of a finished cell, in words; None if they are sound.
+
+        They are compared with what was written (SHA-256 and size), and nothing is moved.
+        """
         files = self._files(cell_id)
         try:
             record = json.loads(files["scalars"].read_text("utf-8"))
             claims = {key: record[key] for key in ("id", "schema", "scalars", "files")}
             prints = {key: claims["files"][key] for key in ("tree", "weights")}
-        except (ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             return "its record cannot be read"
         if claims["id"] != cell_id:
             return f"its record is that of another cell ({claims['id']})"

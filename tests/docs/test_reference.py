@@ -15,7 +15,7 @@ REFERENCE = "\n".join(page.read_text("utf-8") for page in (DOCS / "reference").g
 
 
 def missing(text: str, package: ModuleType) -> set[str]:
-    entry = rf"^\.\. auto(?:class|function):: {package.__name__}\.(\w+)$"
+    entry = rf"^\.\. auto(?:class|function|exception):: {package.__name__}\.(\w+)$"
     return set(package.__all__) - {"__version__"} - set(re.findall(entry, text, re.MULTILINE))
 
 

@@ -51,7 +51,7 @@ def test_without_a_folder_it_takes_the_newest_run(
     (["nowhere"], "nowhere"),
     (["wide"], "because it varies model.length = 2, 3"),
     (["wide", "--select", "model.length"], "--select model.length is refused: write"),
-    (["wide", "--select", "model.length=9"], "model.length = 9 is not in the scan"),
+    (["wide", "--select", "model.length=9"], "--select model.length=9 is refused: no cell"),
 ])  # fmt: skip
 def test_bad_input_is_one_line_and_exit_code_2(
     arguments: list[str],

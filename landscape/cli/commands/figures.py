@@ -62,6 +62,7 @@ def command(
     """
     from figures.building.catalogue import entries, entry
     from landscape.cli.emit import emit
+    from landscape.store.atomic import check_folder
 
     try:
         chosen = [entry(name) for name in dict.fromkeys(names)] or list(entries())
@@ -73,6 +74,8 @@ def command(
         return 0
     if page is not None and names:
         raise click.UsageError("--page is of all figures; give no names with it")
+    if page is not None:
+        check_folder("--page", Path(page))
     folder = Path(out or f"runs/figures/{size}")
     made = [_make(each, size, folder, Path(runs), Path(records), device) for each in chosen]
     failed = [each["name"] for each in made if each["status"] == "failed"]

@@ -25,9 +25,12 @@ def command(directory: str, out: str | None, as_json: bool) -> int:
     nothing from a network. A scan that is not finished is shown as far as it is.
     """
     from landscape.cli.emit import emit
+    from landscape.store.atomic import check_folder
     from landscape.store.reading import open_scan
 
     store = open_scan(directory)  # refused before the proofs are gone through
+    if out is not None:
+        check_folder("--out", Path(out))
     record = write(store, None if out is None else Path(out))
     emit(record, as_json, lambda found: click.echo(f"Report    {found['report']}"))
     return 0

@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from landscape.config.cell import CellConfig
-from landscape.store.cell_files import fingerprint
 from landscape.store.reading import StoredScan
 
 if TYPE_CHECKING:
@@ -116,12 +115,10 @@ def read_cell(store: StoredScan, cell: CellConfig, budget: Budget) -> CellRecord
     if not store.done(cell):
         return _without(cell, "missing", "is not finished, or failed; run the scan again")
     try:
+        if (fault := store.fault(cell)) is not None:
+            return _without(cell, "damaged", f"is damaged: {fault}")
         record = store.record(cell)
         scalars, created = record["scalars"], str(record["created_at"])
-        if fingerprint(store.path / "cells" / f"{cell.id}.nc") != record["files"]["tree"]:
-            return _without(
-                cell, "damaged", "has a file of results that is not the one that was written"
-            )
         found = store.groups(cell, *GROUPS)
         drawn, curves = _drawn(found, scalars, budget), found["training"]
         late = late_losses(curves["step"].values, curves["loss"].values)

@@ -1,6 +1,7 @@
 """The record of the phase diagram is what the folder holds, cell by cell."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def test_a_plane_with_two_cells_at_one_point_is_refused_by_the_name_of_the_axis(
 
 @pytest.mark.parametrize(("select", "message"), [
     ({"model.lenght": "2"}, r"select model\.lenght .* did you mean model\.length\?"),
-    ({"model.length": "4"}, r"model\.length = 4 is not in the scan; choose from 2, 3"),
+    ({"model.length": "4"}, r"select model\.length = '4' is refused: .*; choose from 2, 3"),
 ])  # fmt: skip
 def test_a_selection_that_is_not_there_is_refused(
     tmp_path: Path, select: dict[str, str], message: str
@@ -135,3 +136,19 @@ def test_a_scan_without_the_unigram_point_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_a_scan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         load(open_scan(tmp_path))
+
+
+INNOCENT: list[tuple[dict[str, Any], str, str]] = [
+    ({"source": {"kind": "lag", "order": 2, "p": 0.5, "q": 0.8}}, "source.kind = 'lag'", "model.k"),
+    ({"model": {"kind": "gpt"}}, "model.kind = 'gpt'", "source.kind"),
+]
+
+
+@pytest.mark.parametrize(("changes", "guilty", "innocent"), INNOCENT)
+def test_only_the_setting_that_prevents_the_diagram_is_named(
+    tmp_path: Path, changes: dict[str, Any], guilty: str, innocent: str
+) -> None:
+    settings = {"axes": {}, "source": {"p": 0.5, "q": 0.8}, **changes}
+    with pytest.raises(ValueError, match=guilty) as caught:
+        load(plant(tmp_path, scan_of(**settings), lambda cell: None))
+    assert innocent not in str(caught.value)

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_the_dataset_in_the_folder_comes_back_as_it_was(tmp_path: Path, record: 
     found, out = record(folder), folder / "collected.nc"
     assert (found["path"], found["name"], found["out"]) == (str(folder), "before", str(out))
     assert (found["bytes"], found["cells"], found["done"]) == (out.stat().st_size, 2, 2)
-    assert len(found) == 6
+    assert found["scan_cells"] == 2 and len(found) == 7
     with xr.open_datatree(out, engine="h5netcdf") as tree:
         back = tree.load()
     cell = folder / "cells" / f"{IDS['0.3']}.nc"
@@ -59,7 +60,35 @@ def test_a_selection_and_what_is_not_finished_are_said(tmp_path: Path, run: Run)
     assert (code, record["cells"], record["done"]) == (0, 9, 5)
     assert err == "4 of 9 cells have no result to collect; run the same scan again to finish them\n"
     code, _, err = run(tmp_path, "--select model.tying=tie")
-    assert code == 2 and "select: model.tying = tie is not in the scan" in err
+    told = "--select model.tying=tie is refused: no cell has it; choose from tied, untied; did you"
+    assert code == 2 and err == f"Error: {told} mean tied?\n"
+
+
+def test_how_many_were_selected_of_how_many_is_said(tmp_path: Path, run: Run) -> None:
+    planted_runs(tmp_path, lambda cell: [10])
+    code, out, _ = run(tmp_path, "--select model.tying=tied --select source.p=.5")
+    assert code == 0
+    assert out.startswith("Collected 3 of 3 cells that are selected, of 18 of planted\n")
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "not the one that was written": lambda path: path.write_bytes(b"not netCDF"),
+}
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".csv"])
+@pytest.mark.parametrize("reason", DAMAGES)
+def test_what_is_damaged_is_noticed_by_every_command_alike(
+    tmp_path: Path, reason: str, suffix: str, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = stored_before(tmp_path / "scan")
+    DAMAGES[reason](folder / "cells" / f"{IDS['0.3']}.nc")
+    code, out, err = run(folder, "--out", tmp_path / f"found{suffix}")
+    assert code == 0 and out.startswith("Collected 1 of 2 cells of before\n")
+    assert err.startswith("1 of 2 cells have no result to collect")
+    assert f"the cell {IDS['0.3'][:8]} of {folder} cannot be read" in caplog.text
+    assert reason in caplog.text and IDS["0.8"][:8] not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -69,6 +98,14 @@ def test_a_selection_and_what_is_not_finished_are_said(tmp_path: Path, run: Run)
         ("--out x.parquet", "Parquet is written by pyarrow, which is not installed"),
         ("--select source.p", "--select source.p is refused: write name=value"),
         ("", "is not the folder of a scan"),
+        (
+            "--out no/a.nc",
+            r"--out no/a\.nc is refused: the folder no does not exist; make it first",
+        ),
+        (
+            "--select source.p=.5 --select source.p=.50 --select source.p=.2",
+            r"--select source\.p=\.2 is refused: --select source\.p=\.50 is given too; give one of",
+        ),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_read(

@@ -15,6 +15,7 @@ import pytest
 
 from landscape.comparison import spectra
 from tests.landscape.cli.running import Record, Run
+from tests.planted.stored import IDS, stored_before
 
 CHAIN = "--p .5 --q .8"
 SMALL = f"{CHAIN} --width 2 --length 3"
@@ -142,6 +143,20 @@ def test_status_does_not_count_a_damaged_cell(record: Record, tmp_path: Path) ->
     next(tmp_path.glob("scan/cells/*.nc")).write_bytes(b"damaged")
     status = record("status", tmp_path / "scan")
     assert (status["done"], status["pending"]) == (3, 1)
+
+
+def test_status_names_the_damaged_cells(run: Run, record: Record, tmp_path: Path) -> None:
+    folder = stored_before(tmp_path)
+    assert "damaged" not in run("status", folder)[1]  # the control
+    assert record("status", folder)["damaged"] == []
+    (folder / "cells" / f"{IDS['0.3']}.nc").unlink()
+    code, out, _ = run("status", folder)
+    assert code == 0 and out.startswith("before: 1 of 2 cells done\n")
+    where = f"damaged: the cell {IDS['0.3'][:8]} (q=0.3): its file of results is missing\n"
+    assert where in out and "1 to do; run the same scan again" in out
+    (found,) = record("status", folder)["damaged"]
+    missing = {"id": IDS["0.3"], "place": "q=0.3", "reason": "its file of results is missing"}
+    assert found == missing
 
 
 def test_train_follows_its_contract(record: Record) -> None:

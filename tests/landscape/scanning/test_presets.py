@@ -321,7 +321,10 @@ def test_what_is_not_there_is_missing_and_not_a_difference(store: StoredScan) ->
         ({"source.q": 0.3}, "{'source.q': 0.3} selects 2 cells of scan; select one by values"),
         ({"model.width": 2}, "selects 4 cells of scan; select one by values of the axes source.q,"),
         ({}, "selects 4 cells of scan"),
-        ({**FIRST, "source.q": 0.4}, "source.q = 0.4 is not in the scan; choose from 0.3, 0.8"),
+        (
+            {**FIRST, "source.q": 0.4},
+            "select source.q = 0.4 is refused: no cell has it; choose from 0.3, 0.8",
+        ),
         ({"model.tieing": "tied"}, "there is no such setting; did you mean model.tying?"),
     ],
 )

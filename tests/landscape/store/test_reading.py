@@ -112,8 +112,6 @@ def test_coordinates_that_are_no_dimension_and_truth_values_come_back(tmp_path: 
 def test_what_cannot_be_read_says_so_and_what_to_do(tmp_path: Path) -> None:
     stored = open_scan(stored_before(tmp_path))
     first, second = stored.cells
-    with pytest.raises(ConfigError, match=r"cannot be read \(.*\); run the scan again"):
-        stored.arrays(first, "training/no-such")
     (tmp_path / "cells" / f"{first.id}.nc").write_bytes(b"not netCDF")
     with pytest.raises(ConfigError, match=f"the cell {first.id[:8]} of .* cannot be read"):
         stored.groups(first, "training")
@@ -123,6 +121,47 @@ def test_what_cannot_be_read_says_so_and_what_to_do(tmp_path: Path) -> None:
         open_scan(tmp_path).record(second)
     with pytest.raises(ConfigError, match="is not the folder of a scan"):
         open_scan(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("training/los", "did you mean training/loss?"),
+        ("trainin/loss", "did you mean training/loss?"),
+        ("loss", "did you mean"),
+        ("training", ""),
+        ("zzz", ""),
+    ],
+)
+def test_a_name_that_no_array_has_is_refused_with_those_that_have_one(
+    before: Path, name: str, hint: str
+) -> None:
+    stored = open_scan(before)
+    with pytest.raises(ConfigError) as caught:
+        stored.arrays(stored.cells[0], "training/step", name)
+    told = str(caught.value)
+    assert told.startswith(f"array = {name!r} is refused: the cell {stored.cells[0].id[:8]} has ")
+    assert "training/{" in told and hint in told and bool(hint) == ("did you mean" in told)
+    assert "cannot be read" not in told and "run the scan again" not in told
+
+
+def test_a_group_that_no_cell_has_is_refused_with_those_that_some_have(before: Path) -> None:
+    stored = open_scan(before)
+    assert "training" in stored.to_tree("training")  # the control
+    with pytest.raises(
+        ConfigError, match=r"group = 'trainin' is refused: .* did you mean training\?"
+    ):
+        stored.to_tree("trainin")
+
+
+def test_a_scan_is_shown_in_a_line_counted_and_gone_over(tmp_path: Path) -> None:
+    stored = planted(tmp_path, skip=[("tied", "0.2", "0.2")])
+    assert repr(stored) == f"StoredScan({str(tmp_path)!r}, 18 cells, 17 done)"
+    tied = stored.select({"model.tying": "tied", "source.p": 0.2})
+    assert repr(tied) == f"StoredScan({str(tmp_path)!r}, 3 cells, 2 done)"
+    assert len(tied) == 3 and tuple(tied) == tied.cells and bool(tied)
+    assert tied.axes["model.tying"] == ("tied",) and len(tied.axes["source.q"]) == 3
+    assert stored.axes["model.tying"] == ("tied", "untied")
 
 
 # --- opened once, resumed ------------------------------------------------------------------------
@@ -219,8 +258,8 @@ def test_values_are_compared_as_the_configuration_reads_them(
         ({"name": "planted"}, "there is no such setting"),
         ({"source.p": "0.500000000000000001"}, "choose from 0.2, 0.5, 0.8"),
         ({"model.tying": "tie"}, "choose from tied, untied; did you mean tied"),
-        ({"train.lr": "0.02"}, "train.lr = 0.02 is not in the scan; choose from 0.002"),
-        ({"source.p": "nan"}, "source.p = nan is not in the scan"),
+        ({"train.lr": "0.02"}, "train.lr = '0.02' is refused: no cell has it; choose from 0.002"),
+        ({"source.p": "nan"}, "source.p = 'nan' is refused: no cell has it"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(
@@ -372,6 +411,45 @@ def test_the_record_of_another_cell_is_not_taken_for_a_cell_s(tmp_path: Path) ->
     assert len(open_scan(stored.path).to_dataframe()["id"].unique()) == len(stored.cells)
     records = stored.path / "cells"
     (records / f"{one.id}.json").write_bytes((records / f"{other.id}.json").read_bytes())
-    with pytest.raises(ConfigError, match=f"its record is that of the cell {other.id[:8]}"):
+    with pytest.raises(ConfigError, match=f"it is the file of the cell {other.id[:8]}"):
         open_scan(stored.path).scalars(one)
     assert one.id not in set(open_scan(stored.path).to_dataframe()["id"])
+
+
+READ_FROM_FILES: dict[str, Callable[[StoredScan, CellConfig], Any]] = {
+    "arrays": lambda stored, cell: stored.arrays(cell, "training/loss"),
+    "groups": lambda stored, cell: stored.groups(cell, "training"),
+    "tree": lambda stored, cell: stored.tree(cell),
+    "weights": lambda stored, cell: stored.weights(cell),
+}
+
+
+@pytest.mark.parametrize("name", READ_FROM_FILES)
+def test_the_file_of_another_cell_is_not_taken_for_a_cell_s(tmp_path: Path, name: str) -> None:
+    read, stored = READ_FROM_FILES[name], planted_runs(tmp_path, lambda cell: [10] * 4)
+    one, other = stored.cells[:2]
+    where = "weights/{}.safetensors" if name == "weights" else "cells/{}.nc"
+    mine, theirs = (tmp_path / where.format(cell.id) for cell in (one, other))
+    read(stored, one)  # the control
+    mine.write_bytes(theirs.read_bytes())
+    with pytest.raises(
+        ConfigError, match=f"cannot be read .it is the file of the cell {other.id[:8]}"
+    ):
+        read(stored, one)
+    if name != "weights":  # a file of old, which does not say whose it is
+        with h5py.File(mine, "r+") as file:
+            del file.attrs["id"]
+        read(stored, one)
+
+
+@pytest.mark.parametrize("name", READ_FROM_FILES)
+def test_a_file_that_is_none_or_gone_is_said_whatever_reads_it(tmp_path: Path, name: str) -> None:
+    stored = planted_runs(tmp_path, lambda cell: [10] * 4)
+    cell = stored.cells[0]
+    where = "weights/{}.safetensors" if name == "weights" else "cells/{}.nc"
+    path = tmp_path / where.format(cell.id)
+    path.write_bytes(b"nothing of the kind")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=f"the cell {cell.id[:8]} of .* cannot be read"):
+            READ_FROM_FILES[name](stored, cell)
+        path.unlink(missing_ok=True)

@@ -202,12 +202,45 @@ def test_an_empty_folder_and_a_killed_start_s_are_used(tmp_path: Path, config: S
         assert ScanStore(tmp_path).open_or_create(config, VERSIONS).config.hash == config.hash
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": "something else"}'])
-def test_a_folder_with_a_foreign_scan_json_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "scan.json").write_text(text)
-    words = r"is not the folder of a scan: it has no readable scan\.json"
-    refused(ScanStore(tmp_path), words)
-    assert (tmp_path / "scan.json").read_text() == text
+FOREIGN = {
+    b"": r"is damaged: it is not JSON \(.*line 1 column 1.*\); restore it from a copy",
+    b"\xff": r"is damaged: it is not JSON \(.*\); restore it from a copy",
+    b"{}": "is not that of a scan: it does not say format = 'markov-landscape scan'; name a folder",
+    b"[1]": "is not that of a scan",
+    b'{"format": "something else"}': "is not that of a scan",
+    b'{"format": "markov-landscape scan", "schema": 1, "name": "a", "hash": "b", "config": 1, '
+    b'"axes": {}}': "is damaged: it lacks versions, created_at; restore it from a copy",
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_a_folder_with_a_foreign_scan_json_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "scan.json").write_bytes(text)
+    refused(ScanStore(tmp_path), f"^{tmp_path}/scan.json {FOREIGN[text]}")
+    assert (tmp_path / "scan.json").read_bytes() == text
+
+
+def test_a_scan_json_with_a_configuration_that_cannot_be_is_named(folder: ScanStore) -> None:
+    path = folder.path / "scan.json"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace('"p"', '"pp"'))
+    assert path.read_text("utf-8") != text
+    told = (
+        rf"^{path} holds a configuration that cannot be used; restore it .*\n.*source\.pp.* is ref"
+    )
+    refused(ScanStore(folder.path), told)
+
+
+def test_what_is_advised_about_a_damaged_scan_json_works(
+    folder: ScanStore, cell: CellConfig, config: ScanConfig, tmp_path: Path
+) -> None:
+    write(folder, cell)
+    (folder.path / "scan.json").write_text("{")
+    refused(ScanStore(folder.path), "copy the scan.json of another folder into which the same scan")
+    again = ScanStore(tmp_path / "again").open_or_create(config, VERSIONS)
+    (folder.path / "scan.json").write_bytes((again.path / "scan.json").read_bytes())
+    resumed = ScanStore(folder.path).open_or_create(config, VERSIONS)
+    assert cell not in resumed.pending(config.cells())
 
 
 def test_reading_a_folder_that_is_no_scan_is_refused(tmp_path: Path) -> None:
@@ -292,6 +325,10 @@ def test_a_damaged_cell_is_set_aside_with_the_reason_and_run_again(
     write(folder, second)
     assert folder.pending(config.cells()) == ()  # the control: undamaged cells stay
     damage(folder.path / name.format(first.id))
+    status = folder.status()
+    assert (status.done, status.pending, status.quarantined) == (1, 1, 0)
+    assert set(status.damaged) == {first.id} and reason in status.damaged[first.id]
+    assert [cell.id for cell in StoredScan.of(folder).readable()] == [second.id]
     assert folder.pending(config.cells()) == (first,)
     assert folder.status() == Status(done=1, pending=1, quarantined=1)
     assert reason in caplog.text

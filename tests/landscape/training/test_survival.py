@@ -258,7 +258,9 @@ def test_a_scan_gives_one_curve_for_each_value_of_a_setting(tmp_path: Path) -> N
     assert one["tied"].runs == 4
     with pytest.raises(ConfigError, match=r"there is no such setting; did you mean model\.width"):
         survival_by(store, "model.widht")
-    with pytest.raises(ValueError, match=r"source\.p = 0\.3 is not in the scan; choose from 0\.2"):
+    with pytest.raises(
+        ValueError, match=r"select source\.p = '0\.3' is refused: no cell has it; choose from 0\.2"
+    ):
         survival_by(store, "model.tying", select={"source.p": "0.3"})
 
 
