@@ -22,8 +22,28 @@ def parameters_of(model: nn.Module) -> Params:
     return {name: value.detach().clone() for name, value in model.named_parameters()}
 
 
+def check_named(params: object, name: str = "params") -> None:
+    """Raise TypeError unless parameters are given by name; the record of a point is no such thing.
+
+    >>> check_named({"e": torch.zeros(2)})
+    >>> check_named(torch.zeros(2))
+    Traceback (most recent call last):
+        ...
+    TypeError: params is of type Tensor, and must be a mapping from names to tensors; ...
+    """
+    if isinstance(params, Mapping):
+        return
+    own = isinstance(getattr(params, "params", None), Mapping)
+    hint = "those of a point are point.params" if own else "take parameters_of(model)"
+    raise TypeError(
+        f"{name} is of type {type(params).__name__}, and must be a mapping from names to tensors; "
+        f"{hint}"
+    )
+
+
 def in_float64(params: Mapping[str, Tensor]) -> Params:
     """The parameters in float64, where curvature is measured whatever the training dtype was."""
+    check_named(params)
     return {name: value.detach().to(torch.float64) for name, value in params.items()}
 
 
@@ -49,6 +69,7 @@ def call(model: nn.Module, params: Mapping[str, Tensor], method: str, *args: Any
     every method reachable in the same pure way, under vmap, jvp and grad alike. The wrapper is
     built from inside, without registering hooks or changing train/eval mode.
     """
+    check_named(params)
     wrapper = _Method(model, method)
     wrapper.training = model.training
     return functional_call(
@@ -71,6 +92,7 @@ class Coordinates:
     @classmethod
     def of(cls, params: Mapping[str, Tensor]) -> Coordinates:
         """The coordinates of a parameter dictionary, in its own order."""
+        check_named(params)
         return cls(tuple(params), tuple(value.shape for value in params.values()))
 
     @property
@@ -124,6 +146,7 @@ def unchanged(model: nn.Module, params: Mapping[str, Tensor]) -> Iterator[None]:
         ...
     RuntimeError: the measurement changed the train/eval mode of Linear: ...
     """
+    check_named(params)
     before = _state(model, params)
     yield
     after = _state(model, params)

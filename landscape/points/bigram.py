@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from landscape.models.ansatz import ansatz
 from landscape.models.initial import standard
-from landscape.models.parameters import parameters_of
+from landscape.models.parameters import check_named, parameters_of
 from landscape.models.protocols import OnAnsatz
 from landscape.objectives.exact import ExactLoss
 from landscape.points.critical_point import CriticalPoint, measured_point
@@ -124,6 +124,7 @@ def bigram_point(
     if not model.mirror:  # one formula for both signs of e: the first branch
         at = bigram_coordinates(source, w, 1)
         at["e"] *= sign
+    check_named(free or {}, "free")
     given = {**parameters_of(model), **(free or {})}
     own = {name: given[name].detach().clone() for name in model.free}
     params = ansatz(model, at["e"], at["w"], at["b"]) | own

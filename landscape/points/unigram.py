@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from landscape.models.parameters import parameters_of
+from landscape.models.parameters import check_named, parameters_of
 from landscape.models.protocols import Named
 from landscape.objectives.exact import ExactLoss
 from landscape.points.critical_point import CriticalPoint, measured_point
@@ -45,6 +45,7 @@ def unigram_point(
             f"readout and bias; implement landscape.models.Readable"
         )
     zeroed, bias_name = {model.embedding_name, model.readout_name}, model.bias_name
+    check_named(free or {}, "free")
     given = {**parameters_of(model), **(free or {})}
     params = {name: value.detach().clone() for name, value in given.items()}
     unknown = sorted({*zeroed, bias_name} - {*params})
