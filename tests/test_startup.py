@@ -73,6 +73,13 @@ def test_help_names_every_command_of_the_spine() -> None:
     assert [c for c in ("scan", "spectrum", "slice", "train", "status") if c not in shown] == []
 
 
+def test_names_that_are_guessed_are_those_of_their_rooms() -> None:
+    from landscape.errors import ConfigError
+    from theory.reduced.loss import best_bias
+
+    assert landscape.ConfigError is ConfigError and theory.best_bias is best_bias
+
+
 FACES = [(package, name) for package in (landscape, theory) for name in package.__all__]
 
 

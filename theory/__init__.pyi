@@ -15,7 +15,6 @@ from .proving.theorem import (
     Proof as Proof,
     Scope as Scope,
     Theorem as Theorem,
-    prove as prove,
 )
 from .reduced.basins import basin as basin, separatrix as separatrix
 from .reduced.critical_points import (
@@ -23,6 +22,7 @@ from .reduced.critical_points import (
     one_sided_curvatures as one_sided_curvatures,
 )
 from .reduced.escape import escape_radius as escape_radius
+from .reduced.loss import best_bias as best_bias
 from .spectra.bigram import bigram_spectrum as bigram_spectrum
 from .spectra.predicted_spectrum import PredictedSpectrum as PredictedSpectrum
 from .spectra.reduced import (
@@ -45,5 +45,10 @@ from .statements.records import (
     StepRecord as StepRecord,
     proof_record as proof_record,
 )
-from .statements.registry import register as register, theorem as theorem, theorems as theorems
+from .statements.registry import (
+    prove as prove,
+    register as register,
+    theorem as theorem,
+    theorems as theorems,
+)
 from .transformer.representation import single_layer_representation as single_layer_representation

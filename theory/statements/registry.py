@@ -6,7 +6,7 @@ build on each other. One that lives elsewhere is registered for the process that
 
 from importlib import import_module
 
-from theory.proving.theorem import Theorem
+from theory.proving.theorem import Proof, Theorem, prove as gone_through
 
 _HOME = {
     "entropies": "chain.entropies",
@@ -82,6 +82,25 @@ def theorem(name: str) -> Theorem:
         )
     found: Theorem = import_module(f"theory.statements.{_HOME[name]}").THEOREM
     return found
+
+
+def prove(theorem_or_id: Theorem | str) -> Proof:
+    """Go through a theorem's proof step by step, and then through its control.
+
+    The theorem is given itself, or by its id. Raises ValueError for an unknown id, naming the
+    nearest, and TypeError for what is neither.
+
+    >>> proof = prove("entropies")
+    >>> proof.proved, proof.theorem.title
+    (True, 'Entropies of the chain')
+    """
+    found = theorem(theorem_or_id) if isinstance(theorem_or_id, str) else theorem_or_id
+    if not isinstance(found, Theorem):
+        raise TypeError(
+            f"theorem_or_id = {found!r} is refused: give the id of a theorem, such as "
+            f"{THEOREM_IDS[0]!r}, or a theory.Theorem"
+        )
+    return gone_through(found)
 
 
 def theorems() -> tuple[Theorem, ...]:

@@ -10,6 +10,7 @@ import mpmath
 import pytest
 import sympy as sp
 
+import theory
 from tests.theory.export.latex_reading import faults
 from tests.twins.numerical_steps import named_point, sides, value, worst
 from theory.chain.binary import autocovariance, second_eigenvalue
@@ -218,6 +219,16 @@ def test_a_proof_takes_a_machine_step_no_refusal_and_a_false_control(
 def test_latex_that_would_not_compile_is_seen(latex: str) -> None:
     assert faults(latex) != []
     assert faults(r"So $a_b < \left(c \right)$: \[\begin{matrix}a & b\end{matrix}\]") == []
+
+
+def test_a_proof_is_gone_through_by_id_or_theorem_and_an_unknown_id_is_told_the_nearest() -> None:
+    by_id = theory.prove("entropies")
+    assert by_id.proved and by_id.theorem is theory.theorem("entropies")
+    assert theory.prove(by_id.theorem).outcomes == by_id.outcomes
+    with pytest.raises(
+        ValueError, match="'best-biass' is not in the registry: did you mean 'best-b"
+    ):
+        theory.prove("best-biass")
 
 
 def test_the_nearest_theorem_is_named() -> None:
