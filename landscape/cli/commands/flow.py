@@ -38,7 +38,7 @@ def _duration(_: click.Context, __: click.Parameter, value: float | None) -> flo
     "--time",
     type=float,
     callback=_duration,
-    help="Longest time.  [default: until it has settled, at most 1e9]",
+    help="Longest time.  [default: until it has settled, at most 1e9, or 1e6 where p + q = 1]",
 )
 @options.plot
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")

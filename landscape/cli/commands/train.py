@@ -37,7 +37,10 @@ def command(
     device: str,
     **setting: Any,
 ) -> int:
-    """Train one model on the exact population loss or on sampled data, and say where it ended."""
+    """Train one model on the exact population loss or on sampled data, and say where it ended.
+
+    Exits with 1 if the run diverged: it then ended nowhere.
+    """
     from landscape.cli.emit import emit
     from landscape.config.build import model_of, training_objective_of
     from landscape.sources import REFERENCES
@@ -103,9 +106,10 @@ def command(
         )
         write(figure, plot)
     emit(record, as_json, _terminal)
-    if not math.isfinite(trajectory.loss[0, -1]):
+    diverged = not math.isfinite(trajectory.loss[0, -1])
+    if diverged:
         click.echo("The run diverged: its loss is not finite. Try a smaller --lr.", err=True)
-    return 0
+    return int(diverged)
 
 
 def _terminal(record: dict[str, Any]) -> None:

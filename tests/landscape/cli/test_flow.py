@@ -382,3 +382,10 @@ def test_a_record_says_itself_whether_it_is_refuted() -> None:
     assert not record(None, "bigram", None).refuted
     assert record(None, None, 2e-9).drifted and record(None, None, math.nan).drifted
     assert not record(None, None, 1e-10).drifted and not record(None, None, None).drifted
+
+
+def test_help_says_how_long_the_flow_is_followed(run: Run) -> None:
+    help_ = " ".join(run("flow", "--help")[1].split())
+    most, degenerate = (f"{reduced_model.LONGEST[flat]:.0e}" for flat in (False, True))
+    plain = [text.replace("e+0", "e") for text in (most, degenerate)]
+    assert f"at most {plain[0]}, or {plain[1]} where p + q = 1]" in help_

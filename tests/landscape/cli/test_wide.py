@@ -10,7 +10,7 @@ import pytest
 from landscape.cli.options import cell_of
 from landscape.config.build import model_of
 from landscape.models import GPT
-from tests.landscape.cli.running import Record
+from tests.landscape.cli.running import Record, Run, strict
 
 TERNARY = "--states 3 --switch .8 --model gpt --width 2 --length 3"
 CHAIN = "--p .5 --q .8 --width 2 --length 3"
@@ -135,7 +135,12 @@ def test_checkpoints_are_in_the_record_as_strict_json(record: Record, model: str
     assert "checkpoints" not in record(f"train {CHAIN} --model {model} --steps 2")  # unasked
 
 
-def test_what_is_not_a_number_is_null_in_the_checkpoints(record: Record) -> None:
-    """A run that diverges on its way: JSON has no NaN."""
-    found = record(f"train {CHAIN} --steps 6 --lr 1e200 --set train.checkpoints=2")
+def test_a_run_that_diverges_fails_and_what_is_not_a_number_is_null(run: Run) -> None:
+    """JSON has no NaN."""
+    steps = f"train {CHAIN} --steps 6 --set train.checkpoints=2 --json"
+    assert run(steps)[0] == 0  # the control
+    code, out, err = run(f"{steps} --lr 1e200")
+    assert code == 1
+    assert err.endswith("The run diverged: its loss is not finite. Try a smaller --lr.\n")
+    found = strict(out)
     assert found["checkpoints"]["loss"]["values"][-1] is None
