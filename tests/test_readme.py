@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from landscape.cli import COMMANDS
+from tests.test_arrows import ROOMS
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
@@ -46,6 +47,23 @@ def test_the_citation_is_of_this_version() -> None:
     for reference in citation["references"]:
         assert reference["url"].rpartition("/")[2] in README
         assert reference["authors"] and reference["title"]
+
+
+def rooms(text: str) -> dict[str, tuple[str, ...]]:
+    """The rooms of each package in a map of the house, in its order."""
+    house = text[text.index("imports run forward only") :].split("```")[1]
+    found: dict[str, tuple[str, ...]] = {}
+    for part in re.split(r"\n(?=\w)", house.partition("\n")[2]):
+        package, _, rest = re.sub(r"\n {13}[^-\s].*", "", part).partition(" ")
+        found[package.strip("/:")] = tuple(re.findall(r"\w+", rest))
+    return found
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/index.md"])
+def test_the_map_of_the_house_has_every_room_in_its_order(page: str) -> None:
+    text = (Path(__file__).parents[1] / page).read_text("utf-8")
+    assert rooms(text) == ROOMS
+    assert rooms(text.replace("-> export", "")) != ROOMS  # the control
 
 
 def test_every_link_leads_somewhere() -> None:

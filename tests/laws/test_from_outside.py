@@ -34,9 +34,9 @@ HERE = "tests.laws.test_from_outside"
 class Table(nn.Module):
     """Logits of the next symbol from a table of the last one."""
 
-    def __init__(self, *, states: int, width: int, dtype: torch.dtype, seed: int) -> None:
+    def __init__(self, *, states: int, dtype: torch.dtype, seed: int) -> None:
         super().__init__()
-        self.states, self.width = states, width
+        self.states = states
         self.rows = nn.Parameter(torch.zeros(states, states, dtype=dtype))
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ def test_what_is_built_on_the_ansatz_asks_a_model_for_its_protocol_alone() -> No
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MODELS, "table", ModelKind(f"{HERE}:Table", takes=("width",)))
+    monkeypatch.setitem(MODELS, "table", ModelKind(f"{HERE}:Table", takes=()))
     mirrored = SourceKind(f"{HERE}:Mirrored", reads=("p",), needs=("p",))
     monkeypatch.setitem(SOURCES, "mirrored", mirrored)
 
