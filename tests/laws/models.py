@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
 from landscape.models import GPT, ReducedModel, SingleLayer
 from tests.laws.variants import VARIANTS, Variant, name_of
-from tests.twins.gpt import Recipe, gpt_logits
+from tests.twins.gpt import Recipe, gpt_logits, strings
 from tests.twins.single_layer import naive_logits, random_weights, shapes
 
 Weights = dict[str, np.ndarray]
@@ -136,3 +137,10 @@ MODELLED = [
 
 def named(case: Modelled) -> str:
     return case.name
+
+
+every_model = pytest.mark.parametrize("case", MODELLED, ids=named)
+
+
+def all_tokens(case: Modelled) -> np.ndarray:
+    return strings(case.states, case.length)

@@ -1,5 +1,6 @@
 """Directions are what they are called: eigenvectors, draws, filters, files, differences."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from landscape.models import SingleLayer
 from landscape.models.initial import gaussian
 from landscape.models.parameters import Coordinates
 from landscape.objectives.exact import ExactLoss
+from landscape.points.unigram import unigram_point
 from landscape.slices.directions import (
     directions_to,
     drawn_directions,
@@ -25,6 +27,7 @@ from landscape.slices.directions import (
 from landscape.slices.plane import loss_slice
 from landscape.sources import BinaryMarkov
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
+from tests.landscape.slices.planes import LOSS, PARAMS, TIED, WIDER, sliced
 
 N = 3
 Params = dict[str, Tensor]
@@ -61,6 +64,51 @@ def test_an_eigenvector_that_there_is_not_is_refused(spectrum: Spectrum, which: 
     text = rf"which = {which!r} is refused: it names no eigenvector; .* from 0 to {SIZE - 1}"
     with pytest.raises(ValueError, match=text):
         eigen_directions(spectrum, (which,))
+
+
+def test_eigen_directions_are_the_ends_of_the_spectrum_that_are_not_flat() -> None:
+    model = SingleLayer(width=2, hidden=3, length=N, tying="untied")
+    point = unigram_point(model, LOSS, free=gaussian(model, 0.7, 4))
+    spectrum = hessian_spectrum(model, LOSS, point.params)
+    directions, names = eigen_directions(spectrum)
+    last = spectrum.parameters - 1
+    assert names == ("eigenvector 0", f"eigenvector {last}")
+    assert torch.equal(directions, spectrum.eigenvectors[:, [0, last]].T)
+    found = sliced(directions, model=model, params=point.params, radius=0.1)
+    assert np.abs(found.gram - np.eye(2)).max() < 1e-13
+    # down along the first, up along the second: a saddle seen
+    assert found.loss[0, 1] < found.center_loss < found.loss[1, 0]
+
+
+def test_where_all_curvatures_are_positive_the_lowest_that_is_not_zero_is_taken() -> None:
+    point = unigram_point(WIDER, LOSS, free=gaussian(WIDER, 0.0, 0))
+    spectrum = hessian_spectrum(WIDER, LOSS, point.params)
+    _, names = eigen_directions(spectrum)
+    lowest, highest = (int(name.split()[1]) for name in names)
+    assert spectrum.inertia == (0, lowest, spectrum.parameters - lowest)
+    assert highest == spectrum.parameters - 1
+
+
+def test_at_a_degenerate_point_flat_directions_fill_the_plane() -> None:
+    objective = ExactLoss(BinaryMarkov("0.3", "0.7"), 3)
+    point = unigram_point(WIDER, objective, free=gaussian(WIDER, 0.0, 0))
+    spectrum = hessian_spectrum(WIDER, objective, point.params)
+    assert spectrum.inertia == (0, spectrum.parameters - 1, 1)
+    directions, names = eigen_directions(spectrum)
+    assert len(set(names)) == 2
+    assert f"eigenvector {spectrum.parameters - 1}" in names
+    found = sliced(directions, model=WIDER, loss=objective, params=point.params)
+    assert np.abs(found.gram - np.eye(2)).max() < 1e-13
+    curved = found.loss.max(axis=0) - found.loss.min(axis=0), np.ptp(found.loss, axis=1)
+    assert max(curved[0].max(), curved[1].max()) > 1e-2
+
+
+def test_a_single_parameter_has_no_plane() -> None:
+    one = torch.ones(1, dtype=torch.float64)
+    spectrum = hessian_spectrum(TIED, LOSS, PARAMS)
+    single = dataclasses.replace(spectrum, eigenvalues=one, eigenvectors=one[:, None])
+    with pytest.raises(ValueError, match=r"a model of 1 parameter has no plane; give one"):
+        eigen_directions(single)
 
 
 def test_random_directions_are_unit_seeded_and_leave_the_global_state() -> None:
