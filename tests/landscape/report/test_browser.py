@@ -14,6 +14,7 @@ from landscape.cli.commands.report import write
 from landscape.scanning.scan import scan
 from landscape.store.reading import open_scan
 from tests.landscape.report.chromium import Page, opened
+from tests.landscape.report.seen import CONTRAST, DATA, DRAWN, EYE, FRAME, cell_at, tile_at, title
 
 pytestmark = pytest.mark.slow
 
@@ -53,35 +54,6 @@ def sizes(browser: Page, demonstration: Path) -> Iterator[Any]:
     assert set(browser.requests) <= {demonstration.as_uri(), "data:,"}
 
 
-DATA = "JSON.parse(document.getElementById('data').textContent)"
-
-
-def cell_at(page: Page, p: str, q: str, tying: str) -> int:
-    at = {"source.p": p, "source.q": q, "model.tying": tying}
-    found = " && ".join(f"c.at['{name}'] === '{value}'" for name, value in at.items())
-    return int(page.run(f"({DATA}).cells.findIndex(c => {found})"))
-
-
-def tile_at(page: Page, p: str, q: str, tying: str) -> str:
-    """A selector of its square."""
-    return f'.tile[data-cell="{cell_at(page, p, q, tying)}"]'
-
-
-def title(page: Page) -> str:
-    return str(page.run("document.getElementById('detail-title').textContent"))
-
-
-DRAWN = """({
-  runs: document.querySelectorAll('#training path.run').length,
-  stairs: document.querySelectorAll('#survival path.run').length,
-  rings: document.querySelectorAll('#spectrum-unigram circle.theory').length,
-  dots: document.querySelectorAll('#spectrum-unigram circle.measured').length,
-  heights: ['unigram', 'bigram'].map(k => document.getElementById('surface-' + k).data[0].z),
-  words: document.getElementById('detail-words').textContent,
-})"""
-"""What the browser shows of the chosen cell: lines, dots, and the surface's heights."""
-
-
 def test_the_page_is_under_eight_megabytes(demonstration: Path) -> None:
     assert demonstration.stat().st_size < 8_000_000
 
@@ -98,31 +70,6 @@ def test_nothing_sticks_out_or_is_too_faint(sizes: Any, size: tuple[int, int], d
     assert len(ratios) > 5
     assert {name: ratio for name, ratio in ratios.items() if ratio < 4.5} == {}
     page.run("document.querySelectorAll('details').forEach(d => { d.open = false; })")
-
-
-LIGHT = """const light = (rgb) => {
-    const [r, g, b] = rgb.map(v => (v /= 255) <= 0.04045
-      ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);"""
-CONTRAST = (
-    f"(() => {{ {LIGHT}"
-    + """
-  const under = (e) => {
-    const paint = getComputedStyle(e).backgroundColor;
-    return /, 0\\)$/.test(paint) && e.parentElement ? under(e.parentElement) : paint;
-  };
-  const found = {};
-  for (const e of document.querySelectorAll('p, h1, h2, h3, td, th, dt, dd, a, b, summary, .badge, '
-      + '.tile[data-cell]:not(.empty):not(.missing), figcaption, .legend, .ticks')) {
-    const a = light(numbers(getComputedStyle(e).color)), b = light(numbers(under(e)));
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    const name = e.tagName + '.' + e.className;
-    found[name] = Math.min(found[name] ?? 99, ratio);
-  }
-  return found;
-})()"""
-)
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1280", "390"])
@@ -290,9 +237,6 @@ def test_the_wheel_and_a_finger_move_the_page_over_a_surface(
             assert browser.run("scrollY") - before < 100
 
 
-EYE = "JSON.stringify(document.getElementById('surface-unigram')._fullLayout.scene.camera.eye)"
-
-
 def test_a_turned_surface_turns_back(sizes: Any) -> None:
     page = sizes(WIDE)
     start = page.run(EYE)
@@ -366,18 +310,7 @@ def test_on_paper_colours_stay_and_what_turns_is_left_out(sizes: Any) -> None:
 def test_the_frame_of_a_minimum_is_seen(sizes: Any, dark: bool) -> None:
     """3 to 1, as WCAG asks of signs, against the page around the tile."""
     page = sizes(WIDE, dark=dark)
-    frame, paper = page.run(
-        f"(() => {{ {LIGHT}"
-        + """
-          const flat = (text, under) => {
-            const [r, g, b, a = 1] = numbers(text);
-            return [r, g, b].map((v, k) => a * v + (1 - a) * under[k]); };
-          const paper = flat(getComputedStyle(document.body).backgroundColor, [0, 0, 0]);
-          const tile = document.querySelector('.tile[data-cell].minimum');
-          const frame = getComputedStyle(tile).boxShadow.match(/rgba?\\([^)]*\\)/)[0];
-          return [light(flat(frame, paper)), light(paper)];
-        })()"""
-    )
+    frame, paper = page.run(FRAME)
     assert (max(frame, paper) + 0.05) / (min(frame, paper) + 0.05) > 3
 
 
