@@ -126,7 +126,7 @@ def measure_trained(cell: CellConfig, trajectory: Trajectory, device: str) -> Me
     kept: list[int] = []
     points, spectra = [], []
     rows: list[dict[str, Any]] = []
-    weights = {f"trained/{name}": value for name, value in trajectory.params.items()}
+    weights = trained_weights(trajectory)
     for run, seed in enumerate(trajectory.seeds):
         params = {name: value.double() for name, value in trajectory.end(run).items()}
         if not _finite(params):
@@ -189,17 +189,27 @@ class PointMemory:
             return self.known[key]
 
 
-def measure_cell(
-    cell: CellConfig, trajectory: Trajectory, points: PointMemory
-) -> tuple[xarray.DataTree, dict[str, Any], Params]:
-    """The tree, the scalars and the weights that the store keeps of a cell."""
-    source = trajectory.source
+def trained_groups(cell: CellConfig, trajectory: Trajectory) -> dict[str, xarray.Dataset]:
+    """What the training of a cell came to, by group: what there is before anything is measured."""
     groups = {"/training": trajectory.to_xarray()}
-    if not source.degenerate:
+    if not trajectory.source.degenerate:
         runs = trajectory.times, trajectory.loss, trajectory.escape_steps, trajectory.seeds
         groups["/survival"] = pooled_curve([runs_of(cell, *runs)]).to_xarray()
     if trajectory.checkpoints is not None:
         groups["/checkpoints"] = trajectory.checkpoints.to_xarray()
+    return groups
+
+
+def trained_weights(trajectory: Trajectory) -> Params:
+    """The end points of the runs, by the names that the store keeps them under."""
+    return {f"trained/{name}": value for name, value in trajectory.params.items()}
+
+
+def measure_cell(
+    cell: CellConfig, trajectory: Trajectory, points: PointMemory
+) -> tuple[xarray.DataTree, dict[str, Any], Params]:
+    """The tree, the scalars and the weights that the store keeps of a cell."""
+    groups = trained_groups(cell, trajectory)
     weights: Params = {}
     scalars: dict[str, Any] = {
         "unigram_loss": trajectory.unigram_loss,

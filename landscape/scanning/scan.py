@@ -19,10 +19,16 @@ from landscape.config.build import initial_of, model_of, recipe_of, seeds_of, tr
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ScanConfig
 from landscape.models.user_code import refuse_code
-from landscape.scanning.measurement import PointMemory, measure_cell
+from landscape.scanning.measurement import (
+    PointMemory,
+    measure_cell,
+    trained_groups,
+    trained_weights,
+)
 from landscape.store.reading import StoredScan, place_of
 from landscape.store.scan_store import ScanStore
 from landscape.training.loop import train_together
+from landscape.training.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
 
@@ -277,11 +283,39 @@ class _Job:
 
     def run(self, batch: list[CellConfig], number: int) -> dict[str, str]:
         """Train one batch, then measure and store its pending cells; the failures by cell id."""
-        settings, failed, device = batch[0], {}, self.points.device
-        model = model_of(settings, device)
-        seeds, steps = seeds_of(settings), settings.train.steps
+        settings, failed = batch[0], dict[str, str]()
+        wanted = [cell for cell in batch if cell.id in self.pending]
+        seeds = seeds_of(settings)
         with self.lock:
-            self.watcher.batch(number, len(batch), len(batch) * len(seeds), steps)
+            self.watcher.batch(number, len(batch), len(batch) * len(seeds), settings.train.steps)
+        found = {cell.id: self._kept(cell) for cell in wanted}
+        if None in found.values():
+            try:
+                found |= self._train(batch, number)
+            except (_Stopped, OSError, ValueError):  # of the settings, or of the machine
+                raise
+            except Exception as error:  # whatever a model of one's own raises
+                return {cell.id: self._fail(cell, error) for cell in wanted}
+            for cell in wanted:  # before anything is measured
+                self.store.trainings.keep(cell.id, *_whole(found[cell.id]).parts())
+        for cell in wanted:
+            self._go_on()
+            trajectory = _whole(found[cell.id])
+            try:
+                tree, scalars, weights = measure_cell(cell, trajectory, self.points)
+            except Exception as error:  # whatever a model of one's own raises
+                failed[cell.id] = self._fail(cell, error, trajectory)
+                continue
+            self.store.write_cell(cell, tree, scalars, weights)
+            with self.lock:
+                self.pending.discard(cell.id)
+                self.watcher.cell(cell, self.total - len(self.pending), self.total)
+        return failed
+
+    def _train(self, batch: list[CellConfig], number: int) -> dict[str, Trajectory | None]:
+        """Train all cells of a batch, the pending ones among them: their floats hang on no rest."""
+        settings, device = batch[0], self.points.device
+        model = model_of(settings, device)
 
         def progress(step: int, steps: int, loss: float) -> None:
             with self.lock:
@@ -292,26 +326,37 @@ class _Job:
             model,
             [training_objective_of(cell, device) for cell in batch],
             recipe_of(settings),
-            seeds=seeds,
+            seeds=seeds_of(settings),
             initial=initial_of(settings, model),
             progress=progress,
         )
-        for cell, trajectory in zip(batch, trajectories, strict=True):
-            self._go_on()
-            if cell.id not in self.pending:
-                continue
-            try:
-                tree, scalars, weights = measure_cell(cell, trajectory, self.points)
-            except (ValueError, ArithmeticError, RuntimeError) as error:
-                failed[cell.id] = text = f"{type(error).__name__}: {error}"
-                log.warning("cell %s (%s) failed: %s", cell.id[:8], cell.coordinates, text)
-                continue
-            self.store.write_cell(cell, tree, scalars, weights)
-            with self.lock:
-                self.pending.discard(cell.id)
-                self.watcher.cell(cell, self.total - len(self.pending), self.total)
-        return failed
+        return {cell.id: found for cell, found in zip(batch, trajectories, strict=True)}
+
+    def _kept(self, cell: CellConfig) -> Trajectory | None:
+        """The cell's training as an earlier run of this scan left it, whole; else None."""
+        found = self.store.trainings.recall(cell.id)
+        if found is None:
+            return None
+        device = self.points.device
+        source = training_objective_of(cell, device).source
+        return Trajectory.of_parts(source, *found, device=device)
+
+    def _fail(self, cell: CellConfig, error: Exception, trained: Trajectory | None = None) -> str:
+        """Note in the folder why a cell was not measured, with what its training came to."""
+        text = f"{type(error).__name__}: {error}"
+        log.warning("cell %s (%s) failed: %s", cell.id[:8], cell.coordinates, text)
+        if trained is None:
+            self.store.trainings.fail(cell.id, text, {})
+        else:
+            tree = xarray.DataTree.from_dict(trained_groups(cell, trained))
+            self.store.write_failed(cell, tree, trained_weights(trained), text)
+        return text
 
     def _go_on(self) -> None:
         if self.stop.is_set():
             raise _Stopped
+
+
+def _whole(found: Trajectory | None) -> Trajectory:
+    assert found is not None  # what was not kept has been trained
+    return found

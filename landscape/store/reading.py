@@ -22,15 +22,9 @@ from landscape.config.reading import SETTINGS, get, read_value
 from landscape.config.scan import ScanConfig
 from landscape.config.section import Section
 from landscape.errors import ConfigError, nearest, refused
-from landscape.store.cell_files import (
-    arrays_of,
-    check_owner,
-    dataset_of,
-    read_tree,
-    read_weights,
-    values_of,
-)
+from landscape.store.cell_files import arrays_of, dataset_of, read_tree, read_weights, values_of
 from landscape.store.scan_store import ScanStore
+from landscape.store.trainings import Failure
 
 if TYPE_CHECKING:
     import pandas
@@ -51,21 +45,26 @@ class StoredScan:
         config: the configuration, parsed once.
         cells: the cells that are read, in the order of the configuration.
         finished: ids of the cells of the folder that were done.
+        failed: by id, why cells could not be measured; what their training came to can be read.
     """
 
     folder: ScanStore
     config: ScanConfig
     cells: tuple[CellConfig, ...]
     finished: frozenset[str]
+    failed: Mapping[str, Failure] = field(default_factory=dict, compare=False)
     _records: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False)
-    _faults: dict[str, str | None] = field(default_factory=dict, compare=False)
+    _faults: dict[str, tuple[object, str | None]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, folder: ScanStore, config: ScanConfig | None = None) -> StoredScan:
         """What a store holds now, by its own configuration or by an equal one that is at hand."""
         config = config or folder.config
         marks = (folder.path / "cells").glob("*.json")
-        return cls(folder, config, config.cells(), frozenset(mark.stem for mark in marks))
+        finished = frozenset(mark.stem for mark in marks)
+        begun = [key for key in folder.trainings.ids() if key not in finished]
+        failed = {key: why for key in begun if (why := folder.failure(key)) is not None}
+        return cls(folder, config, config.cells(), finished, failed)
 
     def __repr__(self) -> str:
         done = sum(map(self.done, self.cells))
@@ -116,12 +115,8 @@ class StoredScan:
     def record(self, cell: CellConfig) -> dict[str, Any]:
         """The JSON record of a finished cell: id, created_at, coordinates, scalars, files."""
         if cell.id not in self._records:
-            with self._read(cell, "cells", "json") as path:
-                record = json.loads(path.read_text("utf-8"))
-                if not (isinstance(record, dict) and isinstance(record.get("scalars"), dict)):
-                    raise ValueError("its record has no scalars")
-                check_owner(record.get("id", "none"), cell.id)
-            self._records[cell.id] = record
+            with self._read(cell, "cells", "json"):
+                self._records[cell.id] = self.folder.record(cell.id).entries
         return self._records[cell.id]
 
     def scalars(self, cell: CellConfig) -> dict[str, Any]:
@@ -153,14 +148,12 @@ class StoredScan:
     def tree(self, cell: CellConfig) -> xarray.DataTree:
         """All groups of a finished cell, in memory."""
         with self._read(cell, "cells", "nc") as path:
-            tree = read_tree(path)
-            check_owner(tree.attrs.get("id"), cell.id)
-            return tree
+            return read_tree(path)
 
     def weights(self, cell: CellConfig) -> dict[str, np.ndarray]:
         """The weights of a finished cell."""
         with self._read(cell, "weights", "safetensors") as path:
-            return read_weights(path, cell.id)
+            return read_weights(path)
 
     def select(self, select: Mapping[str, Any] | None) -> StoredScan:
         """The same folder with the cells that have these values of settings.
@@ -217,10 +210,14 @@ class StoredScan:
                 _log.warning("%s; it is left out", self._damage(cell, fault))
 
     def fault(self, cell: CellConfig) -> str | None:
-        """What is wrong with a finished cell's files, in words; None if they are sound."""
-        if cell.id not in self._faults:
-            self._faults[cell.id] = self.folder.fault(cell.id)
-        return self._faults[cell.id]
+        """What is wrong with a finished cell's files, in words; None if they are sound.
+
+        They are compared with what was written when they are first read, and again if they change.
+        """
+        now = self.folder.signature(cell.id)
+        if self._faults.get(cell.id, (None, None))[0] != now:
+            self._faults[cell.id] = now, self.folder.fault(cell.id)
+        return self._faults[cell.id][1]
 
     def place(self, cell: CellConfig) -> dict[str, Any]:
         """A cell's values on the axes, and of p and q, by label; numbers as numbers."""
@@ -281,7 +278,6 @@ class StoredScan:
     def opened(self, cell: CellConfig) -> Iterator[h5py.File]:
         """The file of a finished cell's arrays; what is wrong with it is raised as ConfigError."""
         with self._read(cell, "cells", "nc") as path, h5py.File(path, "r") as file:
-            check_owner(file.attrs.get("id"), cell.id)
             yield file
 
     def _damage(self, cell: CellConfig, why: object) -> ConfigError:
@@ -292,12 +288,19 @@ class StoredScan:
 
     @contextmanager
     def _read(self, cell: CellConfig, folder: str, suffix: str) -> Iterator[Path]:
-        """A file of a finished cell; what is wrong with it is raised as ConfigError."""
-        if not self.done(cell):
+        """A file of a finished cell; what is wrong with any of them is raised as ConfigError.
+
+        Of a cell that could not be measured, what its training came to can be read.
+        """
+        failure = None if self.done(cell) else self.failed.get(cell.id)
+        if not self.done(cell) and (failure is None or not failure.trained or suffix == "json"):
+            why = "" if failure is None else f" (it failed: {failure.reason})"
             raise ConfigError(
-                f"the cell {cell.id} is not finished in {self.path}; run the scan again to "
+                f"the cell {cell.id} is not finished in {self.path}{why}; run the scan again to "
                 "complete it"
             )
+        if self.done(cell) and (fault := self.fault(cell)) is not None:
+            raise self._damage(cell, fault)
         try:
             yield self.path / folder / f"{cell.id}.{suffix}"
         except ConfigError:

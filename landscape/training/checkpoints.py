@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -210,6 +210,29 @@ class Checkpoints:
     attention_share: Float[np.ndarray, "seeds K L"] | None
     attention: Float[np.ndarray, "seeds K L H N N"] | None
     contexts: int
+
+    def parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """All but the seeds, as arrays by name and as plain data, for `of_parts`."""
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "seeds"}
+        arrays = {name: value for name, value in own.items() if isinstance(value, np.ndarray)}
+        return arrays, {name: value for name, value in own.items() if name not in arrays}
+
+    @classmethod
+    def of_parts(
+        cls, arrays: Mapping[str, np.ndarray], plain: Mapping[str, Any], seeds: tuple[int, ...]
+    ) -> Checkpoints:
+        """The record that was taken apart by `parts`; raises TypeError for parts that are missing.
+
+        >>> one = Checkpoints(
+        ...     (0,), np.array([0]), *[np.zeros((1, 1))] * 2, ("unigram",), np.zeros((1, 1, 1)),
+        ...     np.zeros((1, 1, 1, 2, 2)), (), np.zeros((1, 1, 0)), None, None, 4,
+        ... )
+        >>> Checkpoints.of_parts(*one.parts(), one.seeds).references
+        ('unigram',)
+        """
+        own: dict[str, Any] = {**arrays, **plain}
+        names = {key: tuple(own[key]) for key in ("references", "matrices")}
+        return cls(seeds=seeds, **{**own, **names})
 
     def to_xarray(self) -> xarray.Dataset:
         """Every quantity by its axes; positions, layers and heads count from 1.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
 from landscape.models.parameters import Params
@@ -73,6 +74,53 @@ class Trajectory:
     def end(self, run: int) -> Params:
         """Final parameters of one seed, by its position."""
         return {name: value[run] for name, value in self.params.items()}
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """All of it but the source, as arrays by name and as plain data, for `of_parts`."""
+        arrays: dict[str, Any] = {"times": self.times, "loss": self.loss}
+        arrays |= {"loss_error": self.loss_error}
+        arrays |= {f"distance/{name}": value for name, value in self.distance.items()}
+        arrays |= {f"params/{name}": value for name, value in self.params.items()}
+        plain: dict[str, Any] = {"seeds": list(self.seeds), "seconds": self.seconds}
+        plain |= {"length": self.length, "parameters": list(self.params), "checkpoints": None}
+        if self.checkpoints is not None:
+            own, plain["checkpoints"] = self.checkpoints.parts()
+            arrays |= {f"checkpoints/{name}": value for name, value in own.items()}
+        return arrays, plain
+
+    @classmethod
+    def of_parts(
+        cls,
+        source: MarkovSource,
+        arrays: Mapping[str, np.ndarray],
+        plain: Mapping[str, Any],
+        *,
+        device: str | torch.device = "cpu",
+    ) -> Trajectory:
+        """The record that was taken apart by `parts`, to the same bits.
+
+        Raises KeyError for parts that are missing.
+        """
+        seeds, recorded = tuple(plain["seeds"]), None
+        if plain["checkpoints"] is not None:
+            own = {k.partition("/")[2]: v for k, v in arrays.items() if k.startswith("checkpoints")}
+            recorded = Checkpoints.of_parts(own, plain["checkpoints"], seeds)
+        params = {
+            name: torch.tensor(arrays[f"params/{name}"], device=device)
+            for name in plain["parameters"]  # in the model's order
+        }
+        return cls(
+            source=source,
+            seeds=seeds,
+            times=arrays["times"],
+            loss=arrays["loss"],
+            loss_error=arrays["loss_error"],
+            params=params,
+            distance={name: arrays[f"distance/{name}"] for name in REFERENCES},
+            seconds=plain["seconds"],
+            length=plain["length"],
+            checkpoints=recorded,
+        )
 
     def to_xarray(self) -> xarray.Dataset:
         """Curves, outcomes, escape steps (-1 for none) and distances, by seed and time."""

@@ -63,7 +63,8 @@ class CellRecord:
 
     Fields:
         config: the setting.
-        state: "done", "missing" (not finished) or "damaged" (files that are not what was written).
+        state: "done", "missing" (not finished), "failed" (not measured) or "damaged" (files are
+            not what was written).
         why: of a cell that is not done, in words.
         created_at: when it was stored.
         scalars: as `landscape.scanning.measurement` keeps them; empty unless done.
@@ -113,7 +114,10 @@ def read_cell(store: StoredScan, cell: CellConfig, budget: Budget) -> CellRecord
     Nothing in the folder is moved: a damaged cell is for the next scan to set aside.
     """
     if not store.done(cell):
-        return _without(cell, "missing", "is not finished, or failed; run the scan again")
+        failure = store.failed.get(cell.id)
+        why = "is not finished" if failure is None else f"failed ({failure.reason})"
+        state = "missing" if failure is None else "failed"
+        return _without(cell, state, f"{why}; run the scan again")
     try:
         if (fault := store.fault(cell)) is not None:
             return _without(cell, "damaged", f"is damaged: {fault}")

@@ -198,6 +198,7 @@ def cell_rows(records: Sequence[CellRecord], axes: Sequence[Axis]) -> list[dict[
                 "id": record.config.id,
                 "at": [str(record.config.coordinates[axis.name]) for axis in axes],
                 "state": record.state,
+                "why": record.why,
                 "stuck": None if stuck is None else stuck[0],
                 "runs": None if stuck is None else stuck[1],
                 "degenerate": record.config.source.degenerate,

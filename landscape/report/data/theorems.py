@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 from landscape.report.data.cell_file import CellRecord
+from landscape.store.records import Damage, read_record, text_of
 from theory.statements.records import ProofRecord, cache_folder, proof_record
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ cells whose source fulfils the hypotheses), kinds (of model, empty for all), tyi
 and checks (pairs of a point and the id of a check that is a consequence of it).
 """
 
-FORM = 3
+FORM = 4
 """Of the records that are kept; raised where `_set` keeps something else."""
 
 
@@ -61,24 +64,71 @@ def _proof(found: Theorem) -> dict[str, Any]:
     folder = cache_folder()
     path = None if folder is None else folder / "pages" / f"{found.id}.json"
     if path is not None:
-        try:
-            kept = json.loads(path.read_text("utf-8"))
-            if (kept["form"], kept["digest"]) == (FORM, record.digest):
-                return dict(kept["theorem"])
-        except (OSError, ValueError, LookupError, TypeError):
-            pass
+        kept = _kept(path, record)
+        if kept is not None:
+            return kept
     theorem = _set(found, record)
     if path is not None:
         from landscape.store.atomic import write_text
 
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(
-                path, json.dumps({"form": FORM, "digest": record.digest, "theorem": theorem})
-            )
+            write_text(path, text_of({"form": FORM, "proof": record.digest, "theorem": theorem}))
         except OSError:  # a cache that cannot be written is done without
             return theorem
     return theorem
+
+
+def _kept(path: Path, record: ProofRecord) -> dict[str, Any] | None:
+    """The theorem that a file of the cache holds, if it is whole and of today's proof.
+
+    Its mathematics goes into a page as it is, and so must be MathML and nothing else, whoever wrote
+    the file.
+    """
+    try:
+        kept = read_record(path, ()).entries
+        if (kept["form"], kept["proof"]) != (FORM, record.digest):
+            return None
+        theorem = dict(kept["theorem"])
+        steps = [*theorem["steps"], theorem["control"]]
+        return theorem if all(is_mathml(step["mathml"]) for step in steps) else None
+    except (Damage, LookupError, TypeError, ValueError):
+        return None
+
+
+NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
+
+ELEMENTS = re.compile(
+    r"math|m[ino]|mtext|mspace|mrow|mfrac|msqrt|mroot|msub|msup|msubsup|munder|mover|munderover|"
+    r"mtable|mt[rd]|mstyle|mpadded|mphantom"
+)
+
+ATTRIBUTES = re.compile(
+    r"display|displaystyle|class|mathvariant|form|[lr]space|width|height|depth|m(in|ax)size|"
+    r"symmetric|stretchy|accent|accentunder|fence|separator|columnalign"
+)
+"""What MathML can be told that neither runs nor loads anything."""
+
+
+def is_mathml(text: str) -> bool:
+    """Whether a text is one `math` element of plain elements and attributes, and nothing else.
+
+    >>> math = '<math xmlns="http://www.w3.org/1998/Math/MathML"><mi>{}</mi></math>'
+    >>> is_mathml(math.format("a")), is_mathml(math.format("<script/>"))
+    (True, False)
+    """
+    if "<!" in text or "<?" in text:
+        return False
+    try:
+        root = ElementTree.fromstring(text)
+    except (ElementTree.ParseError, RecursionError, ValueError):
+        return False
+    return root.tag == f"{NAMESPACE}math" and all(
+        element.tag.startswith(NAMESPACE)
+        and ELEMENTS.fullmatch(element.tag.removeprefix(NAMESPACE))
+        and all(map(ATTRIBUTES.fullmatch, element.attrib))
+        for element in root.iter()
+    )
 
 
 def _set(found: Theorem, record: ProofRecord) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 function fate(cell) {
   if (cell.state === "missing") return "no result yet";
-  if (cell.state !== "done") return "damaged";
+  if (cell.state !== "done") return cell.state;
   if (cell.degenerate) return "nothing to learn, symbols are independent";
   if (!cell.stuck) return "a run has no finite loss";
   return `${cell.stuck[0]} of ${plural(cell.stuck[1], "run")} stuck`;

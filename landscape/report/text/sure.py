@@ -106,11 +106,21 @@ def counted_as(independent: float) -> str:
     return f"{independent:.3g} seed{'' if independent == 1 else 's'}"
 
 
+GAPS = {
+    "missing": "have no result yet",
+    "failed": "could not be measured",
+    "damaged": "cannot be read",
+}
+"""What is said of cells that are not done, by their state."""
+
+
 def _gaps(records: Sequence[CellRecord], quarantined: int) -> Iterator[str]:
-    for state, what in (("missing", "have no result yet"), ("damaged", "cannot be read")):
-        count = sum(record.state == state for record in records)
-        if count:
-            yield f"Missing from this page: {count} of {counted(len(records), 'cell')} {what}."
+    for state, what in GAPS.items():
+        found = [record for record in records if record.state == state]
+        if found:
+            many = f"{len(found)} of {counted(len(records), 'cell')} {what}"
+            why = sorted({record.why for record in found} if state == "failed" else ())
+            yield f"Missing from this page: {'; '.join([many, *why])}."
     diverged = sum(
         loss is None for record in records for loss in record.scalars.get("final_loss", ())
     )

@@ -13,6 +13,7 @@ from landscape.report.data.counting import groups
 from landscape.report.data.gather import axes_of, read_records, words
 from landscape.report.text.summary import Summary, summarise
 from landscape.store.reading import open_scan
+from tests.planted.stored import change
 
 MODEL = {"width": 2, "length": 3}
 AXES = {
@@ -104,9 +105,7 @@ def records_of(folder: Path) -> list[CellRecord]:
 def planted(folder: Path, plant: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
     """Change the scalars of each cell, given its coordinates."""
     for path in (folder / "cells").glob("*.json"):
-        record = json.loads(path.read_text("utf-8"))
-        plant(record["coordinates"], record["scalars"])
-        path.write_text(json.dumps(record), "utf-8")
+        change(path, lambda record: plant(record["coordinates"], record["scalars"]))
 
 
 def answers(folder: Path, *theorems: dict[str, Any]) -> Summary:

@@ -30,6 +30,7 @@ from tests.landscape.report.small_scan import (
     shown,
     theorem,
 )
+from tests.planted.stored import change
 from theory.proving.steps import Identity
 from theory.statements import registry
 
@@ -56,17 +57,18 @@ def test_the_page_loads_nothing(folder: Path) -> None:
 def nasty_copy(made: Path, tmp_path: Path) -> Path:
     """A scan in a folder with a name, and with versions, that would like to be a script."""
     folder = shutil.copytree(made, tmp_path / NASTY.replace("/", "\u2044"))
-    manifest = folder / "scan.json"
-    description = json.loads(manifest.read_text("utf-8"))
-    description["versions"][NASTY] = NASTY
-    description["created_at"] = NASTY
-    manifest.write_text(json.dumps(description), "utf-8")
+
+    def describe(description: dict[str, Any]) -> None:
+        description["versions"][NASTY] = NASTY
+        description["created_at"] = NASTY
+
+    def explain(record: dict[str, Any]) -> None:
+        record["scalars"]["points"]["bigram"]["reason"] = NASTY
+        record["created_at"] = NASTY
+
+    change(folder / "scan.json", describe)
     cell = open_scan(folder).cells[0]
-    record = folder / "cells" / f"{cell.id}.json"
-    content = json.loads(record.read_text("utf-8"))
-    content["scalars"]["points"]["bigram"]["reason"] = NASTY
-    content["created_at"] = NASTY
-    record.write_text(json.dumps(content), "utf-8")
+    change(folder / "cells" / f"{cell.id}.json", explain)
     return folder
 
 
@@ -90,9 +92,7 @@ def test_no_text_of_a_user_becomes_markup(
 
 def test_the_data_is_strict_json_even_where_a_loss_is_not_finite(folder: Path) -> None:
     for path in (folder / "cells").glob("*.json"):
-        record = json.loads(path.read_text("utf-8"))
-        record["scalars"]["final_loss"][0] = None
-        path.write_text(json.dumps(record), "utf-8")
+        change(path, lambda record: record["scalars"]["final_loss"].__setitem__(0, None))
     elements = shown(folder, theorem())
     assert all(cell["stuck"] is None for cell in elements.data["cells"])
     assert "Left out: 8 runs whose loss is not finite" in elements.text

@@ -23,6 +23,7 @@ from landscape.errors import ConfigError
 from landscape.scanning import measurement, scan as scanning
 from landscape.scanning.scan import ScanResult, Silence, batches, scan
 from landscape.slices.plane import loss_slice
+from tests.planted.stored import same_floats
 
 SMALL: dict[str, Any] = {
     "model": {"width": 2, "length": 3},
@@ -184,19 +185,6 @@ def test_a_cell_that_fails_is_reported_and_the_others_are_kept(
     assert result.failed == {bad.id: "ValueError: planted"} and list(result.scalars) == [good.id]
     monkeypatch.undo()
     assert not scan(config, out=tmp_path / "scan").failed  # and is tried again
-
-
-def same_floats(one: ScanResult, other: ScanResult) -> bool:
-    """Whether all weights and trained spectra agree to the last bit, cell by cell in order."""
-
-    def stored(result: ScanResult) -> list[np.ndarray]:
-        store, cells = result.store, result.store.cells
-        trees = [store.tree(cell)["/spectrum/trained"] for cell in cells]
-        spectra = [tree["eigenvalue"].to_numpy() for tree in trees]
-        return [*spectra, *(w for cell in cells for w in store.weights(cell).values())]
-
-    pairs = zip(stored(one), stored(other), strict=True)
-    return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
 
 
 def test_batches_side_by_side_compute_the_floats_of_one_after_the_other(

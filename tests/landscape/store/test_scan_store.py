@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,16 @@ from landscape.errors import ConfigError
 from landscape.store.atomic import temporary
 from landscape.store.reading import StoredScan
 from landscape.store.scan_store import ScanStore, Status
-from tests.landscape.store.written import ATTRIBUTES, CONFIG, VERSIONS, a_tree, files, names, write
+from tests.landscape.store.written import (
+    ATTRIBUTES,
+    CONFIG,
+    VERSIONS,
+    a_tree,
+    files,
+    names,
+    write,
+)  # fmt: skip
+from tests.planted.stored import change
 
 
 def refused(store: ScanStore, words: str) -> None:
@@ -147,45 +157,35 @@ def test_an_empty_folder_and_a_killed_start_s_are_used(tmp_path: Path, config: S
         assert ScanStore(tmp_path).open_or_create(config, VERSIONS).config.hash == config.hash
 
 
-FOREIGN = {
-    b"": r"is damaged: it is not JSON \(.*line 1 column 1.*\); restore it from a copy",
-    b"\xff": r"is damaged: it is not JSON \(.*\); restore it from a copy",
-    b"{}": "is not that of a scan: it does not say format = 'markov-landscape scan'; name a folder",
-    b"[1]": "is not that of a scan",
-    b'{"format": "something else"}': "is not that of a scan",
+OLD_WITHOUT_TWO = (
     b'{"format": "markov-landscape scan", "schema": 1, "name": "a", "hash": "b", "config": 1, '
-    b'"axes": {}}': "is damaged: it lacks versions, created_at; restore it from a copy",
+    b'"axes": {}}'
+)
+FOREIGN = {
+    b"": "it is not JSON; run the folder's scan with its configuration",
+    b"\xff": "it is not JSON",
+    b"{}": "it has no digest, and is not a record of version 0.1.0 either",
+    b"[1]": "it is not a JSON object",
+    b'{"format": "something else"}': "it has no digest, and is not a record of version 0.1.0",
+    OLD_WITHOUT_TWO: "it has no digest, and is not a record of version 0.1.0 either",
 }
 
 
 @pytest.mark.parametrize("text", FOREIGN)
 def test_a_folder_with_a_foreign_scan_json_is_refused(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "scan.json").write_bytes(text)
-    refused(ScanStore(tmp_path), f"^{tmp_path}/scan.json {FOREIGN[text]}")
+    refused(
+        ScanStore(tmp_path),
+        f"^{tmp_path}/scan.json is not what `landscape scan` wrote: {FOREIGN[text]}",
+    )
     assert (tmp_path / "scan.json").read_bytes() == text
 
 
 def test_a_scan_json_with_a_configuration_that_cannot_be_is_named(folder: ScanStore) -> None:
     path = folder.path / "scan.json"
-    text = path.read_text("utf-8")
-    path.write_text(text.replace('"p"', '"pp"'))
-    assert path.read_text("utf-8") != text
-    told = (
-        rf"^{path} holds a configuration that cannot be used; restore it .*\n.*source\.pp.* is ref"
-    )
+    edit('"p"', '"pp"')(path)
+    told = rf"^{path} holds a configuration that cannot be used; run the .*\n.*source\.pp.* is ref"
     refused(ScanStore(folder.path), told)
-
-
-def test_what_is_advised_about_a_damaged_scan_json_works(
-    folder: ScanStore, cell: CellConfig, config: ScanConfig, tmp_path: Path
-) -> None:
-    write(folder, cell)
-    (folder.path / "scan.json").write_text("{")
-    refused(ScanStore(folder.path), "copy the scan.json of another folder into which the same scan")
-    again = ScanStore(tmp_path / "again").open_or_create(config, VERSIONS)
-    (folder.path / "scan.json").write_bytes((again.path / "scan.json").read_bytes())
-    resumed = ScanStore(folder.path).open_or_create(config, VERSIONS)
-    assert cell not in resumed.pending(config.cells())
 
 
 def test_reading_a_folder_that_is_no_scan_is_refused(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_reading_a_folder_that_is_no_scan_is_refused(tmp_path: Path) -> None:
 
 def test_another_schema_is_refused(folder: ScanStore) -> None:
     path = folder.path / "scan.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 0'))
+    edit('"schema": 1', '"schema": 0')(path)
     refused(ScanStore(folder.path), "was written with schema 0, and this version reads and")
 
 
@@ -236,12 +236,13 @@ def flip(path: Path) -> None:
 
 
 def edit(old: str, new: str) -> Callable[[Path], None]:
-    def change(path: Path) -> None:
-        text = path.read_text("utf-8")
+    def replace(entries: dict[str, Any]) -> None:
+        text = json.dumps(entries)
         assert old in text
-        path.write_text(text.replace(old, new), "utf-8")
+        entries.clear()
+        entries.update(json.loads(text.replace(old, new)))
 
-    return change
+    return lambda path: change(path, replace)
 
 
 NETCDF, RECORD, WEIGHTS = "cells/{}.nc", "cells/{}.json", "weights/{}.safetensors"
@@ -252,9 +253,13 @@ DAMAGE: list[Damage] = [
     (NETCDF, Path.unlink, "its file of results is missing"),
     (WEIGHTS, flip, "its file of weights is not the one that was written"),
     (WEIGHTS, Path.unlink, "its file of weights is missing"),
-    (RECORD, lambda p: os.truncate(p, 20), "cannot be read"),
-    (RECORD, lambda p: p.write_text("[]"), "its record cannot be read"),
-    (RECORD, lambda p: p.write_bytes(b"\xff"), "its record cannot be read"),
+    (RECORD, lambda p: os.truncate(p, 20), "its record cannot be believed: it is not JSON"),
+    (
+        RECORD,
+        lambda p: p.write_text("[]"),
+        "its record cannot be believed: it is not a JSON object",
+    ),
+    (RECORD, lambda p: p.write_bytes(b"\xff"), "its record cannot be believed: it is not JSON"),
     (RECORD, edit('"schema": 1', '"schema": 0'), "its record has schema 0, not 1"),
     (RECORD, edit('"id": "', '"id": "f'), "its record is that of another cell (f"),
 ]
