@@ -86,7 +86,7 @@ def test_the_basins_meet_at_the_closed_form(chain: Chain, w: float) -> None:
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("chain", [(0.9, 0.9), (0.2, 0.3)])
+@pytest.mark.parametrize("chain", [(0.9, 0.9), pytest.param((0.2, 0.3), marks=pytest.mark.slow)])
 def test_theory_and_integration_agree_on_a_grid_of_starts(chain: Chain) -> None:
     found, predicted, mirrored = [], [], []
     for w in np.linspace(-2.9, 2.8, 10).tolist():

@@ -19,7 +19,7 @@ PUBLISHED = {
 Survival = tuple[str, dict[tuple[float, float], Trajectory]]
 
 
-@pytest.fixture(scope="module", params=["tied", pytest.param("untied", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["tied", "untied"])
 def survival(request: pytest.FixtureRequest) -> Survival:
     model = SingleLayer(width=4, length=8, tying=request.param)
     losses = [exact(p, q, 8) for p, q in PUBLISHED]
@@ -34,6 +34,7 @@ def one_binomial(survivors: int, key: str) -> bool:
     return float(fisher_exact(table).pvalue) > 1e-3
 
 
+@pytest.mark.slow
 def test_survival_is_the_published_one(survival: Survival) -> None:
     tying, done = survival
     for chain, (count, last) in PUBLISHED.items():
@@ -68,6 +69,7 @@ def test_a_few_untied_runs_leave_where_tied_ones_stay() -> None:
         assert {step is None for step in done.escape_steps} == {tying == "tied"}
 
 
+@pytest.mark.slow
 def test_escape_is_recorded_for_those_who_left_and_for_nobody_else(survival: Survival) -> None:
     _, done = survival
     for trajectory in done.values():
