@@ -31,6 +31,7 @@ from landscape.sources import TwoState
 from landscape.spectra.spectrum import Spectrum
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
+from theory.precision import workdps
 from theory.spectra.bigram import bigram_spectrum
 from theory.spectra.predicted_spectrum import PredictedSpectrum
 from theory.spectra.reduced import ansatz_bigram, reduced_bigram_spectrum, reduced_unigram_spectrum
@@ -286,7 +287,7 @@ def _lags(universal: UnigramPrediction) -> Check:
 @cache
 def entropies(up: Decimal, down: Decimal) -> tuple[float, float]:
     """Theory's H_u and H_b in nats at (p, q), evaluated from the decimals with 30 digits."""
-    with mpmath.workdps(30):
+    with workdps(30):
         exact = [mpmath.mpf(x.numerator) / x.denominator for x in (Fraction(up), Fraction(down))]
         values = function([p, q], [unigram_entropy(), entropy_rate()], mpmath)(*exact)
         return float(values[0]), float(values[1])
