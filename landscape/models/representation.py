@@ -25,6 +25,9 @@ PROBES = 4
 NEARBY = 0.1
 """Deviation of the weights nearby: of an analytic network, almost all weights have one rank."""
 
+CLEAN = 1e-10
+"""How far from 0, relative to the largest of them, what a symmetry leaves of z and J may be."""
+
 STEP = 2.0**-17
 """Of the second differences that find a kink, over the largest slope: their round-off eps/h is then
 3e-11 of the slopes, their truncation h^3 times a fourth derivative; what a kink leaves is a slope.
@@ -51,7 +54,7 @@ class Representation:
     z: Float[np.ndarray, "N d"]
     J: Float[np.ndarray, "N N d d"]  # row: component of z_n; 0 for i > n
     silent: Float[np.ndarray, "d r"]
-    redundant: Float[np.ndarray, "1+d r"]
+    redundant: Float[np.ndarray, "1+d s"]
     jump: float  # largest jump of a directional derivative of z at u = p, over the largest |J|
 
 
@@ -118,9 +121,14 @@ def representation(model: nn.Module, params: Mapping[str, Tensor], length: int) 
         jump = _jump(represent, u, probes, STEP / steep) / steep
     head = {model.embedding_name, model.readout_name, model.bias_name}
     silent, redundant = _symmetries(model, params, params.keys() - head, probes)
-    return Representation(
-        z=z.cpu().numpy(), J=J.cpu().numpy(), silent=silent, redundant=redundant, jump=jump
-    )
+    slopes, values = J.cpu().numpy(), z.cpu().numpy()
+    # of slopes that are mostly round-off a direction is not known well enough to be claimed
+    if np.abs(slopes @ silent).max(initial=0.0) > CLEAN * np.abs(slopes).max():
+        silent = silent[:, :0]
+    constant = np.column_stack([np.ones(length), values])
+    if np.abs(constant @ redundant).max(initial=0.0) > CLEAN * np.abs(constant).max():
+        redundant = redundant[:, :0]
+    return Representation(z=values, J=slopes, silent=silent, redundant=redundant, jump=jump)
 
 
 def _symmetries(
@@ -129,18 +137,23 @@ def _symmetries(
     weights: Collection[str],
     probes: Float[Tensor, "k N d"],
 ) -> tuple[Float[np.ndarray, "d r"], Float[np.ndarray, "1+d s"]]:
-    """`silent` and `redundant` where the network has them at the weights around as well, else none.
+    """`silent` and `redundant` where the network has as many at other weights as well, else none.
 
     A network whose weights are all 0 sees nothing, and beside them it sees: what is unseen at a
-    point alone makes no flat set, and the loss bends along it at higher order.
+    point alone makes no flat set, and the loss bends along it at higher order. The others are
+    weights nearby, and weights of size 1: huge ones leave slopes that float64 takes for 0.
     """
     generator = torch.Generator().manual_seed(2)
-    beside = dict(params)
+    nearby, ordinary = dict(params), dict(params)
     for name in sorted(weights):
         drawn = torch.randn(params[name].shape, generator=generator, dtype=torch.float64)
-        beside[name] = params[name] + NEARBY * drawn.to(params[name])
-    here, there = _unseen_at(model, params, probes), _unseen_at(model, beside, probes)
-    kept = (a if a.shape == b.shape else a[:, :0] for a, b in zip(here, there, strict=True))
+        drawn = drawn.to(params[name])
+        nearby[name], ordinary[name] = params[name] + NEARBY * drawn, drawn
+    here, *others = (_unseen_at(model, at, probes) for at in (params, nearby, ordinary))
+    kept = (
+        mine if all(mine.shape == other.shape for other in theirs) else mine[:, :0]
+        for mine, *theirs in zip(here, *others, strict=True)
+    )
     silent, redundant = kept
     return silent, redundant
 
@@ -161,7 +174,9 @@ def _unseen_at(
 
 
 def _unseen(rows: Float[Tensor, "rows k"]) -> Float[np.ndarray, "k r"]:
-    """Orthonormal basis of the vectors that all rows take to 0, by rounding."""
+    """Orthonormal basis of the vectors that all rows take to 0, by rounding; none of NaN."""
+    if not rows.isfinite().all():
+        return np.zeros((rows.shape[1], 0))
     _, values, basis = torch.linalg.svd(rows, full_matrices=len(rows) < rows.shape[1])
     size = torch.zeros(len(basis)).to(values)
     size[: len(values)] = values
