@@ -303,11 +303,22 @@ HYPOTHESES = {
 }
 
 
+FAILURES = {
+    "differentiable": "the loss has a kink here, and no Hessian",
+    "readable": (
+        "the logits differ by {:.1e} of their size from the readout of represent(embedding + "
+        "positions), plus the bias: what the names of the model's parameters promise"
+    ),
+}
+"""What it means that a hypothesis fails, and by how much."""
+
+
 def _not_applicable(name: str, measured: float) -> Report:
     """A report of one hypothesis that fails."""
     origin = "this project, hypothesis of the universal unigram law"
     check = Check(name, HYPOTHESES[name], origin, None, measured, None, "not-applicable")
-    return Report(None, None, "not-applicable", (replace(check, theorems=("universal-law",)),))
+    check = replace(check, note=FAILURES[name].format(measured), theorems=("universal-law",))
+    return Report(None, None, "not-applicable", (check,))
 
 
 def _lags(universal: UnigramPrediction) -> Check:

@@ -60,6 +60,7 @@ def summary(spectrum: Spectrum, report: Report) -> dict[str, Any]:
         "one_sided": [[side.minus, side.plus] for side in spectrum.one_sided],
         "classification": report.classification,
         "verdict": report.verdict,
+        "why": report.reason,
     }
 
 

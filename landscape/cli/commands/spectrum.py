@@ -73,7 +73,7 @@ def command(
         write(picture(draw_spectrum, *lists, zero_bound=spectrum.zero_bound, title=title), plot)
     emit(result, as_json, _terminal)
     if report.verdict == "inconclusive":
-        click.echo("Inconclusive: a predicted eigenvalue is too small for float64.", err=True)
+        click.echo(f"Inconclusive: {report.reason}.", err=True)
     return int(report.verdict == "refuted" or (strict and report.verdict == "inconclusive"))
 
 
@@ -99,6 +99,7 @@ def record(spectrum: Spectrum, report: Report, point: CriticalPoint) -> dict[str
         "one_sided": [{"minus": o.minus, "plus": o.plus} for o in spectrum.one_sided],
         "checks": [asdict(check) for check in report.checks],
         "verdict": report.verdict,
+        "why": report.reason,
         "point": point.kind,
         "coordinates": point.coordinates,
         "moved": point.moved,
@@ -131,8 +132,11 @@ def _terminal(result: dict[str, Any]) -> None:
             f"at a relu kink  one-sided curvatures {side['minus']:+.6f} and {side['plus']:+.6f} "
             f"across it"
         )
+    verdict = f"verdict         {result['verdict']}"
+    if result["why"]:
+        verdict = f"{verdict}: {result['why']}"
     if result["inertia"] is None:
-        console.print(f"verdict         {result['verdict']}")
+        console.print(verdict)
         return
     shown = [
         k for k, value in enumerate(result["eigenvalues"]) if abs(value) > result["zero_bound"]
@@ -147,4 +151,4 @@ def _terminal(result: dict[str, Any]) -> None:
     console.print(table)
     if len(shown) > 24:
         console.print(f"({len(shown) - 24} in between left out; --json has them all)")
-    console.print(f"verdict         {result['verdict']}")
+    console.print(verdict)

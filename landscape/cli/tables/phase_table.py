@@ -34,8 +34,9 @@ def rows(result: ScanResult) -> list[dict[str, Any]]:
             if kind in points:
                 keys = ("predicted_inertia", "inertia", "max_error", "classification", "verdict")
                 row[kind] = {key: points[kind][key] for key in keys}
-                if "reason" in points[kind]:
-                    row[kind]["reason"] = points[kind]["reason"]
+                for key in ("why", "reason"):
+                    if points[kind].get(key):
+                        row[kind][key] = points[kind][key]
         outcomes = scalars["outcome"]
         row["at_unigram"] = (
             None if "degenerate" in outcomes else [outcomes.count("unigram"), len(outcomes)]
@@ -78,7 +79,7 @@ def print_table(result: ScanResult) -> None:
             table.add_column(f"{kind}\ntheory", justify="right", no_wrap=True)
             table.add_column("\nmeasured", justify="right", no_wrap=True)
         if wide:
-            table.add_column("unigram\nis a", no_wrap=True)
+            table.add_column("unigram\nis", no_wrap=True)
         for heading in ("\nruns", "mean\nloss", *(() if narrow else ("\nH_u", "\nH_b"))):
             table.add_column(heading, justify="right", no_wrap=True)
         for row in found:

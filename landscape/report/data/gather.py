@@ -163,7 +163,7 @@ def _downhill(inertia: Sequence[int] | None) -> bool | None:
 
 
 def _point(point: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("inertia", "predicted_inertia", "classification", "verdict", "reason")
+    keys = ("inertia", "predicted_inertia", "classification", "verdict", "why", "reason")
     found = {key: point.get(key) for key in keys}
     for key in ("loss", "max_error", "zero_bound"):
         value = point.get(key)
@@ -173,7 +173,8 @@ def _point(point: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check(check: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: check.get(key) for key in ("claim", "predicted", "measured", "tolerance", "verdict")
+        key: check.get(key)
+        for key in ("claim", "predicted", "measured", "tolerance", "verdict", "note")
     }
 
 

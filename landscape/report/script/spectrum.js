@@ -47,6 +47,6 @@ function spectrum(kind, cell) {
   words.push(found.predicted ? "Rings: theory; dots: measured." : "Dots: measured. Theory has no prediction here.");
   words.push(`${found.zeros} of ${found.parameters} eigenvalues are zero, and not drawn${found.thinned ? ", nor are some of the others" : ""}.`);
   if (point.max_error !== null) words.push(`Largest difference of all: ${number(point.max_error, 2)}; rounding is of the order of ${number(found.zero_bound, 2)}.`);
-  words.push(`The point is ${/^(degenerate|undecided|negative|no |not)/.test(point.classification) ? "" : "a "}${point.classification}.`);
+  words.push(`The point is ${called(point.classification)}.`);
   caption.textContent = words.join(" ");
 }

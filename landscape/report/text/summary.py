@@ -16,6 +16,9 @@ MOST = 4
 
 MINIMUM = "local minimum"
 
+NOUNS = ("saddle", MINIMUM)
+"""What a point is; what else is said of it, such as "undecided", takes no article."""
+
 ENDS = {"bigram": "reached the bigram", "other": "ended at neither (“other”)"}
 
 
@@ -140,9 +143,9 @@ def _by_word(records: Sequence[CellRecord]) -> dict[str, list[CellRecord]]:
 def _counts(word: str, cells: Sequence[CellRecord]) -> Iterator[str]:
     share = share_stuck(cells)
     assert share is not None  # each of them has runs
-    article = "an" if word[0] in "aeiou" else "a"
+    named = f"a {word}" if word in NOUNS else word
     yield (
-        f"Theory calls it {article} {word} in {counted(len(cells), 'cell')}, and there "
+        f"Theory calls it {named} in {counted(len(cells), 'cell')}, and there "
         f"{share.stuck} of {counted(share.runs, 'run')} got stuck "
         f"({percent(share.stuck / share.runs)})."
     )
