@@ -152,7 +152,8 @@ def compare(
         signs of the curvature are told.
     """
     if spectrum.kink:
-        return _not_applicable("differentiable", spectrum.min_preactivation or 0.0)
+        at = spectrum.min_preactivation if spectrum.jump is None else spectrum.jump
+        return _not_applicable("differentiable", at or 0.0)
     predicted = _predicted(model, objective, point)
     if isinstance(predicted, FailedHypothesis):
         return _not_applicable(predicted.name, predicted.measured)

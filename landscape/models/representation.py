@@ -114,11 +114,9 @@ def representation(model: nn.Module, params: Mapping[str, Tensor], length: int) 
     with torch.no_grad():
         z = represent(u)
     J = jacrev(represent)(u).permute(0, 2, 1, 3)
-    generator = torch.Generator().manual_seed(0)
-    probes = torch.randn(PROBES, *u.shape, generator=generator, dtype=torch.float64).to(u)
+    probes = _probes(u)
     with torch.no_grad():
-        steep = max(1.0, float(J.abs().max()))
-        jump = _jump(represent, u, probes, STEP / steep) / steep
+        jump = _relative_jump(represent, u, probes, J)
     head = {model.embedding_name, model.readout_name, model.bias_name}
     silent, redundant = _symmetries(model, params, params.keys() - head, probes)
     slopes, values = J.cpu().numpy(), z.cpu().numpy()
@@ -129,6 +127,55 @@ def representation(model: nn.Module, params: Mapping[str, Tensor], length: int) 
     if np.abs(constant @ redundant).max(initial=0.0) > CLEAN * np.abs(constant).max():
         redundant = redundant[:, :0]
     return Representation(z=values, J=slopes, silent=silent, redundant=redundant, jump=jump)
+
+
+def _probes(u: Float[Tensor, "N d"]) -> Float[Tensor, "k N d"]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(PROBES, *u.shape, generator=generator, dtype=torch.float64).to(u)
+
+
+def _relative_jump(
+    represent: Callable[[Tensor], Tensor],
+    u: Float[Tensor, "N d"],
+    probes: Float[Tensor, "k N d"],
+    J: Float[Tensor, "..."],
+) -> float:
+    """`_jump` over the largest slope, J being the slopes in any order."""
+    steep = max(1.0, float(J.abs().max()))
+    return _jump(represent, u, probes, STEP / steep) / steep
+
+
+def jump_at_zero_embedding(
+    model: nn.Module, params: Mapping[str, Tensor], length: int
+) -> float | None:
+    """`Representation.jump` alone, at a point whose embedding is 0; None elsewhere.
+
+    It is the kink of a network that does not tell of its relu units. None too for a model that is
+    not `Readable`, or whose positions cannot be added.
+
+    >>> from landscape.models import SingleLayer
+    >>> model = SingleLayer(width=2, length=2)
+    >>> jump_at_zero_embedding(model, dict(model.named_parameters()), 2) is None
+    True
+    >>> at_zero = {name: 0 * value for name, value in model.named_parameters()}
+    >>> jump_at_zero_embedding(model, at_zero, 2)
+    0.0
+    """
+    if not isinstance(model, Readable) or params[model.embedding_name].any():
+        return None
+    params = in_float64(params)
+    try:
+        u = unigram_inputs(model, params, length)
+    except ValueError:
+        return None
+
+    def represent(inputs: Tensor) -> Tensor:
+        z: Tensor = call(model, params, "represent", inputs[None])[0]
+        return z
+
+    J = jacrev(represent)(u)
+    with torch.no_grad():
+        return _relative_jump(represent, u, _probes(u), J)
 
 
 def _symmetries(

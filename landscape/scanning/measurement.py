@@ -55,6 +55,8 @@ def summary(spectrum: Spectrum, report: Report) -> dict[str, Any]:
         "lowest": spectrum.eigenvalues[0].item(),
         "highest": spectrum.eigenvalues[-1].item(),
         "zero_bound": spectrum.zero_bound,
+        "gap": list(spectrum.gap),
+        "narrow_gap": spectrum.narrow and not spectrum.kink,
         "max_error": report.max_error,
         "min_preactivation": spectrum.min_preactivation,
         "one_sided": [[side.minus, side.plus] for side in spectrum.one_sided],

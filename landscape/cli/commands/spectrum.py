@@ -90,6 +90,7 @@ def record(spectrum: Spectrum, report: Report, point: CriticalPoint) -> dict[str
         "eigenvalues": spectrum.eigenvalues.tolist(),
         "zero_bound": spectrum.zero_bound,
         "gap": list(spectrum.gap),
+        "narrow_gap": spectrum.narrow and not spectrum.kink,
         "inertia": None if spectrum.kink else list(spectrum.inertia),
         "predicted": None if predicted is None else predicted.full().tolist(),
         "predicted_inertia": None if predicted is None else list(predicted.inertia),
@@ -118,13 +119,19 @@ def _terminal(result: dict[str, Any]) -> None:
     console.print(f"loss            {result['loss']:.15g} nat")
     console.print(f"gradient norm   {result['gradient_norm']:.1e}")
     if result["inertia"] is None:
-        console.print("measured        no Hessian: the loss has a relu kink here")
+        console.print("measured        no Hessian, and no inertia: the loss has a relu kink here")
     else:
         console.print(f"measured        {counts(*result['inertia'])} of {result['parameters']}")
     if result["predicted_inertia"] is not None:
         console.print(f"predicted       {counts(*result['predicted_inertia'])}")
         console.print(f"largest error   {result['max_error']:.1e}")
     console.print(f"zero means      |eigenvalue| <= {result['zero_bound']:.1e}")
+    if result["narrow_gap"]:
+        below, above = result["gap"]
+        console.print(
+            f"a narrow gap    the largest taken for zero is {below:.1e}, the smallest other one "
+            f"{above:.1e}: the counts are not safe"
+        )
     if result["min_preactivation"] is not None:
         console.print(f"nearest kink    |relu input| >= {result['min_preactivation']:.1e}")
     for side in result["one_sided"]:
@@ -135,6 +142,8 @@ def _terminal(result: dict[str, Any]) -> None:
     verdict = f"verdict         {result['verdict']}"
     if result["why"]:
         verdict = f"{verdict}: {result['why']}"
+    if result["inertia"] is None and not result["one_sided"]:
+        console.print("at a relu kink  one-sided curvatures are not computed")
     if result["inertia"] is None:
         console.print(verdict)
         return

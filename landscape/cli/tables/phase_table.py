@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 WIDE, NARROW = 104, 92
 """Columns of a terminal from which there is room for all, and below which some are left out."""
 
+NAMED = 4
+"""Points that are named; --json has them all."""
+
 ENDS = ("unigram", "other", "bigram")
 COLOURS = {
     "verified": "",
@@ -34,6 +37,7 @@ def rows(result: ScanResult) -> list[dict[str, Any]]:
             if kind in points:
                 keys = ("predicted_inertia", "inertia", "max_error", "classification", "verdict")
                 row[kind] = {key: points[kind][key] for key in keys}
+                row[kind]["narrow_gap"] = bool(points[kind].get("narrow_gap"))
                 for key in ("why", "reason"):
                     if points[kind].get(key):
                         row[kind][key] = points[kind][key]
@@ -92,6 +96,18 @@ def print_table(result: ScanResult) -> None:
         for kind in ("unigram", "bigram")
         if kind in row and row[kind]["max_error"] is not None
     ]
+    unsafe = [
+        f"the {kind} point of {row['id'][:8]}"
+        for row in found
+        for kind in ("unigram", "bigram")
+        if kind in row and row[kind]["narrow_gap"]
+    ]
+    if unsafe:
+        named = f"{', '.join(unsafe[:NAMED])}{', ...' if unsafe[NAMED:] else ''}"
+        console.print(
+            f"The gap around zero is below a factor of 10, and the counts are not safe, at "
+            f"{len(unsafe)} of the points: {named}"
+        )
     if errors:
         console.print(f"Largest |predicted - measured| eigenvalue: {max(errors):.1e}")
 
