@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import gelu
 
 
 class ReluNetwork(nn.Module):
@@ -45,3 +46,10 @@ class ReluNetwork(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         readout: Tensor = getattr(self, self.readout_name)
         return self.represent(self.wte[tokens]) @ readout.T + self.bias
+
+
+class SmoothNetwork(ReluNetwork):
+    """The same with gelu, which has no kinks."""
+
+    def __init__(self, states: int = 2, width: int = 4) -> None:
+        super().__init__(states, width, gelu)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @options.output
 def command(
     kind: str,
-    random_weights: float,
+    random_weights: float | None,
     w: float | None,
     steps: int,
     lr: float,
@@ -43,6 +43,7 @@ def command(
     from landscape.cli.emit import emit
     from landscape.comparison.spectra import compare
     from landscape.config.build import objective_of
+    from landscape.scanning.measurement import weights_of
     from landscape.spectra.spectrum import hessian_spectrum
 
     if refine and kind != "trained":
@@ -61,7 +62,10 @@ def command(
     objective = objective_of(cell, device)
     spectrum = hessian_spectrum(model, objective, point.params)
     report = compare(model, objective, point, spectrum)
-    result = record(spectrum, report, point)
+    weights = weights_of(cell, kind, model)
+    if w is not None:
+        weights = f"the rank-one ansatz at w = {w:g}"
+    result = {**record(spectrum, report, point), "weights": weights}
     if plot:
         from figures.output import picture, write
         from figures.plots.spectrum import draw_spectrum
@@ -116,6 +120,7 @@ def _terminal(result: dict[str, Any]) -> None:
     console = terminal()
     counts = "{} negative, {} zero, {} positive".format
     console.print(f"[bold]{result['classification']}[/bold] ({result['point']} point)")
+    console.print(f"weights         {result['weights']}")
     console.print(f"loss            {result['loss']:.15g} nat")
     console.print(f"gradient norm   {result['gradient_norm']:.1e}")
     if result["inertia"] is None:

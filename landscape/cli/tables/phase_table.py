@@ -37,6 +37,7 @@ def rows(result: ScanResult) -> list[dict[str, Any]]:
             if kind in points:
                 keys = ("predicted_inertia", "inertia", "max_error", "classification", "verdict")
                 row[kind] = {key: points[kind][key] for key in keys}
+                row[kind]["weights"] = points[kind].get("weights")
                 row[kind]["narrow_gap"] = bool(points[kind].get("narrow_gap"))
                 for key in ("why", "reason"):
                     if points[kind].get(key):
@@ -72,6 +73,9 @@ def print_table(result: ScanResult) -> None:
     gap = (0, 1, 0, 0) if wide else 0
     console.print("Hessian inertia (negative/zero/positive), in theory and as measured.")
     console.print("runs: how many ended at the unigram / elsewhere / at the bigram.")
+    weights = {row["unigram"].get("weights") for row in found if "unigram" in row} - {None}
+    if weights:
+        console.print(f"The unigram point is taken at {' or at '.join(sorted(weights))}.")
     if narrow:
         console.print(f"Terminals of {NARROW} columns show the bigram point and the entropies too.")
     for setting in dict.fromkeys(tuple(str(row[name]) for name in others) for row in found):

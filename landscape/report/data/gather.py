@@ -163,7 +163,7 @@ def _downhill(inertia: Sequence[int] | None) -> bool | None:
 
 
 def _point(point: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("inertia", "predicted_inertia", "classification", "verdict", "why", "reason")
+    keys = ("inertia", "predicted_inertia", "classification", "verdict", "why", "weights", "reason")
     found = {key: point.get(key) for key in keys}
     found["narrow"] = bool(point.get("narrow_gap"))
     for key in ("loss", "max_error", "zero_bound"):

@@ -185,7 +185,7 @@ def _in_valley(cell: CellRecord) -> bool:
 
 def _within_root_two(cell: CellRecord) -> bool:
     config = cell.config
-    zero = config.model.kind == "single-layer" and not config.measure.random_weights
+    zero = config.model.kind == "single-layer" and config.spread == 0
     return zero and side_of(cell) == "p + q > 1"
 
 
@@ -216,8 +216,10 @@ def _why_further(records: Sequence[CellRecord], theorems: Sequence[TheoremRecord
     asked = [record for cells in _by_word(records).values() for record in cells]
     if not asked:
         return
-    spreads = sorted({float(record.config.measure.random_weights) for record in asked})
-    if spreads == [0.0]:
+    spreads = sorted({record.config.spread for record in asked if record.config.spread is not None})
+    if not spreads:
+        where = "that of the model's own weights"
+    elif spreads == [0.0]:
         where = "that at which all other weights are 0, as measured here"
     else:
         drawn = " or ".join(f"{spread:g}" for spread in spreads)
