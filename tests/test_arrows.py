@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 ROOMS = {
     "theory": (
-        *("symbols", "exact", "numeric", "chain", "transformer", "reduced", "spectra"),
+        *("symbols", "exact", "precision", "numeric", "chain", "transformer", "reduced", "spectra"),
         *("attention", "proving", "statements", "checker", "certificates", "export"),
     ),
     "landscape": (

@@ -39,7 +39,7 @@ SMALLEST_TEXT = 4.0  # points; below it a fraction is left out, and the colour a
 MARKS: dict[str, tuple[Any, float, float, str]] = {
     "verified": (CHECK, 0.3, 0.9, "inertia as predicted"),
     "refuted": (CROSS, 0.92, 1.6, "prediction refuted"),
-    "inconclusive": ("$?$", 0.34, 0.4, "too small to tell"),
+    "inconclusive": ("$?$", 0.34, 0.4, "inconclusive"),
     "not-applicable": (DASH, 0.42, 0.9, "not differentiable"),
     "missing": (CROSS, 0.92, 0.6, "no result"),
 }

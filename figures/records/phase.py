@@ -110,7 +110,7 @@ def load(store: StoredScan, *, select: Mapping[str, Any] | None = None) -> Phase
         degenerate=np.array([[up + down == 1 for up in p] for down in q]),
         seeds=first.train.seeds,
         steps=first.train.steps,
-        random_weights=first.measure.random_weights,
+        random_weights=first.spread or 0.0,
     )
 
 

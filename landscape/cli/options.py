@@ -165,9 +165,8 @@ point = _all(
     click.option(
         "--random-weights",
         type=float,
-        default=0.0,
-        show_default=True,
-        help="Standard deviation of the weights that are free at the point; 0: all zero.",
+        help="Standard deviation of the weights that are free at the point; 0: all zero.  "
+        "[default: 0; of MODULE:ATTRIBUTE the model's own weights]",
     ),
     click.option(
         "--w",
@@ -315,7 +314,7 @@ def point_at(
     from landscape.config.build import model_of, objective_of
     from landscape.errors import refused
     from landscape.models.ansatz import ansatz
-    from landscape.models.initial import gaussian
+    from landscape.models.initial import free_weights
     from landscape.models.protocols import OnAnsatz
     from landscape.points.bigram import bigram_point
     from landscape.points.unigram import unigram_point
@@ -323,7 +322,7 @@ def point_at(
 
     objective = objective_of(cell, device)
     model = model_of(cell, device, dtype=torch.float64)
-    free = gaussian(model, cell.measure.random_weights, cell.train.seed)
+    free = free_weights(model, cell.spread, cell.train.seed)
     if kind == "bigram":
         return model, bigram_point(model, objective, w=w, free=free)
     if kind == "unigram":

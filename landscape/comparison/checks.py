@@ -154,6 +154,18 @@ class Report:
         """The worst verdict among the checks; "not-applicable" without any."""
         return worst(check.verdict for check in self.checks)
 
+    @property
+    def reason(self) -> str:
+        """Why the verdict is not better, as its checks found it, each reason once.
+
+        Of a check without a note it is the claim that fails. Empty for "verified".
+        """
+        if self.verdict in ("proved", "verified"):
+            return ""
+        decisive = (check for check in self.checks if check.verdict == self.verdict)
+        found = dict.fromkeys(check.note or f"it fails that {check.claim}" for check in decisive)
+        return "; ".join(found) or "theory makes no prediction here"
+
     def to_xarray(self) -> xarray.Dataset:
         """Predicted eigenvalues (all D, ascending) and inertia, and the checks as columns."""
         import xarray

@@ -15,7 +15,7 @@ import mpmath
 import numpy as np
 from torch import nn
 
-from landscape.comparison.checks import Check, Report, Verdict, within
+from landscape.comparison.checks import Check, Report, within
 from landscape.comparison.unigram_law import (
     FailedHypothesis,
     UnigramPrediction,
@@ -31,6 +31,7 @@ from landscape.sources import TwoState
 from landscape.spectra.spectrum import Spectrum
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
+from theory.precision import workdps
 from theory.spectra.bigram import bigram_spectrum
 from theory.spectra.predicted_spectrum import PredictedSpectrum
 from theory.spectra.reduced import ansatz_bigram, reduced_bigram_spectrum, reduced_unigram_spectrum
@@ -151,7 +152,8 @@ def compare(
         signs of the curvature are told.
     """
     if spectrum.kink:
-        return _not_applicable("differentiable", spectrum.min_preactivation or 0.0)
+        at = spectrum.min_preactivation if spectrum.jump is None else spectrum.jump
+        return _not_applicable("differentiable", at or 0.0)
     predicted = _predicted(model, objective, point)
     if isinstance(predicted, FailedHypothesis):
         return _not_applicable(predicted.name, predicted.measured)
@@ -184,12 +186,13 @@ def compare(
         degenerate = chain.degenerate
     steep, every = GRADIENT_TOLERANCE * steepness, "all eigenvalues are the predicted ones"
     inertia = _same_inertia(predicted, spectrum, max_error, tolerance, degenerate)
+    named = _same_word(predicted, spectrum, point.kind, degenerate, inertia, tolerance)
     checks = [
         within("loss", f"the loss is {name}", value, spectrum.loss, LOSS_TOLERANCE * cancelled),
         within("gradient", "the gradient vanishes", 0.0, spectrum.gradient_norm, steep * cancelled),
         within("spectrum", every, 0.0, max_error, tolerance, size),
         inertia,
-        _same_word(predicted, spectrum, point.kind, degenerate, inertia.verdict),
+        named,
     ]
     if point.coordinates is not None and chain is not None and not degenerate:
         mirror = isinstance(model, OnAnsatz) and model.mirror
@@ -197,13 +200,15 @@ def compare(
     if universal is not None and universal.source.derived:
         checks.append(_lags(universal))
     word = predicted.classification
-    if inertia.verdict != "verified":
-        word = "undecided" if inertia.verdict == "inconclusive" else _curvature_word(spectrum)
-    named = (_named(check, model, point.kind, chain) for check in checks)
-    return Report(predicted, max_error, word, tuple(named))
+    if inertia.verdict == "refuted":
+        word = _curvature_word(spectrum)
+    elif named.verdict == "inconclusive":
+        word = "undecided"
+    found = (_consequence(check, model, point.kind, chain) for check in checks)
+    return Report(predicted, max_error, word, tuple(found))
 
 
-def _named(check: Check, model: nn.Module, kind: str, chain: TwoState | None) -> Check:
+def _consequence(check: Check, model: nn.Module, kind: str, chain: TwoState | None) -> Check:
     """The check with the theorems that it is a consequence of."""
     at = None if chain is None else (chain.p, chain.q)
     about = KINDS.get(type(model), ""), getattr(model, "tying", "")
@@ -220,9 +225,9 @@ def _same_inertia(
 ) -> Check:
     """Equal counts of signs.
 
-    "inconclusive" where float64 cannot tell: where theory's own block has an eigenvalue within
-    round-off of 0, or where the counts differ by eigenvalues within the tolerance of 0 only. A
-    prediction that denies a clearly measured sign is refuted.
+    "inconclusive" where float64 cannot tell: where theory's own block has an eigenvalue that is 0
+    to rounding and no symmetry says why, or where the counts differ by eigenvalues within the
+    tolerance of 0 only. A prediction that denies a clearly measured sign is refuted.
     """
     check = Check.of(
         "inertia",
@@ -235,16 +240,46 @@ def _same_inertia(
     clear = (int((measured < -tolerance).sum()), int((measured > tolerance).sum()))
     if predicted.inertia[0] < clear[0] or predicted.inertia[2] < clear[1]:
         return replace(check, verdict="refuted")
-    blurred = predicted.zeros > predicted.parameters - len(predicted.eigenvalues) and not degenerate
-    if blurred or (check.verdict == "refuted" and max_error <= tolerance):
-        return replace(check, verdict="inconclusive", note=TOO_SMALL)
+    blurred = predicted.zeros - (predicted.parameters - len(predicted.eigenvalues))
+    if blurred and not degenerate:
+        note = (
+            f"{_eigenvalues(blurred)} of the predicted block {_are(blurred)} 0 to rounding and not "
+            "by a symmetry of the network: float64 does not tell the sign, and at exactly 0 higher "
+            "orders of the loss decide"
+        )
+        return replace(check, verdict="inconclusive", note=note)
+    if check.verdict == "refuted" and max_error <= tolerance:
+        small = spectrum.parameters - sum(clear) - predicted.zeros
+        note = f"the counts differ by eigenvalues below {tolerance:.0e}, which float64 cannot tell"
+        if small > 0:
+            note = (
+                f"{_eigenvalues(small)} that theory calls nonzero {_are(small)} below "
+                f"{tolerance:.0e}, which float64 cannot tell from 0"
+            )
+        return replace(check, verdict="inconclusive", note=note)
     return check
 
 
+def _eigenvalues(count: int) -> str:
+    return "1 eigenvalue" if count == 1 else f"{count} eigenvalues"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
 def _same_word(
-    predicted: PredictedSpectrum, spectrum: Spectrum, kind: str, degenerate: bool, counted: Verdict
+    predicted: PredictedSpectrum,
+    spectrum: Spectrum,
+    kind: str,
+    degenerate: bool,
+    counted: Check,
+    tolerance: float,
 ) -> Check:
-    """The name theory gives the point is the one the measured signs give it."""
+    """The name theory gives the point is the one the measured signs give it.
+
+    One certain negative eigenvalue makes a saddle, whatever the others are.
+    """
     if degenerate:
         word = "degenerate"
     elif spectrum.inertia[0]:
@@ -252,8 +287,9 @@ def _same_word(
     else:
         word = "local minimum" if kind == "unigram" else "global minimum"
     claim = "the point is what theory calls it, by its measured signs"
-    unclear = TOO_SMALL if counted == "inconclusive" else ""
     given = predicted.classification
+    certain = given == word == "saddle" and float(spectrum.eigenvalues[0]) < -tolerance
+    unclear = counted.note if counted.verdict == "inconclusive" and not certain else ""
     return Check.of("classification", claim, given, word, undecided=unclear)
 
 
@@ -268,11 +304,22 @@ HYPOTHESES = {
 }
 
 
+FAILURES = {
+    "differentiable": "the loss has a kink here, and no Hessian",
+    "readable": (
+        "the logits differ by {:.1e} of their size from the readout of represent(embedding + "
+        "positions), plus the bias: what the names of the model's parameters promise"
+    ),
+}
+"""What it means that a hypothesis fails, and by how much."""
+
+
 def _not_applicable(name: str, measured: float) -> Report:
     """A report of one hypothesis that fails."""
     origin = "this project, hypothesis of the universal unigram law"
     check = Check(name, HYPOTHESES[name], origin, None, measured, None, "not-applicable")
-    return Report(None, None, "not-applicable", (replace(check, theorems=("universal-law",)),))
+    check = replace(check, note=FAILURES[name].format(measured), theorems=("universal-law",))
+    return Report(None, None, "not-applicable", (check,))
 
 
 def _lags(universal: UnigramPrediction) -> Check:
@@ -286,7 +333,7 @@ def _lags(universal: UnigramPrediction) -> Check:
 @cache
 def entropies(up: Decimal, down: Decimal) -> tuple[float, float]:
     """Theory's H_u and H_b in nats at (p, q), evaluated from the decimals with 30 digits."""
-    with mpmath.workdps(30):
+    with workdps(30):
         exact = [mpmath.mpf(x.numerator) / x.denominator for x in (Fraction(up), Fraction(down))]
         values = function([p, q], [unigram_entropy(), entropy_rate()], mpmath)(*exact)
         return float(values[0]), float(values[1])

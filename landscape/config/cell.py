@@ -84,10 +84,35 @@ class CellConfig(Section):
             )
         return self
 
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation of the weights that are free at a point; None: the model's own.
+
+        A model that is made from settings alone has zero weights unless told otherwise, and one
+        that brings code of its own (MODULE:ATTRIBUTE) has its own.
+        """
+        given = self.measure.random_weights
+        return 0.0 if given is None and ":" not in self.model.kind else given
+
+    @property
+    def weights(self) -> str:
+        """At which weights a point is built, in words.
+
+        >>> source = Source(p=0.5, q=0.8)
+        >>> CellConfig(source=source, model=Model(), train=Train(), measure=Measure()).weights
+        'all free weights 0, gains 1'
+        """
+        if self.spread is None:
+            return "the model's own weights"
+        if not self.spread:
+            return "all free weights 0, gains 1"
+        return f"free weights of standard deviation {self.spread:g}, seed {self.train.seed}"
+
     @cached_property
     def settings(self) -> dict[str, dict[str, Any]]:
         """The resolved settings as plain tables, without the coordinates."""
         tables = {name: getattr(self, name).model_dump() for name in SECTIONS}
+        tables["measure"]["random_weights"] = self.spread
         for section, table in SECTIONS.items():
             for name, value in table.later.items():
                 if tables[section][name] == value:

@@ -40,11 +40,13 @@ class Measure(Section):
     points: tuple[Point, ...] = Field(
         default=POINTS, description="a list out of 'unigram', 'bigram', 'trained'"
     )
-    random_weights: Real = Field(
-        default=0.0,
+    random_weights: Real | None = Field(
+        default=None,
         ge=0,
         description="a standard deviation, 0 or more (0: the weights free at the point are zero)",
     )
+    """None: see `CellConfig.spread`."""
+
     refine: bool = Field(default=False, strict=True, description="true or false")
     slice: Slice | None = Field(
         default=None, description="a table { resolution, directions }, or false for no slices"

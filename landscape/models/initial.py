@@ -101,6 +101,16 @@ def random_signs(size: int, generator: torch.Generator) -> Tensor:
     return torch.randint(2, (size,), generator=generator).double() * 2 - 1
 
 
+def free_weights(model: nn.Module, deviation: float | None, seed: int) -> dict[str, Tensor] | None:
+    """The weights that are free at a critical point: `gaussian`; None, the model's own, for None.
+
+    >>> from landscape.models import ReducedModel
+    >>> free_weights(ReducedModel(), None, seed=0) is None
+    True
+    """
+    return None if deviation is None else gaussian(model, deviation, seed)
+
+
 def gaussian(model: nn.Module, deviation: float, seed: int) -> dict[str, Tensor]:
     """Every entry independent normal with this standard deviation, about 0; 0 gives zeros.
 

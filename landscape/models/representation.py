@@ -25,6 +25,9 @@ PROBES = 4
 NEARBY = 0.1
 """Deviation of the weights nearby: of an analytic network, almost all weights have one rank."""
 
+CLEAN = 1e-10
+"""How far from 0, relative to the largest of them, what a symmetry leaves of z and J may be."""
+
 STEP = 2.0**-17
 """Of the second differences that find a kink, over the largest slope: their round-off eps/h is then
 3e-11 of the slopes, their truncation h^3 times a fourth derivative; what a kink leaves is a slope.
@@ -51,7 +54,7 @@ class Representation:
     z: Float[np.ndarray, "N d"]
     J: Float[np.ndarray, "N N d d"]  # row: component of z_n; 0 for i > n
     silent: Float[np.ndarray, "d r"]
-    redundant: Float[np.ndarray, "1+d r"]
+    redundant: Float[np.ndarray, "1+d s"]
     jump: float  # largest jump of a directional derivative of z at u = p, over the largest |J|
 
 
@@ -111,16 +114,68 @@ def representation(model: nn.Module, params: Mapping[str, Tensor], length: int) 
     with torch.no_grad():
         z = represent(u)
     J = jacrev(represent)(u).permute(0, 2, 1, 3)
-    generator = torch.Generator().manual_seed(0)
-    probes = torch.randn(PROBES, *u.shape, generator=generator, dtype=torch.float64).to(u)
+    probes = _probes(u)
     with torch.no_grad():
-        steep = max(1.0, float(J.abs().max()))
-        jump = _jump(represent, u, probes, STEP / steep) / steep
+        jump = _relative_jump(represent, u, probes, J)
     head = {model.embedding_name, model.readout_name, model.bias_name}
     silent, redundant = _symmetries(model, params, params.keys() - head, probes)
-    return Representation(
-        z=z.cpu().numpy(), J=J.cpu().numpy(), silent=silent, redundant=redundant, jump=jump
-    )
+    slopes, values = J.cpu().numpy(), z.cpu().numpy()
+    # of slopes that are mostly round-off a direction is not known well enough to be claimed
+    if np.abs(slopes @ silent).max(initial=0.0) > CLEAN * np.abs(slopes).max():
+        silent = silent[:, :0]
+    constant = np.column_stack([np.ones(length), values])
+    if np.abs(constant @ redundant).max(initial=0.0) > CLEAN * np.abs(constant).max():
+        redundant = redundant[:, :0]
+    return Representation(z=values, J=slopes, silent=silent, redundant=redundant, jump=jump)
+
+
+def _probes(u: Float[Tensor, "N d"]) -> Float[Tensor, "k N d"]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(PROBES, *u.shape, generator=generator, dtype=torch.float64).to(u)
+
+
+def _relative_jump(
+    represent: Callable[[Tensor], Tensor],
+    u: Float[Tensor, "N d"],
+    probes: Float[Tensor, "k N d"],
+    J: Float[Tensor, "..."],
+) -> float:
+    """`_jump` over the largest slope, J being the slopes in any order."""
+    steep = max(1.0, float(J.abs().max()))
+    return _jump(represent, u, probes, STEP / steep) / steep
+
+
+def jump_at_zero_embedding(
+    model: nn.Module, params: Mapping[str, Tensor], length: int
+) -> float | None:
+    """`Representation.jump` alone, at a point whose embedding is 0; None elsewhere.
+
+    It is the kink of a network that does not tell of its relu units. None too for a model that is
+    not `Readable`, or whose positions cannot be added.
+
+    >>> from landscape.models import SingleLayer
+    >>> model = SingleLayer(width=2, length=2)
+    >>> jump_at_zero_embedding(model, dict(model.named_parameters()), 2) is None
+    True
+    >>> at_zero = {name: 0 * value for name, value in model.named_parameters()}
+    >>> jump_at_zero_embedding(model, at_zero, 2)
+    0.0
+    """
+    if not isinstance(model, Readable) or params[model.embedding_name].any():
+        return None
+    params = in_float64(params)
+    try:
+        u = unigram_inputs(model, params, length)
+    except ValueError:
+        return None
+
+    def represent(inputs: Tensor) -> Tensor:
+        z: Tensor = call(model, params, "represent", inputs[None])[0]
+        return z
+
+    J = jacrev(represent)(u)
+    with torch.no_grad():
+        return _relative_jump(represent, u, _probes(u), J)
 
 
 def _symmetries(
@@ -129,18 +184,23 @@ def _symmetries(
     weights: Collection[str],
     probes: Float[Tensor, "k N d"],
 ) -> tuple[Float[np.ndarray, "d r"], Float[np.ndarray, "1+d s"]]:
-    """`silent` and `redundant` where the network has them at the weights around as well, else none.
+    """`silent` and `redundant` where the network has as many at other weights as well, else none.
 
     A network whose weights are all 0 sees nothing, and beside them it sees: what is unseen at a
-    point alone makes no flat set, and the loss bends along it at higher order.
+    point alone makes no flat set, and the loss bends along it at higher order. The others are
+    weights nearby, and weights of size 1: huge ones leave slopes that float64 takes for 0.
     """
     generator = torch.Generator().manual_seed(2)
-    beside = dict(params)
+    nearby, ordinary = dict(params), dict(params)
     for name in sorted(weights):
         drawn = torch.randn(params[name].shape, generator=generator, dtype=torch.float64)
-        beside[name] = params[name] + NEARBY * drawn.to(params[name])
-    here, there = _unseen_at(model, params, probes), _unseen_at(model, beside, probes)
-    kept = (a if a.shape == b.shape else a[:, :0] for a, b in zip(here, there, strict=True))
+        drawn = drawn.to(params[name])
+        nearby[name], ordinary[name] = params[name] + NEARBY * drawn, drawn
+    here, *others = (_unseen_at(model, at, probes) for at in (params, nearby, ordinary))
+    kept = (
+        mine if all(mine.shape == other.shape for other in theirs) else mine[:, :0]
+        for mine, *theirs in zip(here, *others, strict=True)
+    )
     silent, redundant = kept
     return silent, redundant
 
@@ -161,7 +221,9 @@ def _unseen_at(
 
 
 def _unseen(rows: Float[Tensor, "rows k"]) -> Float[np.ndarray, "k r"]:
-    """Orthonormal basis of the vectors that all rows take to 0, by rounding."""
+    """Orthonormal basis of the vectors that all rows take to 0, by rounding; none of NaN."""
+    if not rows.isfinite().all():
+        return np.zeros((rows.shape[1], 0))
     _, values, basis = torch.linalg.svd(rows, full_matrices=len(rows) < rows.shape[1])
     size = torch.zeros(len(basis)).to(values)
     size[: len(values)] = values

@@ -18,6 +18,7 @@ symbol axes are short, and processors are slow on them.
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -115,11 +116,13 @@ def in_lexicographic_order(
     >>> in_lexicographic_order(torch.arange(6.0), states=2, length=2).tolist()
     [0.0, 1.0, 2.0, 4.0, 3.0, 5.0]
     """
-    return rows.index_select(-1, _lexicographic(states, length, rows.device))
+    places = torch.from_numpy(_lexicographic(states, length))
+    return rows.index_select(-1, places.to(rows.device))
 
 
 @lru_cache(maxsize=128)
-def _lexicographic(states: int, length: int, device: torch.device) -> Int[Tensor, " contexts"]:
+def _lexicographic(states: int, length: int) -> Int[np.ndarray, " contexts"]:
+    """The places, as numpy: a tensor that is made inside a transform belongs to it alone."""
     sizes = [states**n for n in range(1, length + 1)]
-    places = torch.arange(sum(sizes), device=device).split(sizes)
-    return torch.cat([part.unflatten(0, (states, -1)).T.flatten() for part in places])
+    parts = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    return np.concatenate([part.reshape(states, -1).T.ravel() for part in parts])

@@ -24,7 +24,8 @@ def unigram_point(
     Args:
         model: a `Readable` model, or one that has its names alone, such as `ReducedModel`.
         objective: the loss, whose source tells pi.
-        free: the free parameters by name; by default the model's own.
+        free: the free parameters by name; by default the model's own, as initialised or trained.
+            The commands' built-in models have zero weights there unless told otherwise.
 
     Raises:
         ValueError: if the model names no embedding, readout and bias, or one of another shape than

@@ -14,8 +14,9 @@ from landscape.comparison.spectra import compare, predict
 from landscape.config.build import model_of, objective_of
 from landscape.config.canonical import canonical
 from landscape.config.cell import CellConfig
-from landscape.models.initial import gaussian
+from landscape.models.initial import free_weights
 from landscape.models.parameters import Params, in_float64
+from landscape.models.protocols import OnAnsatz
 from landscape.objectives.exact import ExactLoss
 from landscape.points.bigram import bigram_point
 from landscape.points.critical_point import CriticalPoint, measured_point
@@ -39,10 +40,17 @@ class Measured:
 
 
 def point_of(cell: CellConfig, kind: str, model: nn.Module, objective: ExactLoss) -> CriticalPoint:
-    """The constructed point of a cell, its free weights drawn as the cell says."""
-    free = gaussian(model, cell.measure.random_weights, cell.train.seed)
+    """The constructed point of a cell, its free weights as the cell says."""
+    free = free_weights(model, cell.spread, cell.train.seed)
     build = unigram_point if kind == "unigram" else bigram_point
     return build(model, objective, free=free)
+
+
+def weights_of(cell: CellConfig, kind: str, model: nn.Module) -> str:
+    """At which weights a point of the cell lies, in words; a trained point chose its own."""
+    if kind == "trained" or (kind == "bigram" and not isinstance(model, OnAnsatz)):
+        return "those where training ended"
+    return cell.weights
 
 
 def summary(spectrum: Spectrum, report: Report) -> dict[str, Any]:
@@ -55,11 +63,14 @@ def summary(spectrum: Spectrum, report: Report) -> dict[str, Any]:
         "lowest": spectrum.eigenvalues[0].item(),
         "highest": spectrum.eigenvalues[-1].item(),
         "zero_bound": spectrum.zero_bound,
+        "gap": list(spectrum.gap),
+        "narrow_gap": spectrum.narrow and not spectrum.kink,
         "max_error": report.max_error,
         "min_preactivation": spectrum.min_preactivation,
         "one_sided": [[side.minus, side.plus] for side in spectrum.one_sided],
         "classification": report.classification,
         "verdict": report.verdict,
+        "why": report.reason,
     }
 
 
@@ -89,7 +100,7 @@ def measure_point(cell: CellConfig, kind: str, device: str) -> Measured:
         f"/spectrum/{kind}": spectrum.to_xarray(),
         f"/theory/{kind}": report.to_xarray(),
     }
-    scalars = summary(spectrum, report)
+    scalars = {**summary(spectrum, report), "weights": weights_of(cell, kind, model)}
     if cell.measure.slice is not None:
         setting, seed = cell.measure.slice, cell.train.seed
         directions, names = drawn_directions(setting.directions, spectrum, point.params, seed=seed)

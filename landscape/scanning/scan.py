@@ -85,7 +85,7 @@ class Problem:
         point: "unigram", "bigram" or "trained"; None where it is about the whole cell.
         kind: "absent" (there is no such point), "refuted" or "inconclusive" (of the prediction),
             "slice fault", "diverged" (runs), "not finite" (losses of a slice), "failed" (the cell).
-        detail: why, in words, or how many; the verdict itself says all of a refuted one.
+        detail: why, in words, or how many.
         words: a line for a reader.
         severity: "error", "doubt" or "note".
     """
@@ -138,6 +138,10 @@ class ScanResult:
         return sorted(chosen, key=lambda problem: order.index(problem.kind))
 
 
+UNTOLD = "its record does not say why; the checks in the cell's file do"
+"""Of a point that was stored by a version that kept no reason."""
+
+
 def _problems(
     cell: CellConfig, scalars: Mapping[str, Any] | None, failure: str | None
 ) -> Iterator[Problem]:
@@ -155,14 +159,14 @@ def _problems(
         yield Problem(cell, None, "diverged", lost, words, "note")
     for kind, point in scalars["points"].items():
         verdict, here = point.get("verdict"), f"the {kind} point of {place}"
+        why = point.get("why") or UNTOLD
         if "reason" in point:
             words = f"No {kind} point at {place}: {point['reason']}"
             yield Problem(cell, kind, "absent", point["reason"], words, "note")
         if verdict == "refuted":
-            yield Problem(cell, kind, verdict, None, f"Refuted at {here}", "error")
+            yield Problem(cell, kind, verdict, why, f"Refuted at {here}: {why}", "error")
         if verdict == "inconclusive":
-            words = f"Inconclusive at {here}: too near p+q = 1"
-            yield Problem(cell, kind, verdict, None, words, "doubt")
+            yield Problem(cell, kind, verdict, why, f"Inconclusive at {here}: {why}", "doubt")
         for fault in point.get("slice_faults", ()):
             words = f"Slice at {here}: {fault}"
             yield Problem(cell, kind, "slice fault", fault, words, "error")

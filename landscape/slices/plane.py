@@ -12,10 +12,11 @@ from torch.func import vmap
 from landscape.errors import refused
 from landscape.models.parameters import Coordinates, in_float64, unchanged
 from landscape.models.protocols import Kinked
+from landscape.models.representation import KINK
 from landscape.objectives.protocol import LONGEST_EXACT, Objective, chunk_of
 from landscape.slices.directions import as_rows
 from landscape.slices.loss_slice import CURVATURE_TOLERANCE, LossSlice, PlanePoint
-from landscape.spectra.kinks import EPS, at_kink, may_kink, preactivations
+from landscape.spectra.kinks import EPS, at_kink, may_kink, own_jump, preactivations
 from landscape.spectra.operators import hessian_products
 
 PREDICTIONS = 2**16
@@ -207,7 +208,7 @@ def _kinked(
         return True
     values = preactivations(model, params, length)
     if values is None:
-        return False
+        return (own_jump(model, params, length) or 0.0) > KINK
     ends = [preactivations(model, axes.params(chart(s * step)), length) for s in (1, -1)]
     if at_kink(values) or any(end is None or end.shape != values.shape for end in ends):
         return True

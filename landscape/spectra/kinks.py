@@ -5,7 +5,7 @@ positively homogeneous of degree two along rays without being quadratic, so its 
 for one ray at a time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.func import jvp, vmap
 
 from landscape.models.parameters import Coordinates, call, in_float64
-from landscape.models.protocols import Kinked
+from landscape.models.protocols import Kinked, Readable
+from landscape.models.representation import KINK, jump_at_zero_embedding
 from landscape.objectives.protocol import LONGEST_EXACT, Objective, chunk_of
 from landscape.spectra.operators import FORWARD_MODE, RAY_STEP, curvatures_along_rays
 
@@ -23,6 +24,10 @@ EPS = torch.finfo(torch.float64).eps
 MOST_PLACES, MOST_DIRECTIONS = 4096, 16
 """Kinks that are looked at, and directions that are listed: a transformer at E = 0 may have one for
 nearly every unit and context, and each takes eight second derivatives of the loss, or sixteen."""
+
+REACHED = 1e-6
+"""By how much a limit may change with a step four times as large: its error is O(h^4) without a
+kink in between, and a curvature's difference across one."""
 
 TOGETHER = 2**18
 """Predictions of the second derivatives that are formed at once."""
@@ -74,6 +79,16 @@ def at_kink(values: Float[Tensor, "contexts r"] | None) -> bool:
     return bool(size.min() <= 16 * EPS * size.max())
 
 
+def own_jump(model: nn.Module, params: Mapping[str, Tensor], length: int) -> float | None:
+    """The relative jump of a slope at a unigram point, of a model that tells of no relu units.
+
+    A kink of one's own relu, absolute value or maximum shows in difference quotients alone; they
+    are taken where the embedding is 0. None for a model that tells of its units, or says that it is
+    smooth, and at any other point.
+    """
+    return None if isinstance(model, Kinked) else jump_at_zero_embedding(model, params, length)
+
+
 def curvature_along_ray(
     model: nn.Module,
     objective: Objective,
@@ -104,13 +119,19 @@ def one_sided_curvatures(
     directions are listed once. Of many, those of the shortest contexts are listed,
     `MOST_DIRECTIONS` of the first `MOST_PLACES` kinks. Empty away from kinks, and where the
     embedding moves no kinked unit.
+
+    A model that does not tell of its units has its kink at zero embedding alone looked for
+    (`own_jump`). There v goes through the coordinates of the embedding, as many are listed, and
+    none where another kink lies so near that the limits are not reached.
     """
+    jump = own_jump(model, params, objective.length)
+    if jump is not None and jump > KINK:
+        return _along_coordinates(model, objective, params)
     values = preactivations(model, params, objective.length)
     if values is None or not at_kink(values) or not isinstance(model, Kinked):
         return []
     params = in_float64(params)
-    axes = Coordinates.of(params)
-    embedding, readout = model.embedding_name, model.readout_name
+    embedding = model.embedding_name
     places = (values.abs() <= 16 * EPS * values.abs().max()).nonzero()[:MOST_PLACES].unbind(1)
 
     def opening(moved: Tensor) -> Tensor:
@@ -136,14 +157,44 @@ def one_sided_curvatures(
     while len(slopes) and listed < MOST_DIRECTIONS:
         listed, slope = listed + 1, slopes[0]
         slopes = slopes[(slopes @ slope).abs() <= 1 - 1e-9]
-        for sign in (None,) if embedding == readout else (1, -1):
-            moves = {name: torch.zeros_like(value) for name, value in params.items()}
-            moves[embedding] = slope.reshape(params[embedding].shape)
-            if sign is not None:
-                moves[readout] = sign * moves[embedding]
-            direction = axes.vector(moves)
-            direction = direction / direction.norm()
+        for direction in _with_readout(model, params, slope.reshape(params[embedding].shape)):
             plus = curvature_along_ray(model, objective, params, direction)
             minus = curvature_along_ray(model, objective, params, -direction)
             found.append(OneSided(minus, plus, direction))
     return found
+
+
+def _with_readout(
+    model: Kinked | Readable, params: Mapping[str, Tensor], moved: Tensor
+) -> Iterator[Float[Tensor, " D"]]:
+    """Unit directions in which the embedding moves, and an untied readout by as much with it."""
+    embedding, readout = model.embedding_name, model.readout_name
+    for sign in (None,) if embedding == readout else (1, -1):
+        moves = {name: torch.zeros_like(value) for name, value in params.items()}
+        moves[embedding] = moved
+        if sign is not None:
+            moves[readout] = sign * moved
+        direction = Coordinates.of(params).vector(moves)
+        yield direction / direction.norm()
+
+
+def _along_coordinates(
+    model: nn.Module, objective: Objective, params: Mapping[str, Tensor]
+) -> list[OneSided]:
+    assert isinstance(model, Readable)  # or no jump was found
+    params = in_float64(params)
+    like = params[model.embedding_name]
+    found: list[OneSided] = []
+    for unit in torch.eye(like.numel()).to(like)[:MOST_DIRECTIONS]:
+        for direction in _with_readout(model, params, unit.reshape(like.shape)):
+            sides = []
+            for v in (-direction, direction):
+                near, far = (
+                    curvature_along_ray(model, objective, params, v, step=step)
+                    for step in (RAY_STEP / 4, RAY_STEP)
+                )
+                if not abs(near - far) <= REACHED * max(1.0, abs(near)):
+                    return []
+                sides.append(near)
+            found.append(OneSided(sides[0], sides[1], direction))
+    return found[:MOST_DIRECTIONS]

@@ -13,9 +13,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from landscape.models.parameters import Coordinates
+from landscape.models.representation import KINK
 from landscape.numerics.symmetric_eigen import symmetric_eigen
 from landscape.objectives.protocol import Objective
-from landscape.spectra.kinks import OneSided, at_kink, one_sided_curvatures, preactivations
+from landscape.spectra.kinks import (
+    OneSided,
+    at_kink,
+    one_sided_curvatures,
+    own_jump,
+    preactivations,
+)
 from landscape.spectra.operators import dense_hessian, gradient
 
 if TYPE_CHECKING:
@@ -46,6 +53,15 @@ class Spectrum:
     kink: bool
     one_sided: tuple[OneSided, ...]
     method: str = "dense Hessian (forward over reverse mode, float64), LAPACK eigh"
+    jump: float | None = None  # of a slope, relative, where a kink had to be looked for
+
+    @property
+    def narrow(self) -> bool:
+        """Whether an eigenvalue not counted as 0 is below ten times one that is.
+
+        Then the counts are not safe.
+        """
+        return self.gap[1] < NARROW * self.gap[0]
 
     @property
     def parameters(self) -> int:
@@ -87,6 +103,10 @@ class Spectrum:
             },
             attrs={"method": self.method},
         )
+
+
+NARROW = 10.0
+"""Factor between the largest "zero" and the smallest other eigenvalue below which it is said."""
 
 
 def inertia(
@@ -149,7 +169,8 @@ def hessian_spectrum(
     eigenvalues, eigenvectors = symmetric_eigen(matrix)
     counts, bound, gap = inertia(eigenvalues)
     values = preactivations(model, params, objective.length)
-    kink = at_kink(values)
+    jump = own_jump(model, params, objective.length)
+    kink = at_kink(values) or (jump is not None and jump > KINK)
     return Spectrum(
         loss=value,
         gradient_norm=slope.norm().item(),
@@ -162,4 +183,5 @@ def hessian_spectrum(
         min_preactivation=None if values is None else values.abs().min().item(),
         kink=kink,
         one_sided=tuple(one_sided_curvatures(model, objective, params)) if kink else (),
+        jump=jump,
     )

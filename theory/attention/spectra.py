@@ -25,6 +25,7 @@ from theory.attention.loss import branch_logit, counts
 from theory.chain.binary import conditional_mean, conditional_square, memory, require_count
 from theory.exact import Number, probability
 from theory.numeric import function
+from theory.precision import workdps
 from theory.spectra.predicted_spectrum import PredictedSpectrum
 from theory.spectra.reduced import ansatz_bigram, embedding, tau as sign
 from theory.symbols import a, e, length, p, q, tau, w, x, xbar
@@ -41,7 +42,7 @@ def running_moments(up: Number, down: Number, N: int) -> Float[np.ndarray, "5"]:
     >>> running_moments(0.5, 0.8, 1).tolist()
     [1.0, -0.5, 0.5, 0.25, 0.25]
     """
-    with mpmath.workdps(_DIGITS):
+    with workdps(_DIGITS):
         return np.array([float(value) for value in exact_moments(up, down, N)])
 
 
@@ -76,7 +77,7 @@ def unigram_curvatures(
         plus, minus = (-2 * eigenvalue * shared(*chances, at_w, at_a, N, k) for k in (1, -1))
         return plus, minus
     number = Fraction(float(at_w))
-    with mpmath.workdps(_DIGITS):
+    with workdps(_DIGITS):
         memory_mean = exact_moments(up, down, N)[0]
         values = (*chances, number, sign(number), Fraction(float(at_a)), memory_mean)
         plus, minus = evaluate("curvatures")(*values)
@@ -109,7 +110,7 @@ def attention_bigram_spectrum(
     """
     ansatz_bigram(up, down, at_w, e_sign)  # refuses a w without a bigram point
     number, chances = Fraction(float(at_w)), (probability("p", up), probability("q", down))
-    with mpmath.workdps(_DIGITS):
+    with workdps(_DIGITS):
         at_e = embedding(*chances, number, e_sign)
         values = (*chances, number, sign(number), at_e, *exact_moments(up, down, N)[1:])
         H = evaluate("hessian", e_sign)(*values)

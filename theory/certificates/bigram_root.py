@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import flint
-import mpmath
 from flint import arb, arb_mat
 
 from theory.certificates.enclosure import fraction_of
 from theory.checker.format import sealed, write_number
 from theory.exact import Number
+from theory.precision import workprec
 from theory.spectra.reduced import embedding, evaluate, point, require_bigram
 
 Span = tuple[Fraction, Fraction]
@@ -86,7 +85,7 @@ def certify_bigram_root(p: Number, q: Number, w: Number, e_sign: int = 1) -> Big
     point(p, q, float(w))
     up, down, number = *point(p, q, 0.0)[:2], Fraction(w)
     require_bigram(up, down, number)
-    with mpmath.workprec(BITS):
+    with workprec(BITS):
         e = embedding(up, down, number, e_sign)
         middle = exact(e), exact(evaluate("bias", e_sign)(up, down, e))
     sizes = abs(middle[0]), max(middle[0] ** 2, abs(middle[1]))
@@ -124,7 +123,7 @@ def magnitude(size: Fraction) -> int:
 
 def contracts(p: Fraction, q: Fraction, w: Fraction, e_sign: int, box: tuple[Span, Span]) -> bool:
     """Whether Krawczyk's operator certainly maps the box into its own interior."""
-    with flint.ctx.workprec(BITS):
+    with workprec(BITS):
         x = arb_mat([[arb(fraction_of((low + high) / 2))] for low, high in box])
         X = arb_mat(
             [

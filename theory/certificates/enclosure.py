@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from itertools import combinations
 
-import flint
 from flint import arb, arb_mat, fmpq
 
 from theory.checker.format import Rows
+from theory.precision import workprec
 from theory.spectra.universal_law import Tying
 from theory.transformer.representation import WEIGHTS
 
@@ -52,7 +52,7 @@ def symmetric_polynomial(weights: Mapping[str, Rows], *, tying: Tying, bits: int
     >>> [float(S[0, 0]) for S in symmetric_polynomial(exact, tying="tied", bits=64)]
     [0.0, -2.0]
     """
-    with flint.ctx.workprec(bits):
+    with workprec(bits):
         z, J = representation(weights)
         length, width = len(z), z[0].nrows()
         covariance = arb_mat(width, width)

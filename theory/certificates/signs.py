@@ -15,13 +15,13 @@ from fractions import Fraction
 from math import comb
 from typing import Any
 
-import flint
 import numpy as np
 from flint import arb, arb_mat
 from jaxtyping import Shaped
 
 from theory.certificates.enclosure import Kink, fraction_of, symmetric_polynomial
 from theory.checker.format import Rows
+from theory.precision import workprec
 from theory.spectra.universal_law import Tying
 
 PRECISIONS = (128, 256, 512)
@@ -177,7 +177,7 @@ class UnigramSigns:
         saddle = None
         for bits in self.precisions:
             polynomial = self.polynomial(bits)
-            with flint.ctx.workprec(bits):
+            with workprec(bits):
                 V = diagonalizer(polynomial, middle)
                 inertia = inertia_witness(polynomial, V, low, high)
                 saddle = saddle or saddle_witness(polynomial, V, low, high)

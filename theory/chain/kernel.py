@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.exact import Number, as_written
+from theory.precision import workdps
 
 DIGITS = 50
 
@@ -62,7 +63,7 @@ def chain_of(kernel: Kernel, *, length: int, lag: int = 1) -> Chain:
             f"lag = {lag} with a kernel of {len(rows)} rows: give the {states} x {states} kernel "
             "of the interleaved chains"
         )
-    with mpmath.workdps(DIGITS):
+    with workdps(DIGITS):
         K = _read(rows)
         contexts = _stationary_contexts(K)
         joint = _by_last(contexts, states)  # [t, c]: P(x_i = t, context at i + k = c)
@@ -85,7 +86,7 @@ def law_entropy(law: Sequence[Any] | np.ndarray) -> float:
     >>> law_entropy([0.5, 0.5, 0.0]) == float(mpmath.log(2))
     True
     """
-    with mpmath.workdps(DIGITS):
+    with workdps(DIGITS):
         exact = [mpmath.mpf(x) for x in law]
         return float(-mpmath.fsum(x * mpmath.log(x) for x in exact if x))
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 import sympy as sp
 
+from theory.precision import workdps
 from theory.proving.domain import EVERYWHERE, Domain
 
 SignName = Literal["positive", "negative", "nonnegative", "nonpositive", "nonzero"]
@@ -88,9 +89,8 @@ def check_step(step: Step) -> Outcome:
     """
     if isinstance(step, Lemma):
         return Outcome(True, f"{step.name} ({step.citation})")
-    if isinstance(step, Identity):
-        return _check_identity(step)
-    return _check_sign(step)
+    with workdps(DIGITS):  # sympy sets the precision of mpmath wherever it evaluates
+        return _check_identity(step) if isinstance(step, Identity) else _check_sign(step)
 
 
 def _check_identity(step: Identity) -> Outcome:

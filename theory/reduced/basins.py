@@ -17,6 +17,7 @@ from typing import Any
 import mpmath
 
 from theory.exact import Number, probability
+from theory.precision import workdps
 
 _DIGITS = 50
 
@@ -79,7 +80,7 @@ def energy_over_saddle(e: float, w: float) -> Any:
         raise ValueError("e = 0.0 is a unigram point, which stays where it is: give e != 0")
     digits = _DIGITS
     while True:
-        with mpmath.workdps(digits):
+        with workdps(digits):
             terms = (mpmath.mpf(x.numerator) / x.denominator) ** 2, evaluate("separatrix")(y, -1)
             over = terms[0] - terms[1]
             # a dozen roundings, of terms no larger than these, 1 and the square of w
@@ -100,7 +101,7 @@ def separatrix(w: float) -> float | None:
     """
     if exactly("w", w) >= 0:
         return None
-    with mpmath.workdps(_DIGITS):
+    with workdps(_DIGITS):
         # a square as small as 1e-33, next to -1/sqrt2, keeps 17 of the 50 digits
         return float(mpmath.sqrt(evaluate("separatrix")(negative(w), -1)))
 
@@ -116,7 +117,7 @@ def energy_at(e: float, w: float) -> float | None:
     x, y = exactly("e", e), exactly("w", w)
     if y == 0:
         return None
-    with mpmath.workdps(_DIGITS):
+    with workdps(_DIGITS):
         return float(evaluate("energy")(x, y, -1 if y < 0 else 1))
 
 

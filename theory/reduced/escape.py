@@ -27,6 +27,7 @@ import sympy as sp
 from theory.chain.binary import stationary_law
 from theory.exact import Number, probability
 from theory.numeric import function
+from theory.precision import workdps
 from theory.reduced.critical_points import classify
 from theory.reduced.flow import gap
 from theory.reduced.loss import best_bias
@@ -65,7 +66,8 @@ def escape_radius(p_value: Number, q_value: Number, w_value: Number | sp.Expr) -
     if kind != "local minimum":
         return 0.0
     number = w_value if isinstance(w_value, sp.Expr) else sp.Rational(w_value)
-    return float(sp.Abs(number + 1 / sp.sqrt(2)).evalf(_DIGITS))
+    with workdps(_DIGITS):
+        return float(sp.Abs(number + 1 / sp.sqrt(2)).evalf(_DIGITS))
 
 
 def witness(
@@ -95,7 +97,7 @@ def witness(
             "give a larger finite radius"
         )
     side = math.copysign(1, up + down - 1)
-    with mpmath.workdps(_DIGITS):
+    with workdps(_DIGITS):
         start, root = mpmath.mpf(w_value), -1 / mpmath.sqrt(2)
         distance = max(mpmath.mpf(0), side * (start - root))
         slack = min(radius - distance, mpmath.mpf(1))

@@ -13,6 +13,7 @@ import mpmath
 import numpy as np
 
 from theory.exact import Number, probability
+from theory.precision import workdps
 from theory.spectra.predicted_spectrum import PredictedSpectrum
 
 _DIGITS = 50
@@ -35,7 +36,7 @@ def ansatz_bigram(p: Number, q: Number, w: float, e_sign: int = 1) -> tuple[floa
     """
     up, down, number = point(p, q, w)
     require_bigram(up, down, number)
-    with mpmath.workdps(_DIGITS):
+    with workdps(_DIGITS):
         e = embedding(up, down, number, e_sign)
         return float(e), float(number), float(evaluate("bias", e_sign)(up, down, e))
 
@@ -53,7 +54,7 @@ def reduced_unigram_spectrum(p: Number, q: Number, w: float) -> PredictedSpectru
     from theory.reduced.critical_points import classify
 
     up, down, number = point(p, q, w)
-    with mpmath.workdps(_DIGITS):
+    with workdps(_DIGITS):
         H = evaluate("unigram_hessian", 1)(up, down, number, tau(number))
         values = np.array(sorted([float(H[0, 0]), float(H[2, 2])]))
     inertia = (int((values < 0).sum()), 1 + int((values == 0).sum()), int((values > 0).sum()))
@@ -79,7 +80,7 @@ def reduced_bigram_spectrum(p: Number, q: Number, w: float, e_sign: int = 1) -> 
     """
     up, down, number = point(p, q, w)
     require_bigram(up, down, number)
-    with mpmath.workdps(_DIGITS):
+    with workdps(_DIGITS):
         e = embedding(up, down, number, e_sign)
         H = evaluate("bigram_hessian", e_sign)(up, down, number, tau(number), e)
         trace = H[0, 0] + H[1, 1] + H[2, 2]

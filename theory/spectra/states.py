@@ -55,7 +55,7 @@ def states_spectrum(
     head: Head = "softmax",
     degenerate: bool = False,
     silent: Float[np.ndarray, "d r"] | None = None,
-    redundant: Float[np.ndarray, "1+d r"] | None = None,
+    redundant: Float[np.ndarray, "1+d s"] | None = None,
     inputs: str = "the given z, J and lag covariances",
 ) -> PredictedSpectrum:
     """The Hessian spectrum at the unigram point of a causal model on any stationary source.
@@ -159,7 +159,7 @@ def _across(
     z: Float[np.ndarray, "N d"],
     J: Float[np.ndarray, "N N d d"],
     silent: Float[np.ndarray, "d r"] | None,
-    redundant: Float[np.ndarray, "1+d r"] | None,
+    redundant: Float[np.ndarray, "1+d s"] | None,
     *,
     tying: Tying,
     size: int,
@@ -197,11 +197,15 @@ def _orthonormal(columns: Float[np.ndarray, "k r"]) -> Float[np.ndarray, "k r"]:
 
 
 def _null(matrix: Float[np.ndarray, "k r"]) -> Float[np.ndarray, "r free"]:
-    """Orthonormal basis of the vectors that a matrix of norm at most 1 takes to 0, by rounding."""
+    """Orthonormal basis of the vectors that a matrix of norm at most 1 takes to 0, as claimed.
+
+    Silent directions are measured from slopes, which may be far below 1: of slopes of 1e-2 the
+    direction is known to 1e-13 only.
+    """
     if not matrix.shape[1]:
         return np.zeros((0, 0))
     _, values, rows = np.linalg.svd(matrix)
-    rank = int((values > ROUNDINGS * len(matrix) * np.finfo(np.float64).eps).sum())
+    rank = int((values > CLAIMED).sum())
     return np.asarray(rows[rank:].T)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -131,8 +132,7 @@ def command(
     emit(record, as_json, terminal)
     doubts = [problem for problem in problems if problem.severity == "doubt"]
     told = [problem.words for problem in problems if problem not in doubts]
-    if doubts:
-        told.append(f"Inconclusive at {len(doubts)} points: too near p+q = 1")
+    told += _grouped(doubts)
     for line in filter(None, (*missing, trouble, note, *told)):
         click.echo(line, err=True)
     wrong = any(problem.severity == "error" for problem in problems) or (strict and doubts)
@@ -140,14 +140,32 @@ def command(
 
 
 PROBLEMS = {
-    "refuted": ("refuted", None),
-    "inconclusive": ("inconclusive", None),
+    "refuted": ("refuted", "reason"),
+    "inconclusive": ("inconclusive", "reason"),
     "slice fault": ("slice_faults", "fault"),
     "diverged": ("diverged", "runs"),
     "not finite": ("not_finite", "losses"),
     "absent": ("absent", "reason"),
 }
 """By kind of problem: its key in the JSON record, and that of its detail."""
+
+
+NAMED = 6
+"""Points that are named for a reason they share; the JSON record has them all."""
+
+
+def _grouped(doubts: list[Problem]) -> Iterator[str]:
+    """A line for each reason that was found, with the points it was found at."""
+    from landscape.store.reading import place_of
+
+    places: dict[str, list[str]] = {}
+    for problem in doubts:
+        place = f"the {problem.point} point of {place_of(problem.cell)}"
+        places.setdefault(str(problem.detail), []).append(place)
+    for reason, found in places.items():
+        more = f"; and {len(found) - NAMED} more, which --json lists" if found[NAMED:] else ""
+        points = "1 point" if len(found) == 1 else f"{len(found)} points"
+        yield f"Inconclusive at {points}, {'; '.join(found[:NAMED])}{more}: {reason}"
 
 
 def _as_record(problem: Problem, detail: str | None) -> dict[str, Any]:

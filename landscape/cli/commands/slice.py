@@ -65,7 +65,7 @@ def command(
     resolution: int,
     radius: float | None,
     bias: str,
-    random_weights: float,
+    random_weights: float | None,
     w: float | None,
     steps: int,
     lr: float,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @options.output
 def command(
     kind: str,
-    random_weights: float,
+    random_weights: float | None,
     w: float | None,
     steps: int,
     lr: float,
@@ -43,6 +43,7 @@ def command(
     from landscape.cli.emit import emit
     from landscape.comparison.spectra import compare
     from landscape.config.build import objective_of
+    from landscape.scanning.measurement import weights_of
     from landscape.spectra.spectrum import hessian_spectrum
 
     if refine and kind != "trained":
@@ -61,7 +62,10 @@ def command(
     objective = objective_of(cell, device)
     spectrum = hessian_spectrum(model, objective, point.params)
     report = compare(model, objective, point, spectrum)
-    result = record(spectrum, report, point)
+    weights = weights_of(cell, kind, model)
+    if w is not None:
+        weights = f"the rank-one ansatz at w = {w:g}"
+    result = {**record(spectrum, report, point), "weights": weights}
     if plot:
         from figures.output import picture, write
         from figures.plots.spectrum import draw_spectrum
@@ -73,7 +77,7 @@ def command(
         write(picture(draw_spectrum, *lists, zero_bound=spectrum.zero_bound, title=title), plot)
     emit(result, as_json, _terminal)
     if report.verdict == "inconclusive":
-        click.echo("Inconclusive: a predicted eigenvalue is too small for float64.", err=True)
+        click.echo(f"Inconclusive: {report.reason}.", err=True)
     return int(report.verdict == "refuted" or (strict and report.verdict == "inconclusive"))
 
 
@@ -90,6 +94,7 @@ def record(spectrum: Spectrum, report: Report, point: CriticalPoint) -> dict[str
         "eigenvalues": spectrum.eigenvalues.tolist(),
         "zero_bound": spectrum.zero_bound,
         "gap": list(spectrum.gap),
+        "narrow_gap": spectrum.narrow and not spectrum.kink,
         "inertia": None if spectrum.kink else list(spectrum.inertia),
         "predicted": None if predicted is None else predicted.full().tolist(),
         "predicted_inertia": None if predicted is None else list(predicted.inertia),
@@ -99,6 +104,7 @@ def record(spectrum: Spectrum, report: Report, point: CriticalPoint) -> dict[str
         "one_sided": [{"minus": o.minus, "plus": o.plus} for o in spectrum.one_sided],
         "checks": [asdict(check) for check in report.checks],
         "verdict": report.verdict,
+        "why": report.reason,
         "point": point.kind,
         "coordinates": point.coordinates,
         "moved": point.moved,
@@ -114,16 +120,23 @@ def _terminal(result: dict[str, Any]) -> None:
     console = terminal()
     counts = "{} negative, {} zero, {} positive".format
     console.print(f"[bold]{result['classification']}[/bold] ({result['point']} point)")
+    console.print(f"weights         {result['weights']}")
     console.print(f"loss            {result['loss']:.15g} nat")
     console.print(f"gradient norm   {result['gradient_norm']:.1e}")
     if result["inertia"] is None:
-        console.print("measured        no Hessian: the loss has a relu kink here")
+        console.print("measured        no Hessian, and no inertia: the loss has a relu kink here")
     else:
         console.print(f"measured        {counts(*result['inertia'])} of {result['parameters']}")
     if result["predicted_inertia"] is not None:
         console.print(f"predicted       {counts(*result['predicted_inertia'])}")
         console.print(f"largest error   {result['max_error']:.1e}")
     console.print(f"zero means      |eigenvalue| <= {result['zero_bound']:.1e}")
+    if result["narrow_gap"]:
+        below, above = result["gap"]
+        console.print(
+            f"a narrow gap    the largest taken for zero is {below:.1e}, the smallest other one "
+            f"{above:.1e}: the counts are not safe"
+        )
     if result["min_preactivation"] is not None:
         console.print(f"nearest kink    |relu input| >= {result['min_preactivation']:.1e}")
     for side in result["one_sided"]:
@@ -131,8 +144,13 @@ def _terminal(result: dict[str, Any]) -> None:
             f"at a relu kink  one-sided curvatures {side['minus']:+.6f} and {side['plus']:+.6f} "
             f"across it"
         )
+    verdict = f"verdict         {result['verdict']}"
+    if result["why"]:
+        verdict = f"{verdict}: {result['why']}"
+    if result["inertia"] is None and not result["one_sided"]:
+        console.print("at a relu kink  one-sided curvatures are not computed")
     if result["inertia"] is None:
-        console.print(f"verdict         {result['verdict']}")
+        console.print(verdict)
         return
     shown = [
         k for k, value in enumerate(result["eigenvalues"]) if abs(value) > result["zero_bound"]
@@ -147,4 +165,4 @@ def _terminal(result: dict[str, Any]) -> None:
     console.print(table)
     if len(shown) > 24:
         console.print(f"({len(shown) - 24} in between left out; --json has them all)")
-    console.print(f"verdict         {result['verdict']}")
+    console.print(verdict)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Exit 1 if a check is inconclusive.")
 @options.output
 def command(
-    random_weights: float,
+    random_weights: float | None,
     w: float | None,
     grid: int | None,
     strict: bool,
@@ -63,7 +63,8 @@ def command(
     from landscape.comparison.theorems.plane import grid_values, verify_plane
     from landscape.comparison.theorems.verification import verify
     from landscape.config.build import model_of, objective_of
-    from landscape.models.initial import gaussian
+    from landscape.models.initial import free_weights
+    from landscape.models.parameters import parameters_of
 
     if w is not None and random_weights:
         raise click.UsageError("--w and --random-weights both set the weights; give one of them")
@@ -78,7 +79,7 @@ def command(
     cell = options.cell_of(**setting, measure={"random_weights": random_weights})
     process.prepare(device)
     model = model_of(cell, device, dtype=torch.float64)
-    free = gaussian(model, random_weights, cell.train.seed)
+    free = free_weights(model, cell.spread, cell.train.seed) or parameters_of(model)
     verdict: Verdict
     record: dict[str, Any]
     if axis is None:
@@ -87,6 +88,7 @@ def command(
             "p": None if found.p is None else float(found.p),
             "q": None if found.q is None else float(found.q),
             "model": found.model,
+            "weights": cell.weights if w is None else f"the rank-one ansatz at w = {w:g}",
             "source": found.source,
             "checks": [asdict(check) for check in found.checks],
             "verdict": found.verdict,

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 WIDE, NARROW = 104, 92
 """Columns of a terminal from which there is room for all, and below which some are left out."""
 
+NAMED = 4
+"""Points that are named; --json has them all."""
+
 ENDS = ("unigram", "other", "bigram")
 COLOURS = {
     "verified": "",
@@ -34,8 +37,11 @@ def rows(result: ScanResult) -> list[dict[str, Any]]:
             if kind in points:
                 keys = ("predicted_inertia", "inertia", "max_error", "classification", "verdict")
                 row[kind] = {key: points[kind][key] for key in keys}
-                if "reason" in points[kind]:
-                    row[kind]["reason"] = points[kind]["reason"]
+                row[kind]["weights"] = points[kind].get("weights")
+                row[kind]["narrow_gap"] = bool(points[kind].get("narrow_gap"))
+                for key in ("why", "reason"):
+                    if points[kind].get(key):
+                        row[kind][key] = points[kind][key]
         outcomes = scalars["outcome"]
         row["at_unigram"] = (
             None if "degenerate" in outcomes else [outcomes.count("unigram"), len(outcomes)]
@@ -67,6 +73,9 @@ def print_table(result: ScanResult) -> None:
     gap = (0, 1, 0, 0) if wide else 0
     console.print("Hessian inertia (negative/zero/positive), in theory and as measured.")
     console.print("runs: how many ended at the unigram / elsewhere / at the bigram.")
+    weights = {row["unigram"].get("weights") for row in found if "unigram" in row} - {None}
+    if weights:
+        console.print(f"The unigram point is taken at {' or at '.join(sorted(weights))}.")
     if narrow:
         console.print(f"Terminals of {NARROW} columns show the bigram point and the entropies too.")
     for setting in dict.fromkeys(tuple(str(row[name]) for name in others) for row in found):
@@ -78,7 +87,7 @@ def print_table(result: ScanResult) -> None:
             table.add_column(f"{kind}\ntheory", justify="right", no_wrap=True)
             table.add_column("\nmeasured", justify="right", no_wrap=True)
         if wide:
-            table.add_column("unigram\nis a", no_wrap=True)
+            table.add_column("unigram\nis", no_wrap=True)
         for heading in ("\nruns", "mean\nloss", *(() if narrow else ("\nH_u", "\nH_b"))):
             table.add_column(heading, justify="right", no_wrap=True)
         for row in found:
@@ -91,6 +100,18 @@ def print_table(result: ScanResult) -> None:
         for kind in ("unigram", "bigram")
         if kind in row and row[kind]["max_error"] is not None
     ]
+    unsafe = [
+        f"the {kind} point of {row['id'][:8]}"
+        for row in found
+        for kind in ("unigram", "bigram")
+        if kind in row and row[kind]["narrow_gap"]
+    ]
+    if unsafe:
+        named = f"{', '.join(unsafe[:NAMED])}{', ...' if unsafe[NAMED:] else ''}"
+        console.print(
+            f"The gap around zero is below a factor of 10, and the counts are not safe, at "
+            f"{len(unsafe)} of the points: {named}"
+        )
     if errors:
         console.print(f"Largest |predicted - measured| eigenvalue: {max(errors):.1e}")
 

@@ -3,6 +3,9 @@
 import sys
 from typing import Any
 
+NAMED = 3
+"""Points that are named for a check that does not hold there."""
+
 COLOURS = {
     "proved": "[bold green]",
     "verified": "[green]",
@@ -93,6 +96,13 @@ def print_plane(record: dict[str, Any]) -> None:
         error = "" if check["largest_error"] is None else f"{check['largest_error']:.1e}"
         table.add_row(check["id"].partition("/")[0], check["claim"], counts, error)
     console.print(table)
+    for check in record["checks"]:
+        for doubt in check["doubts"][:NAMED]:
+            why = f": {doubt['note']}" if doubt["note"] else ""
+            place = f"p = {doubt['p']:g}, q = {doubt['q']:g}"
+            console.print(f"{doubt['verdict']}: {check['id']} at {place}{why}")
+        if more := len(check["doubts"][NAMED:]):
+            console.print(f"{check['id']}: and at {more} more points, which --json lists")
     if record["plane"] is not None:
         console.print(
             f"Certified over the whole box: the signs at the unigram point on "

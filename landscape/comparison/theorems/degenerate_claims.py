@@ -14,6 +14,7 @@ from landscape.models.ansatz import ansatz, best_bias
 from landscape.points.bigram import log_ratio
 from theory import symbols
 from theory.numeric import function
+from theory.precision import workdps
 from theory.reduced.degenerate import leading_term, offset
 
 STEP = 2.0**-7
@@ -57,7 +58,8 @@ def _ratio(subject: Subject, line: str, w: float | None) -> Check:
         step = k * STEP * (_scale(subject) if line == "w=-1/sqrt2" else 1.0)
         e, v = math.sqrt(step), step if w is None else 0.0
         at = EDGE + v if w is None else w
-        expected = float(term(*subject.chances, e, at, -1 if at < 0 else 1, v))
+        with workdps(30):
+            expected = float(term(*subject.chances, e, at, -1 if at < 0 else 1, v))
         # of two points beside the line, what is odd in v; on the line p+q = 1 the loss itself
         found = _loss(subject, e, at) - H_u
         if line == "w=-1/sqrt2":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
@@ -26,8 +26,21 @@ DIGITS = Decimal("0.0001")
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """A point (p, q) of the grid where a check does not hold, or cannot be told, and why."""
+
+    p: float
+    q: float
+    verdict: Verdict
+    note: str
+
+
+@dataclass(frozen=True)
 class GridSummary:
-    """One check over the grid: how often each verdict was given, and the largest error."""
+    """One check over the grid: how often each verdict was given, and the largest error.
+
+    `doubts` are the points where it is refuted or inconclusive, with the reason found there.
+    """
 
     id: str
     claim: str
@@ -35,6 +48,7 @@ class GridSummary:
     counts: Mapping[Verdict, int]
     largest_error: float | None
     verdict: Verdict
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,10 +77,18 @@ class PlaneVerification:
         at the other points are listed under their own ids.
         """
         found: dict[str, list[Check]] = {}
-        for point in self.points:
+        doubts: dict[str, list[Doubt]] = {}
+        places = ((float(up), float(down)) for up in self.p for down in self.q)
+        for place, point in zip(places, self.points, strict=True):
             for check in point.checks:
                 found.setdefault(check.id, []).append(check)
-        return tuple(_summarise(checks) for checks in found.values())
+                if check.verdict in ("refuted", "inconclusive"):
+                    doubt = Doubt(*place, check.verdict, check.note)
+                    doubts.setdefault(check.id, []).append(doubt)
+        return tuple(
+            replace(_summarise(checks), doubts=tuple(doubts.get(id, ())))
+            for id, checks in found.items()
+        )
 
     def to_xarray(self) -> xarray.Dataset:
         """The worst verdict at each point, labelled by p and q."""

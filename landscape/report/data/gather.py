@@ -163,8 +163,9 @@ def _downhill(inertia: Sequence[int] | None) -> bool | None:
 
 
 def _point(point: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("inertia", "predicted_inertia", "classification", "verdict", "reason")
+    keys = ("inertia", "predicted_inertia", "classification", "verdict", "why", "weights", "reason")
     found = {key: point.get(key) for key in keys}
+    found["narrow"] = bool(point.get("narrow_gap"))
     for key in ("loss", "max_error", "zero_bound"):
         value = point.get(key)
         found[key] = None if value is None else rounded(value, 7)
@@ -173,7 +174,8 @@ def _point(point: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check(check: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: check.get(key) for key in ("claim", "predicted", "measured", "tolerance", "verdict")
+        key: check.get(key)
+        for key in ("claim", "predicted", "measured", "tolerance", "verdict", "note")
     }
 
 

@@ -25,9 +25,9 @@ function sentence(cell) {
     const how = value === null ? "" : value < 0
       ? `: downhill with curvature ${number(value)} along at least one direction`
       : `: no direction is downhill, and the lowest curvature that is not zero is ${number(value)}${ofBias(cell, value) ? ", that of the bias" : ""}`;
-    parts.push(`Theory calls the unigram ${article(cell.theory)}${how}.`);
+    parts.push(`Theory calls the unigram ${called(cell.theory)}${how}.`);
     if (cell.theory === "local minimum") parts.push("This holds close to the point; along the flat set through it a run may drift away.");
-    if (unigram.max_error !== null) parts.push(`Measured and predicted eigenvalues differ by at most ${number(unigram.max_error, 2)} (${unigram.verdict}).`);
+    if (unigram.max_error !== null) parts.push(`Measured and predicted eigenvalues differ by at most ${number(unigram.max_error, 2)} (${unigram.why ? `${unigram.verdict}: ${unigram.why}` : unigram.verdict}).`);
   } else if (unigram) parts.push("Theory makes no prediction at this unigram point.");
   return parts.join(" ");
 }

@@ -46,7 +46,8 @@ function spectrum(kind, cell) {
   if (wideAxis) words.push("The axis is linear close to 0 and logarithmic on either side.");
   words.push(found.predicted ? "Rings: theory; dots: measured." : "Dots: measured. Theory has no prediction here.");
   words.push(`${found.zeros} of ${found.parameters} eigenvalues are zero, and not drawn${found.thinned ? ", nor are some of the others" : ""}.`);
+  if (point.narrow) words.push("The gap between those and the smallest other is below a factor of 10: the counts are not safe.");
   if (point.max_error !== null) words.push(`Largest difference of all: ${number(point.max_error, 2)}; rounding is of the order of ${number(found.zero_bound, 2)}.`);
-  words.push(`The point is ${/^(degenerate|undecided|negative|no |not)/.test(point.classification) ? "" : "a "}${point.classification}.`);
+  words.push(`The point is ${called(point.classification)}.`);
   caption.textContent = words.join(" ");
 }

@@ -36,7 +36,7 @@ const number = (value, digits = 3) => {
 };
 const superscript = (power) => [...String(power)].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]).join("");
 const plural = (n, one, many) => `${n} ${n === 1 ? one : many || one + "s"}`;
-const article = (word) => (/^[aeiou]/.test(word) ? "an " : "a ") + word;
+const called = (word) => (/^(saddle|(local|global) minimum)$/.test(word) ? "a " : "") + word;
 const mix = (stops, share) => {
   const at = Math.min(1, Math.max(0, share)) * (stops.length - 1);
   const k = Math.min(stops.length - 2, Math.floor(at));

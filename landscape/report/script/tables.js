@@ -20,6 +20,6 @@ function runs(cell) {
 
 function checks(cell) {
   const value = (x) => (typeof x === "number" ? number(x, 6) : Array.isArray(x) ? x.join(" / ") : x === null || x === undefined ? "–" : String(x));
-  const rows = Object.entries(cell.checks).flatMap(([kind, list]) => list.map((check) => [kind, check.claim, value(check.predicted), value(check.measured), value(check.tolerance), check.verdict]));
+  const rows = Object.entries(cell.checks).flatMap(([kind, list]) => list.map((check) => [kind, check.claim, value(check.predicted), value(check.measured), value(check.tolerance), check.note ? `${check.verdict}: ${check.note}` : check.verdict]));
   $("checks").replaceChildren(rows.length ? table(["point", "claim", "predicted", "measured", "tolerance", "verdict"], rows) : make("p", { class: "dim" }, "Theory makes no prediction at this cell."));
 }

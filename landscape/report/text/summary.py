@@ -16,6 +16,9 @@ MOST = 4
 
 MINIMUM = "local minimum"
 
+NOUNS = ("saddle", MINIMUM)
+"""What a point is; what else is said of it, such as "undecided", takes no article."""
+
 ENDS = {"bigram": "reached the bigram", "other": "ended at neither (“other”)"}
 
 
@@ -140,9 +143,9 @@ def _by_word(records: Sequence[CellRecord]) -> dict[str, list[CellRecord]]:
 def _counts(word: str, cells: Sequence[CellRecord]) -> Iterator[str]:
     share = share_stuck(cells)
     assert share is not None  # each of them has runs
-    article = "an" if word[0] in "aeiou" else "a"
+    named = f"a {word}" if word in NOUNS else word
     yield (
-        f"Theory calls it {article} {word} in {counted(len(cells), 'cell')}, and there "
+        f"Theory calls it {named} in {counted(len(cells), 'cell')}, and there "
         f"{share.stuck} of {counted(share.runs, 'run')} got stuck "
         f"({percent(share.stuck / share.runs)})."
     )
@@ -182,7 +185,7 @@ def _in_valley(cell: CellRecord) -> bool:
 
 def _within_root_two(cell: CellRecord) -> bool:
     config = cell.config
-    zero = config.model.kind == "single-layer" and not config.measure.random_weights
+    zero = config.model.kind == "single-layer" and config.spread == 0
     return zero and side_of(cell) == "p + q > 1"
 
 
@@ -213,8 +216,10 @@ def _why_further(records: Sequence[CellRecord], theorems: Sequence[TheoremRecord
     asked = [record for cells in _by_word(records).values() for record in cells]
     if not asked:
         return
-    spreads = sorted({float(record.config.measure.random_weights) for record in asked})
-    if spreads == [0.0]:
+    spreads = sorted({record.config.spread for record in asked if record.config.spread is not None})
+    if not spreads:
+        where = "that of the model's own weights"
+    elif spreads == [0.0]:
         where = "that at which all other weights are 0, as measured here"
     else:
         drawn = " or ".join(f"{spread:g}" for spread in spreads)

@@ -7,15 +7,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from landscape.comparison import spectra
+from landscape.models import SingleLayer
+from landscape.models.initial import gaussian
+from landscape.models.parameters import as_arrays
 from tests.landscape.cli.running import Record, Run
 from tests.planted.stored import IDS, stored_before
+from theory.certificates.unigram import certify_unigram
 
 CHAIN = "--p .5 --q .8"
 SMALL = f"{CHAIN} --width 2 --length 3"
@@ -93,9 +99,25 @@ def test_the_edge_of_the_bigram_set_is_no_false_alarm(record: Record, w: str, mo
 
 
 def test_signs_that_float64_cannot_count_are_inconclusive(record: Record) -> None:
-    """With weights of deviation 5 the block spans 16 decades: 8.9e-7 beside 3.9e9."""
+    """With weights of deviation 5 the block spans 16 decades: 8.9e-7 beside 3.9e9.
+
+    One eigenvalue is certainly negative all the same, and makes a saddle: so say balls too.
+    """
     result = record(f"spectrum {CHAIN} --at unigram --random-weights 5 --length 3")
-    assert result["verdict"] == "inconclusive" and result["classification"] == "undecided"
+    assert result["verdict"] == "inconclusive" and result["classification"] == "saddle"
+    verdicts = {check["id"]: check["verdict"] for check in result["checks"]}
+    assert (verdicts["inertia"], verdicts["classification"]) == ("inconclusive", "verified")
+    model = SingleLayer(width=4, length=3, dtype=torch.float64)
+    weights = as_arrays(gaussian(model, 5.0, seed=0))
+    found = certify_unigram(weights, p=Decimal("0.5"), q=Decimal("0.8"), tying="tied")
+    assert found.word == "saddle"
+
+
+def test_a_layer_norm_of_width_two_explains_its_zero(record: Record) -> None:
+    """Equal components of an embedding are unseen: the one zero of the block is explained."""
+    result = record("spectrum --p .6 --q .3 --at unigram --model gpt --width 2 --length 4")
+    assert result["inertia"] == result["predicted_inertia"] == [1, 90, 1]
+    assert (result["verdict"], result["classification"]) == ("verified", "saddle")
 
 
 Planted = Callable[[Any], Any]

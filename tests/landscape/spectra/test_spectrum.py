@@ -16,7 +16,9 @@ from landscape.objectives.exact import ExactLoss
 from landscape.points.bigram import bigram_point
 from landscape.points.unigram import unigram_point
 from landscape.sources import BinaryMarkov
+from landscape.spectra import spectrum as spectra
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum, inertia
+from tests.landscape.cli.running import Run
 from tests.twins.single_layer import arrays, naive_gradient, naive_hessian_product, naive_loss
 
 P, Q = 0.5, 0.8
@@ -194,3 +196,15 @@ def test_a_model_of_few_parameters_stores_each_eigenvector_once() -> None:
     dataset = hessian_spectrum(model, objective, unigram_point(model, objective).params).to_xarray()
     assert dataset["end"].values.tolist() == [0, 1, 2]
     assert math.isnan(dataset["min_preactivation"].item())
+
+
+@pytest.mark.parametrize(("smallest", "told"), [(4e-15, True), (6e-15, False)])
+def test_a_gap_below_a_factor_of_ten_is_said_beside_the_counts(
+    smallest: float, told: bool, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    """Of three eigenvalues up to 1 the bound is 6.7e-16: one is below it, and one above."""
+    values = torch.tensor([5e-16, smallest, 1.0], dtype=torch.float64)
+    monkeypatch.setattr(spectra, "symmetric_eigen", lambda _: (values, torch.eye(3).double()))
+    _, out, _ = run("spectrum --p .5 --q .8 --at unigram --model reduced")
+    said = "the largest taken for zero is 5.0e-16, the smallest other one 4.0e-15"
+    assert (said in " ".join(out.split())) is told
