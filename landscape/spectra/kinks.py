@@ -13,10 +13,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import jvp, vmap
 
-from landscape.models.parameters import Coordinates, call, in_float64
+from landscape.models.parameters import Coordinates, call, frozen, in_float64
 from landscape.models.protocols import Kinked
+from landscape.numerics.differentiation import FORWARD_MODE
 from landscape.objectives.protocol import LONGEST_EXACT, Objective, chunk_of
-from landscape.spectra.operators import FORWARD_MODE, RAY_STEP, curvatures_along_rays
+from landscape.spectra.operators import RAY_STEP, curvatures_along_rays
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -108,6 +109,8 @@ def one_sided_curvatures(
     values = preactivations(model, params, objective.length)
     if values is None or not at_kink(values) or not isinstance(model, Kinked):
         return []
+    if model.embedding_name not in params:  # frozen
+        return []
     params = in_float64(params)
     axes = Coordinates.of(params)
     embedding, readout = model.embedding_name, model.readout_name
@@ -136,7 +139,7 @@ def one_sided_curvatures(
     while len(slopes) and listed < MOST_DIRECTIONS:
         listed, slope = listed + 1, slopes[0]
         slopes = slopes[(slopes @ slope).abs() <= 1 - 1e-9]
-        for sign in (None,) if embedding == readout else (1, -1):
+        for sign in (None,) if readout in (embedding, *frozen(model)) else (1, -1):
             moves = {name: torch.zeros_like(value) for name, value in params.items()}
             moves[embedding] = slope.reshape(params[embedding].shape)
             if sign is not None:

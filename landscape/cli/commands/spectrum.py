@@ -99,6 +99,7 @@ def record(spectrum: Spectrum, report: Report, point: CriticalPoint) -> dict[str
         "one_sided": [{"minus": o.minus, "plus": o.plus} for o in spectrum.one_sided],
         "checks": [asdict(check) for check in report.checks],
         "verdict": report.verdict,
+        "frozen": list(spectrum.frozen),
         "point": point.kind,
         "coordinates": point.coordinates,
         "moved": point.moved,
@@ -123,6 +124,9 @@ def _terminal(result: dict[str, Any]) -> None:
     if result["predicted_inertia"] is not None:
         console.print(f"predicted       {counts(*result['predicted_inertia'])}")
         console.print(f"largest error   {result['max_error']:.1e}")
+    if result["frozen"]:
+        names = ", ".join(result["frozen"])
+        console.print(f"frozen          {names} (requires_grad=False: constants, not counted)")
     console.print(f"zero means      |eigenvalue| <= {result['zero_bound']:.1e}")
     if result["min_preactivation"] is not None:
         console.print(f"nearest kink    |relu input| >= {result['min_preactivation']:.1e}")
