@@ -51,7 +51,7 @@ your own model'"
     if "setup_context" in text:
         return (
             "a torch.autograd.Function of it has no setup_context, without which torch.func "
-            "transforms none (a reentrant torch.utils.checkpoint is one too)",
+            "transforms none",
             "write forward without ctx, add setup_context and generate_vmap_rule = True, and jvp "
             "for forward mode; or compute it by plain operations",
         )

@@ -14,6 +14,7 @@ from torch.func import vmap
 
 from landscape.models.parameters import Params, call, in_float64, split, to_dtype, trainable
 from landscape.models.soundness import Fault, cause, looked_at, unsound
+from landscape.numerics.derivative_checks import ancestors
 
 ROUNDINGS = 2**12
 """How many eps of a logit, or of 1, may depend on how the sequences beside it are computed."""
@@ -86,7 +87,7 @@ def trial(model: nn.Module, states: int, length: int, *, curvature: bool = True)
     if rough is not None and "rounds inside" in rough[0]:
         eps = float(torch.finfo(torch.float32).eps)
         subject = Subject(copied, states, length, subject.points, eps)
-    found = _alone(subject) or _causal(subject) or _several_runs(subject)
+    found = _alone(subject) or _causal(subject) or _checkpoints(subject) or _several_runs(subject)
     return found or (rough if curvature else None)
 
 
@@ -283,6 +284,24 @@ def _pairs(
     cuts[count // 2 : count // 2 + len(known)] = known
     second = torch.where(torch.arange(length) < cuts[:, None], first, drawn())
     return first, second, cuts
+
+
+def _checkpoints(subject: Subject) -> Fault | None:
+    """Whether all that its backward pass needs is kept, and nothing computed again then.
+
+    By then the parameters that were put in place of its own are gone.
+    """
+    tokens = looked_at(subject.states, subject.length)
+    leaves = {name: value.clone().requires_grad_() for name, value in subject.points[0].items()}
+    hooked = RuntimeError("saved tensor hooks")
+    try:
+        with torch.enable_grad(), torch.autograd.graph.disable_saved_tensors_hooks(str(hooked)):
+            logits: Tensor = call(subject.model, leaves, "forward", tokens)
+    except RuntimeError as error:
+        return cause(subject.model, hooked) if str(hooked) in str(error) else None
+    if any(node.name() == "CheckpointFunctionBackward" for node in ancestors(logits.grad_fn)):
+        return cause(subject.model, hooked)
+    return None
 
 
 def _several_runs(subject: Subject) -> Fault | None:

@@ -64,7 +64,7 @@ class _Narrowings(TorchFunctionMode):
         return result
 
 
-def _ancestors(node: Any) -> Iterator[Any]:
+def ancestors(node: Any) -> Iterator[Any]:
     """The nodes of the graph that a value was computed by."""
     seen: set[Any] = set()
     ahead = [node]
@@ -103,7 +103,7 @@ def narrowing(function: Function, vector: Float[Tensor, " D"]) -> str | None:
     with torch.enable_grad(), narrowings:
         value = function(point)
     if narrowings.found:
-        nodes = set(_ancestors(value.grad_fn))
+        nodes = set(ancestors(value.grad_fn))
         for node, name in narrowings.found:
             if node in nodes:
                 return name

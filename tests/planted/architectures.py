@@ -50,7 +50,8 @@ class Attends(Ends):
     def between(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).chunk(3, -1)
         scores = self.scores(q, k).masked_fill(~causal(x.shape[1]), -math.inf)
-        return x + self.weights(scores) @ v
+        found: Tensor = x + self.weights(scores) @ v
+        return found
 
     def weights(self, scores: Tensor) -> Tensor:
         return scores.softmax(-1)
@@ -112,7 +113,8 @@ class Heads(Ends):
     def between(self, x: Tensor) -> Tensor:
         mask = ~causal(x.shape[1])
         found, _ = self.attention(x, x, x, attn_mask=mask, need_weights=False, is_causal=True)
-        return x + found
+        attended: Tensor = x + found
+        return attended
 
 
 def heads_in_eval_mode(states: int, width: int, length: int) -> nn.Module:
@@ -222,7 +224,8 @@ class Llama(Ends):
         q, k, v = (part[:, None] for part in (self.turn(q), self.turn(k), v))
         x = x + F.scaled_dot_product_attention(q, k, v, is_causal=True)[:, 0]
         h = self.second(x)
-        return x + self.down(F.silu(self.gate(h)) * self.up_projection(h))
+        found: Tensor = x + self.down(F.silu(self.gate(h)) * self.up_projection(h))
+        return found
 
 
 class Llama32(Llama):
@@ -253,7 +256,10 @@ class LinearAttention(Attends):
         q, k, v = self.qkv(x).chunk(3, -1)
         q, k = F.elu(q) + 1, F.elu(k) + 1
         sums = (k[..., None] * v[..., None, :]).cumsum(1)
-        return x + (q[..., None, :] @ sums)[..., 0, :] / (q * k.cumsum(1)).sum(-1, keepdim=True)
+        found: Tensor = x + (q[..., None, :] @ sums)[..., 0, :] / (q * k.cumsum(1)).sum(
+            -1, keepdim=True
+        )
+        return found
 
 
 # --- recurrent networks -------------------------------------------------------------------------
@@ -352,7 +358,8 @@ class DenseExperts(MaskedExperts):
     def between(self, x: Tensor) -> Tensor:
         share, chosen = self.gate(x).softmax(-1).max(-1)
         weights = F.one_hot(chosen, 2).to(x.dtype) * share[..., None]
-        return x + sum(weights[..., e, None] * f(x) for e, f in enumerate(self.experts))
+        found: Tensor = x + sum(weights[..., e, None] * f(x) for e, f in enumerate(self.experts))
+        return found
 
 
 class ExpertChoice(MaskedExperts):
@@ -362,7 +369,8 @@ class ExpertChoice(MaskedExperts):
         gate = self.gate(x).softmax(-1)
         value, place = gate.topk(max(1, x.shape[1] // 2), dim=1)
         weights = torch.zeros_like(gate).scatter(1, place, value)
-        return x + sum(weights[..., e, None] * f(x) for e, f in enumerate(self.experts))
+        found: Tensor = x + sum(weights[..., e, None] * f(x) for e, f in enumerate(self.experts))
+        return found
 
 
 # --- norms --------------------------------------------------------------------------------------
@@ -422,7 +430,8 @@ class _OldSquare(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return 2 * x * g
+        found: Tensor = 2 * x * g
+        return found
 
 
 class _Square(torch.autograd.Function):
@@ -441,7 +450,8 @@ class _Square(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return 2 * x * g
+        found: Tensor = 2 * x * g
+        return found
 
 
 class OldFunction(Ends):
@@ -479,9 +489,7 @@ class Checkpointed(Ends):
     def between(self, x: Tensor) -> Tensor:
         from torch.utils.checkpoint import checkpoint
 
-        found: Tensor = checkpoint(
-            lambda y: self.mid(y).tanh(), x, use_reentrant=self.reentrant
-        )
+        found: Tensor = checkpoint(lambda y: self.mid(y).tanh(), x, use_reentrant=self.reentrant)
         return found
 
 
@@ -523,7 +531,8 @@ class AheadInBlocks(Attends):
         q, k, v = self.qkv(x).chunk(3, -1)
         block = torch.arange(x.shape[1]) // 2
         scores = (q @ k.mT).masked_fill(block[:, None] < block, -math.inf)
-        return x + scores.softmax(-1) @ v
+        found: Tensor = x + scores.softmax(-1) @ v
+        return found
 
 
 class AheadWhenTrained(Attends):
@@ -536,7 +545,8 @@ class AheadWhenTrained(Attends):
 
     def between(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).chunk(3, -1)
-        return x + self.out((q @ k.mT).softmax(-1) @ v)
+        found: Tensor = x + self.out((q @ k.mT).softmax(-1) @ v)
+        return found
 
 
 class Tuple(Ends):
@@ -610,7 +620,8 @@ class QKNormed(nn.Module):
         self.v = nn.Parameter(0.5 * torch.randn(width, width))
 
     def norm(self, x: Tensor) -> Tensor:
-        return x / x.norm(dim=-1, keepdim=True)
+        found: Tensor = x / x.norm(dim=-1, keepdim=True)
+        return found
 
     def represent(self, inputs: Tensor) -> Tensor:
         q, k = self.norm(inputs @ self.q), self.norm(inputs @ self.k)
@@ -651,7 +662,8 @@ class Residual(nn.Module):
         self.down = nn.Linear(2 * width, width)
 
     def represent(self, inputs: Tensor) -> Tensor:
-        return inputs + self.down(F.silu(self.up_projection(self.norm(inputs))))
+        found: Tensor = inputs + self.down(F.silu(self.up_projection(self.norm(inputs))))
+        return found
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.represent(self.wte[tokens]) @ self.wte.T + self.bias

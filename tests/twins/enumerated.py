@@ -50,7 +50,7 @@ def gradient(
     value = loss(model, kernel, length)
     slopes = torch.autograd.grad(value, list(among), allow_unused=True)
     parts = [torch.zeros_like(p) if g is None else g for p, g in zip(among, slopes, strict=True)]
-    return torch.cat([part.reshape(-1) for part in parts]).numpy()
+    return np.asarray(torch.cat([part.reshape(-1) for part in parts]).numpy())
 
 
 def hessian_product(
@@ -69,4 +69,4 @@ def hessian_product(
 
     found = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
     at(0.0)
-    return found
+    return np.asarray(found)
