@@ -171,15 +171,35 @@ def call(model: nn.Module, params: Mapping[str, Tensor], method: str, *args: Any
     built from inside, without registering hooks or changing train/eval mode.
 
     What is not in `params` is the model's own, in the precision of `params` if its own is less. The
-    layers run on kernels that can be differentiated twice (`landscape.models.kernels`).
+    layers run on kernels that can be differentiated twice (`landscape.models.kernels`). Tied names
+    are looked up here: `functional_call` does not give back what a module shared under two names
+    had of its own.
     """
     wrapper = _Method(model, method)
     wrapper.training = model.training
-    values = {**_constants(model, params), **params}
+    values = _under_all_names(model, {**_constants(model, params), **params})
     with differentiable_kernels(model):
         return functional_call(
-            wrapper, {f"model.{name}": value for name, value in values.items()}, args
+            wrapper,
+            {f"model.{name}": value for name, value in values.items()},
+            args,
+            tie_weights=False,
         )
+
+
+def _under_all_names(model: nn.Module, values: Mapping[str, Tensor]) -> Params:
+    """Values by every name that a module has them by; modules under two names are taken once."""
+    names: dict[int, list[str]] = {}
+    for prefix, module in model.named_modules():
+        own = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+        for name, value in own:
+            names.setdefault(id(value), []).append(f"{prefix}.{name}" if prefix else name)
+    found = dict(values)
+    for tied in names.values():
+        given = next((values[name] for name in tied if name in values), None)
+        if len(tied) > 1 and given is not None:
+            found.update((name, values.get(name, given)) for name in tied)
+    return found
 
 
 @dataclass(frozen=True)

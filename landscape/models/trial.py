@@ -138,7 +138,8 @@ def _logits(subject: Subject) -> Fault | None:
             logits = call(subject.model, subject.points[0], "forward", tokens)
     except Exception as error:  # whatever code of one's own raises
         why = f"it cannot be evaluated on tokens of shape {list(tokens.shape)}: {_first(error)}"
-        return why, ""
+        kept = "dtype" in str(error) or "scalar type" in str(error)
+        return why, "register the tensors that it keeps as buffers (float64 is asked of it)" * kept
     wanted = f"return the logits alone, of shape {shape}, one for each symbol"
     if not isinstance(logits, Tensor):
         inside = ""
@@ -158,6 +159,16 @@ def _repeats(subject: Subject) -> Fault | None:
     """Whether the same tokens get the same answer, and no statistics are kept on the way."""
     model, own = subject.model, subject.points[0]
     tokens = looked_at(subject.states, subject.length)
+    for point in subject.points:
+        given = {name: value.clone() for name, value in point.items()}
+        subject.logits(given, tokens)
+        edited = [name for name in point if not torch.equal(given[name], point[name])]
+        if edited:
+            return (
+                f"it edits its parameter {edited[0]!r} in place whenever it is evaluated (as "
+                "nn.Embedding with max_norm does)",
+                "compute with the parameters and leave them as they are",
+            )
     before = {name: value.clone() for name, value in model.named_buffers()}
     first, again = subject.logits(own, tokens), subject.logits(own, tokens)
     draws = next((n for n, m in model.named_modules() if _drops(m)), None)
@@ -204,18 +215,23 @@ def _reads_parameters(subject: Subject) -> Fault | None:
 def _alone(subject: Subject) -> Fault | None:
     """Whether a sequence gets the same logits alone as among others."""
     tokens = looked_at(subject.states, subject.length)
+    generator = torch.Generator().manual_seed(2)
+    more = torch.randint(subject.states, (56, subject.length), generator=generator)
+    batches = (torch.cat([tokens, more]), tokens, tokens[:1].expand_as(tokens))
     hint = (
         "let no operation mix sequences: LayerNorm or RMSNorm in the place of BatchNorm, or the "
         "model in eval mode if it has running statistics; experts chosen by the token alone"
     )
     for params in subject.points:
-        among = subject.logits(params, tokens)
         try:
             alone = torch.cat([subject.logits(params, row[None]) for row in tokens])
         except Exception as error:  # whatever code of one's own raises
             return f"it cannot be evaluated on one sequence alone: {_first(error)}", hint
-        if subject.differ(among, alone).any():
-            return "its logits of a sequence change with the sequences beside it", hint
+        for batch in batches:
+            among = subject.logits(params, batch)[: len(tokens)]
+            there = alone if batch is not batches[-1] else alone[:1].expand_as(among)
+            if subject.differ(among, there).any():
+                return "its logits of a sequence change with the sequences beside it", hint
     return None
 
 

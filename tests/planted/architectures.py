@@ -249,6 +249,13 @@ class Softmax32(Attends):
         return scores.softmax(-1, dtype=torch.float32).to(scores.dtype)
 
 
+class Brain16(Attends):
+    """Attention whose weights are rounded to bfloat16."""
+
+    def weights(self, scores: Tensor) -> Tensor:
+        return scores.softmax(-1).to(torch.bfloat16).to(scores.dtype)
+
+
 class LinearAttention(Attends):
     """Attention with elu + 1 for its kernel, as a sum over what came before."""
 
@@ -362,6 +369,18 @@ class DenseExperts(MaskedExperts):
         return found
 
 
+class CrowdedExpert(MaskedExperts):
+    """An expert that drops what is beyond three quarters of the tokens of the batch."""
+
+    def between(self, x: Tensor) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        chosen = F.one_hot(self.gate(rows).argmax(-1), 2)
+        place = (chosen.cumsum(0) * chosen).sum(-1)
+        kept = place <= max(4, len(rows) * 3 // 4)
+        served: Tensor = self.experts[0](rows) * kept[:, None]
+        return (rows + served).reshape(x.shape)
+
+
 class ExpertChoice(MaskedExperts):
     """Each expert takes its best half of the positions of a sequence."""
 
@@ -414,6 +433,32 @@ class WeightNormed(Ends):
 
     def between(self, x: Tensor) -> Tensor:
         return F.gelu(self.mid(x))
+
+
+class Universal(Ends):
+    """One block twice, under two names, and the head tied to the embedding."""
+
+    def __init__(self, states: int, width: int, length: int) -> None:
+        super().__init__(states, width, length)
+        self.block = nn.Linear(width, width)
+        self.blocks = nn.ModuleList([self.block, self.block])
+        self.head.weight = self.emb.weight
+
+    def between(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = x + block(x).tanh()
+        return x
+
+
+class SpectralNormed(WeightNormed):
+    """A layer over its largest singular value, which train mode improves from call to call."""
+
+    norm = staticmethod(nn.utils.parametrizations.spectral_norm)
+
+
+def spectral_norm_in_eval_mode(states: int, width: int, length: int) -> nn.Module:
+    """With the vectors that it has found."""
+    return SpectralNormed(states, width, length).eval()
 
 
 # --- functions of one's own ---------------------------------------------------------------------
@@ -568,6 +613,25 @@ class Frozen(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         logits: Tensor = self.head(self.emb(tokens))
         return logits
+
+
+class MaxNormed(Ends):
+    """An embedding that is cut to a norm in place."""
+
+    def __init__(self, states: int, width: int, length: int) -> None:
+        super().__init__(states, width, length)
+        self.emb = nn.Embedding(states, width, max_norm=0.5)
+
+
+class PlainTensor(Ends):
+    """A constant that is no buffer, and so stays in float32."""
+
+    def __init__(self, states: int, width: int, length: int) -> None:
+        super().__init__(states, width, length)
+        self.mix = torch.eye(width)
+
+    def between(self, x: Tensor) -> Tensor:
+        return x @ self.mix
 
 
 class AllFrozen(Ends):

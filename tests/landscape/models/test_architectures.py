@@ -40,7 +40,7 @@ WORK = {
     "GPT2", "TiedGPT2", "Heads", "heads_in_eval_mode", "Encoder", "encoder_in_eval_mode",
     "ComplexRope", "Llama", "Alibi", "LinearAttention", "Gru", "SelectiveScan", "DenseExperts",
     "batch_norm_in_eval_mode", "WeightNormed", "NoForwardMode", "Frozen", "Residual",
-    "SafeQKNormed",
+    "SafeQKNormed", "Universal", "spectral_norm_in_eval_mode",
 }  # fmt: skip
 
 REFUSED = {
@@ -54,6 +54,10 @@ REFUSED = {
     "OldFunction": "no setup_context.*forward mode",
     "Checkpointed": "torch.utils.checkpoint",
     "CheckpointedReentrant": "torch.utils.checkpoint",
+    "CrowdedExpert": "change with the sequences beside it",
+    "SpectralNormed": "edits a buffer.*eval mode",
+    "MaxNormed": "edits its parameter 'emb.weight' in place.*max_norm",
+    "PlainTensor": "to have the same dtype.*as buffers",
     "AheadAfterOnes": r"looks ahead.*position 1, after 1\)",
     "AheadAfterManyOnes": r"looks ahead.*position 7, after 1 1 1 1 1 1 1\)",
     "AheadInBlocks": "looks ahead.*position 1, after",
@@ -66,6 +70,7 @@ REFUSED = {
 UNMEASURED = {
     "Llama32": "rounds inside .float to float32.*measure.points",
     "Residual32": "rounds inside .float to float32",
+    "Brain16": "rounds inside .to to bfloat16",
     "Softmax32": "rounds inside .softmax to float32",
     "Numb": "rounds inside",
     "StraightThrough": "its first derivatives are not those of its values",
@@ -156,6 +161,21 @@ def test_a_loss_is_twice_differentiable_without_a_word_of_its_user(name: str) ->
                 ({key: value.float() for key, value in along.items()},),
             )
         torch.func.jvp(slope, (params,), (along,))
+
+
+def test_a_module_under_two_names_is_given_back_what_it_had() -> None:
+    model = built("Universal").double()
+    before, tokens = model.block.weight, torch.tensor([[0, 1, 1, 0]])
+    params = {name: value + 0.1 for name, value in parameters_of(model).items()}
+    found = call(model, params, "forward", tokens)
+    assert model.block.weight is before
+    other = built("Universal").double()
+    with torch.no_grad():
+        for name, value in other.named_parameters():
+            value.copy_(params[name])
+    assert torch.equal(found, other(tokens))
+    torch.func.functional_call(model, params, (tokens,))
+    assert model.block.weight is not before  # control: torch's own
 
 
 def test_kernels_are_shared_by_threads_and_put_back() -> None:
