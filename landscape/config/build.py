@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from landscape.config.cell import CellConfig
 from landscape.config.model import CODE, OWN, SIZES
+from landscape.errors import Setting, refused
 from landscape.models.ansatz import ansatz, basin
 from landscape.models.initial import low_rank, standard
-from landscape.models.parameters import parameters_of
+from landscape.models.parameters import parameters_of, to_dtype
 from landscape.models.user_code import build
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.sampled import SampledLoss
@@ -60,9 +61,13 @@ def model_of(
 
     A model of the user's own is imported here: whoever lets a configuration in decides before
     (`landscape.models.user_code.refuse_code`). `seed` is that of its own parameters, by default the
-    cell's.
+    cell's. It is built in the training dtype and taken to the other from there, so that its
+    constants are those of the training. With a `dtype`, or where the cell has points, it is tried
+    for being measured too.
     """
-    dtype = DTYPES[cell.train.dtype] if dtype is None else dtype
+    own = DTYPES[cell.train.dtype]
+    measured = dtype is not None or bool(cell.measure.points)
+    dtype = own if dtype is None else dtype
     settings = cell.model
     seed = cell.train.seed if seed is None else seed
     kind, symbols = settings.the_kind, cell.source.symbols
@@ -70,13 +75,39 @@ def model_of(
         offered = {name: getattr(settings, name) for name in SIZES} | {"states": symbols}
         offered |= {n: getattr(settings, n) for n in OWN if getattr(settings, n) is not None}
         written = settings.model_fields_set - {"kind", "init", "length"}
-        model = build(settings.kind, {**offered, "dtype": dtype, "seed": seed}, written, seed)
-        return model.to(device=device, dtype=dtype)
+
+        def built(seed: int) -> nn.Module:
+            sizes = {**offered, "dtype": own, "seed": seed}
+            return to_dtype(build(settings.kind, sizes, written, seed, curvature=measured), own)
+
+        model = built(seed)
+        if settings.init == "own" and cell.train.seeds > 1:
+            _refuse_drawn_constants(settings.kind, model, built(seed + 1))
+        return to_dtype(model, dtype).to(device)
     given = {name: getattr(settings, name) for name in (*kind.takes, *kind.own)}
     if kind.states is None:
         given["states"] = symbols
     found: nn.Module = resolve_name(kind.home)(**given, dtype=dtype, seed=seed)
     return found.to(device)
+
+
+def _refuse_drawn_constants(kind: str, model: nn.Module, other: nn.Module) -> None:
+    """Refuse a model whose constants are drawn by the seed: the runs of a training share them."""
+    fixed, others = (
+        {**dict(m.named_parameters()), **dict(m.named_buffers())} for m in (model, other)
+    )
+    for name, value in fixed.items():
+        if not value.requires_grad and not torch.equal(value, others[name]):
+            raise refused(
+                "model.kind",
+                kind,
+                why=f"its constant {name!r} (frozen, or a buffer) is drawn by the seed, and the "
+                "runs of one training share their constants",
+                hint=(
+                    ("take ", Setting("train.seeds", 1), " and several of ", Setting("train.seed")),
+                    "draw it from a torch.Generator of its own",
+                ),
+            )
 
 
 def initial_of(cell: CellConfig, model: nn.Module) -> Callable[[int], dict[str, Tensor]]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from landscape.models.parameters import trainable
+
 STANDARD_DEVIATION = 0.02
 RESIDUAL_PROJECTIONS = ("output", "hidden_out")
 
@@ -16,7 +18,7 @@ def _weights(model: nn.Module, draw: Callable[[str, torch.Size], Tensor]) -> dic
     What only shifts an activation starts at 0, and what only scales one at 1.
     """
     params = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in trainable(model):
         last = name.rpartition(".")[2]
         value = draw(name, parameter.shape)
         if last == "gain":
@@ -128,7 +130,7 @@ def gaussian(model: nn.Module, deviation: float, seed: int) -> dict[str, Tensor]
         raise ValueError(f"deviation={deviation} is out of range; give a number of at least 0")
     generator = torch.Generator().manual_seed(seed)
     params = {}
-    for name, value in model.named_parameters():
+    for name, value in trainable(model):
         normal = torch.randn(value.shape, generator=generator, dtype=torch.float64)
         middle = 1.0 if name.rpartition(".")[2] == "gain" else 0.0
         params[name] = (middle + normal * deviation).to(value)

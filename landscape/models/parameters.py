@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,80 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from landscape.models.kernels import differentiable_kernels
+
 Params = dict[str, Tensor]
 """Values by name, tied ones once: a point of parameter space."""
 
 
+def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters that are trained and measured, tied names once: those that require gradients.
+
+    One with `requires_grad=False` is frozen: a constant of the model, in training and in every
+    derivative.
+
+    Raises:
+        ValueError: for a complex parameter, whose gradient is not one number an entry.
+
+    >>> model = nn.Linear(1, 1)
+    >>> _ = model.bias.requires_grad_(False)
+    >>> [name for name, _ in trainable(model)]
+    ['weight']
+    """
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            _refuse_complex(name, value)
+            yield name, value
+
+
+def frozen(model: nn.Module) -> list[str]:
+    """The names of the others, `requires_grad=False`: constants of the model."""
+    return [name for name, value in model.named_parameters() if not value.requires_grad]
+
+
+def _refuse_complex(name: str, value: Tensor) -> None:
+    if value.is_complex():
+        raise ValueError(
+            f"parameter {name!r} is complex ({value.dtype}), and only real ones are trained and "
+            "measured; keep its real and imaginary parts as one real parameter [..., 2] and take "
+            "torch.view_as_complex of it in forward"
+        )
+
+
+def split(model: nn.Module, params: Mapping[str, Tensor]) -> tuple[Params, Params]:
+    """Those parameters of a point that are measured, and those that the model holds frozen.
+
+    Raises:
+        ValueError: if every one is frozen.
+
+    >>> model = nn.Linear(1, 1)
+    >>> _ = model.bias.requires_grad_(False)
+    >>> moving, held = split(model, dict(model.named_parameters()))
+    >>> list(moving), list(held)
+    (['weight'], ['bias'])
+    """
+    fixed = set(frozen(model))
+    held = {name: value for name, value in params.items() if name in fixed}
+    moving = {name: value for name, value in params.items() if name not in fixed}
+    if not moving:
+        raise ValueError(
+            f"every parameter of {type(model).__name__} is frozen (requires_grad=False), so that "
+            "nothing is left to train or to measure; call requires_grad_(True) on those that are "
+            "to be"
+        )
+    return moving, held
+
+
+def value_of(model: object, params: Mapping[str, Tensor], name: str) -> Tensor:
+    """A parameter's value at a point, or the model's own where it is frozen and not listed."""
+    if name in params or not isinstance(model, nn.Module):
+        return params[name]
+    return model.get_parameter(name).detach()
+
+
 def parameters_of(model: nn.Module) -> Params:
-    """The model's own parameters as detached clones, tied names once."""
-    return {name: value.detach().clone() for name, value in model.named_parameters()}
+    """The model's own parameters as detached clones: tied names once, frozen ones left out."""
+    return {name: value.detach().clone() for name, value in trainable(model)}
 
 
 def check_named(params: object, name: str = "params") -> None:
@@ -42,9 +110,62 @@ def check_named(params: object, name: str = "params") -> None:
 
 
 def in_float64(params: Mapping[str, Tensor]) -> Params:
-    """The parameters in float64, where curvature is measured whatever the training dtype was."""
+    """The parameters in float64, where curvature is measured whatever the training dtype was.
+
+    Raises:
+        ValueError: for a complex one, which would lose its imaginary part.
+
+    >>> in_float64({"half": torch.ones(1).half()})["half"].dtype
+    torch.float64
+    """
     check_named(params)
-    return {name: value.detach().to(torch.float64) for name, value in params.items()}
+    for name, value in params.items():
+        _refuse_complex(name, value)
+    return {
+        name: value.detach().to(torch.float64) if value.is_floating_point() else value.detach()
+        for name, value in params.items()
+    }
+
+
+def widened(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """A constant in a real dtype, or in the complex one of that precision: nothing else changes.
+
+    Integers stay integers and complex numbers complex.
+
+    >>> widened(torch.tensor([1 + 2j]), torch.float64), widened(torch.tensor(3), torch.float64)
+    (tensor([1.+2.j], dtype=torch.complex128), tensor(3))
+    """
+    if value.is_complex():
+        return value.to(dtype.to_complex())
+    return value.to(dtype) if value.is_floating_point() else value
+
+
+def to_dtype(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The model itself, its parameters and buffers `widened` to a dtype in their places.
+
+    `Module.to(dtype)` does the same, but drops the imaginary part of complex buffers.
+    """
+
+    def convert(module: nn.Module) -> None:
+        for _, parameter in module.named_parameters(recurse=False):
+            parameter.data = widened(parameter.data, dtype)
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, widened(buffer, dtype))
+
+    return model.apply(convert)
+
+
+def _constants(model: nn.Module, params: Mapping[str, Tensor]) -> Params:
+    """Frozen parameters and buffers of less precision than the parameters, in theirs."""
+    dtype = next((value.dtype for value in params.values() if value.is_floating_point()), None)
+    if dtype is None:
+        return {}
+    found, eps = {}, torch.finfo(dtype).eps
+    for name, value in chain(model.named_parameters(), model.named_buffers()):
+        inexact = value.is_floating_point() or value.is_complex()
+        if name not in params and inexact and torch.finfo(value.dtype).eps > eps:
+            found[name] = widened(value.detach(), dtype)
+    return found
 
 
 def as_arrays(params: Mapping[str, Tensor]) -> dict[str, Float[np.ndarray, "..."]]:
@@ -68,13 +189,38 @@ def call(model: nn.Module, params: Mapping[str, Tensor], method: str, *args: Any
     `functional_call` reaches only `forward`; wrapping the model for the length of the call makes
     every method reachable in the same pure way, under vmap, jvp and grad alike. The wrapper is
     built from inside, without registering hooks or changing train/eval mode.
+
+    What is not in `params` is the model's own, in the precision of `params` if its own is less. The
+    layers run on kernels that can be differentiated twice (`landscape.models.kernels`). Tied names
+    are looked up here: `functional_call` does not give back what a module shared under two names
+    had of its own.
     """
     check_named(params)
     wrapper = _Method(model, method)
     wrapper.training = model.training
-    return functional_call(
-        wrapper, {f"model.{name}": value for name, value in params.items()}, args
-    )
+    values = _under_all_names(model, {**_constants(model, params), **params})
+    with differentiable_kernels(model):
+        return functional_call(
+            wrapper,
+            {f"model.{name}": value for name, value in values.items()},
+            args,
+            tie_weights=False,
+        )
+
+
+def _under_all_names(model: nn.Module, values: Mapping[str, Tensor]) -> Params:
+    """Values by every name that a module has them by; modules under two names are taken once."""
+    names: dict[int, list[str]] = {}
+    for prefix, module in model.named_modules():
+        own = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+        for name, value in own:
+            names.setdefault(id(value), []).append(f"{prefix}.{name}" if prefix else name)
+    found = dict(values)
+    for tied in names.values():
+        given = next((values[name] for name in tied if name in values), None)
+        if len(tied) > 1 and given is not None:
+            found.update((name, values.get(name, given)) for name in tied)
+    return found
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import jacrev
 
-from landscape.models.parameters import call, in_float64
+from landscape.models.parameters import call, in_float64, value_of
 from landscape.models.protocols import Readable
 
 EPS = float(torch.finfo(torch.float64).eps)
@@ -66,11 +66,11 @@ def unigram_inputs(
     Raises:
         ValueError: if the positions have another shape than [N or more, d].
     """
-    embedding = params[model.embedding_name]
+    embedding = value_of(model, params, model.embedding_name)
     width = embedding.shape[-1]
     if model.positions_name is None:
         return torch.zeros(length, width, dtype=torch.float64, device=embedding.device)
-    positions = params[model.positions_name]
+    positions = value_of(model, params, model.positions_name)
     if positions.dim() != 2 or positions.shape[0] < length or positions.shape[1] != width:
         raise ValueError(
             f"parameter {model.positions_name!r} has shape {tuple(positions.shape)}, but length "
@@ -274,8 +274,9 @@ def misread(model: nn.Module, params: Mapping[str, Tensor], length: int) -> floa
         return math.inf
     generator = torch.Generator().manual_seed(1)
     for name in (model.embedding_name, model.readout_name, model.bias_name):
-        drawn = torch.randn(params[name].shape, generator=generator, dtype=torch.float64)
-        params[name] = drawn.to(params[name])
+        own = value_of(model, params, name)
+        drawn = torch.randn(own.shape, generator=generator, dtype=torch.float64)
+        params[name] = drawn.to(own.device)
     E, A, b = (params[name] for name in (model.embedding_name, model.readout_name, model.bias_name))
     states = 2 if E.dim() == 1 else len(E)
     tokens = torch.randint(states, (PROBES, length), generator=generator).to(E.device)

@@ -1,6 +1,5 @@
 """A model of the user's own: MODULE:ATTRIBUTE, imported when it is asked for and allowed."""
 
-import copy
 import importlib
 import inspect
 import os
@@ -11,12 +10,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.func import functional_call, vmap
 
 from landscape.errors import ConfigError, refused
+from landscape.models.trial import trial
 
-ROUNDINGS = 64
-"""How many eps of a logit may depend on how the sequences beside it are computed."""
+_TRIED: set[tuple[Any, ...]] = set()
+"""What passed its trial in this process: runs that differ by their seed alone are tried once."""
 
 
 def refuse_code(kinds: Iterable[str], allow: bool) -> None:
@@ -66,21 +65,29 @@ def builder(kind: str) -> Callable[..., nn.Module]:
     return build
 
 
-def build(kind: str, settings: Mapping[str, Any], given: Iterable[str], seed: int) -> nn.Module:
+def build(
+    kind: str,
+    settings: Mapping[str, Any],
+    given: Iterable[str],
+    seed: int,
+    *,
+    curvature: bool = True,
+) -> nn.Module:
     """A model of the user's own, built with those settings that it takes.
 
-    The builder is called under `torch.manual_seed(seed)`, and its model tried on two sequences; the
-    global random state is put back afterwards.
+    The builder is called under `torch.manual_seed(seed)`, and its model put to `trial`; the global
+    random state is put back afterwards.
 
     Args:
         kind: MODULE:ATTRIBUTE.
         settings: states, width, length, ... and what else could be passed, by name.
         given: the names among them that were written by the user, and so must be taken.
         seed: of the initial parameters.
+        curvature: whether the model is to be measured, and not only trained.
 
     Raises:
         ConfigError: if the model does not take a setting that was given, needs one that nobody
-            has, is no `torch.nn.Module` with parameters, or is none from tokens to causal logits.
+            has, is no `torch.nn.Module`, or fails its trial.
 
     >>> build("landscape:GPT", {"states": 3, "width": 4, "length": 2}, [], seed=0).states
     3
@@ -114,59 +121,14 @@ def build(kind: str, settings: Mapping[str, Any], given: Iterable[str], seed: in
             raise _useless(
                 kind, why=f"it returned a {type(model).__name__}", hint="return a torch.nn.Module"
             )
-        _try(kind, model, settings["states"], settings["length"])
+        sizes = {name: value for name, value in named.items() if name != "seed"}
+        key = (found, settings["length"], curvature, tuple(sorted(sizes.items(), key=str)))
+        if key not in _TRIED:
+            refusal = trial(model, settings["states"], settings["length"], curvature=curvature)
+            if refusal is not None:
+                raise _useless(kind, *refusal)
+            _TRIED.add(key)
     return model
-
-
-def _try(kind: str, model: nn.Module, states: int, length: int) -> None:
-    """Refuse what cannot be trained: a model must be causal, a function of its parameters alone."""
-    if next(model.parameters(), None) is None:
-        raise _useless(kind, "it has no parameters", "register them as torch.nn.Parameter")
-    tokens = torch.zeros(2, length, dtype=torch.long)
-    tokens[1, -1] = 1
-    tried = copy.deepcopy(model)  # a copy: buffers may count what they see
-    try:
-        with torch.no_grad():
-            logits = tried(tokens)
-    except Exception as error:  # whatever code of one's own raises
-        why = f"it cannot be evaluated on tokens of shape [2, {length}]"
-        raise _useless(kind, f"{why}: {type(error).__name__}: {error}") from error
-    shape = tuple(getattr(logits, "shape", ()))
-    if shape != (2, length, states) or not logits.is_floating_point():
-        raise _useless(
-            kind,
-            f"it returned {type(logits).__name__} of shape {shape} for tokens of shape "
-            f"(2, {length})",
-            f"return logits of shape (2, {length}, {states}), one for each symbol",
-        )
-    with torch.no_grad():
-        again = tried(tokens)
-    if not torch.equal(logits.nan_to_num(), again.nan_to_num()):
-        raise _useless(
-            kind,
-            "it answers the same tokens otherwise the second time: it draws (dropout) or edits a "
-            "buffer",
-            "make it a function of its parameters alone",
-        )
-    ahead = (logits[0, :-1] - logits[1, :-1]).abs()
-    if bool(
-        (ahead > ROUNDINGS * torch.finfo(logits.dtype).eps * logits[:, :-1].abs().amax(0)).any()
-    ):
-        raise _useless(
-            kind, "it looks ahead: its logits change with a later symbol", "make it causal"
-        )
-    own = {name: value.detach() for name, value in model.named_parameters()}
-    pair = {name: torch.stack([value, value]) for name, value in own.items()}
-    try:
-        vmap(lambda params: functional_call(tried, params, (tokens,)))(pair)
-    except Exception as error:
-        raise _useless(
-            kind,
-            "it cannot be computed for several runs at once (torch.func.vmap over its "
-            f"parameters): {str(error).splitlines()[0]}",
-            "write it without branches on values, in-place edits or buffers that count, such as "
-            "BatchNorm's",
-        ) from error
 
 
 def _useless(kind: str, why: str, hint: str = "") -> ConfigError:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import vmap
 
+from landscape.models.parameters import in_float64, to_dtype
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.protocol import LONGEST_EXACT
 from landscape.objectives.sampled import SEEDS, SampledLoss
@@ -69,7 +70,8 @@ class Population:
         self.seeds = seeds
         self.exact = isinstance(self.losses[0], ExactLoss)
         double = all(value.dtype == torch.float64 for value in model.parameters())
-        self.model = copy.deepcopy(model).double() if self.exact and not double else model
+        exactly = self.exact and not double
+        self.model = to_dtype(copy.deepcopy(model), torch.float64) if exactly else model
 
     def evaluate(
         self, params: Mapping[str, Tensor]
@@ -104,7 +106,7 @@ class Population:
         self, params: Mapping[str, Tensor]
     ) -> list[tuple[ExactLoss | SampledLoss, dict[str, Tensor]]]:
         if self.exact:
-            params = {name: value.double() for name, value in params.items()}
+            params = in_float64(params)
         parts = {name: value.detach().split(self.seeds) for name, value in params.items()}
         return [
             (loss, {name: part[chain] for name, part in parts.items()})

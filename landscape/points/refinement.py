@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from landscape.models.parameters import Coordinates
+from landscape.models.parameters import Coordinates, Params, in_float64, split
+from landscape.models.soundness import refuse_unsound
 from landscape.numerics.symmetric_eigen import symmetric_eigen
 from landscape.objectives.protocol import Objective
 from landscape.points.critical_point import CriticalPoint
@@ -40,7 +41,10 @@ def refine(
 
     Returns:
         A `CriticalPoint` of kind "trained"; its `gradient_norm` tells how far it got, `moved` how
-        far it lies from the start.
+        far it lies from the start. Frozen parameters (`requires_grad=False`) stay where they are.
+
+    Raises:
+        ValueError: as `hessian_spectrum` does for a model without curvature to measure.
 
     >>> from landscape import BinaryMarkov, ExactLoss, SingleLayer, unigram_point
     >>> model, loss = SingleLayer(width=2, length=3), ExactLoss(BinaryMarkov(0.5, 0.8), 3)
@@ -49,15 +53,21 @@ def refine(
     >>> point.gradient_norm < 1e-12, round(point.loss, 5)
     (True, 0.66628)
     """
-    axes = Coordinates.of(params)
-    start = axes.vector({name: value.detach().to(torch.float64) for name, value in params.items()})
+    refuse_unsound(model, params, getattr(objective, "states", None), objective.length)
+    moving, held = split(model, in_float64(params))
+    axes = Coordinates.of(moving)
+    start = axes.vector(moving)
     here = start.clone()
-    slope, value = gradient(model, objective, axes.params(here))
+
+    def at(vector: Tensor) -> Params:
+        return {**held, **axes.params(vector)}
+
+    slope, value = gradient(model, objective, at(here))
     best = (slope.norm().item(), value, here)
     damping, taken, descending = 1e-2, 0, False
     while best[0] > tolerance and taken < steps:
         taken += 1
-        eigenvalues, vectors = symmetric_eigen(dense_hessian(model, objective, axes.params(here)))
+        eigenvalues, vectors = symmetric_eigen(dense_hessian(model, objective, at(here)))
         along = vectors.T @ slope
         size = eigenvalues.abs().max()
         while damping <= 1e6:
@@ -66,7 +76,7 @@ def refine(
             else:
                 move = eigenvalues * along / (eigenvalues**2 + (damping * size) ** 2)
             there = here - vectors @ move
-            new_slope, new_value = gradient(model, objective, axes.params(there))
+            new_slope, new_value = gradient(model, objective, at(there))
             ratio = (new_slope.norm() / slope.norm()).item()
             lower = new_value < value or (new_value <= value + ROUNDING and ratio < 1)
             if lower if descending else ratio < 1:
@@ -81,10 +91,5 @@ def refine(
             damping, descending = 1e-2, True
     gradient_norm, value, here = best
     return CriticalPoint(
-        "trained",
-        axes.params(here),
-        value,
-        gradient_norm,
-        steps=taken,
-        moved=(here - start).norm().item(),
+        "trained", at(here), value, gradient_norm, steps=taken, moved=(here - start).norm().item()
     )

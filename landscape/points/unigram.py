@@ -1,11 +1,12 @@
 """The unigram critical point of any model that names its parameters, constructed."""
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from landscape.models.parameters import check_named, parameters_of
+from landscape.models.parameters import check_named, frozen, parameters_of
 from landscape.models.protocols import Named
 from landscape.objectives.exact import ExactLoss
 from landscape.points.critical_point import CriticalPoint, measured_point
@@ -29,8 +30,9 @@ def unigram_point(
 
     Raises:
         ValueError: if the model names no embedding, readout and bias, or one of another shape than
-            [] or [S], or if the source does not start at stationarity: the gradient of the loss by
-            the readout is then not 0.
+            [] or [S], or a frozen one; if its forward pass or gradient is not finite there; or if
+            the source does not start at stationarity: the gradient of the loss by the readout is
+            then not 0.
 
     Source: *Attention with Markov* (arXiv 2402.04161), the unigram stationary point.
 
@@ -49,6 +51,13 @@ def unigram_point(
     check_named(free or {}, "free")
     given = {**parameters_of(model), **(free or {})}
     params = {name: value.detach().clone() for name, value in given.items()}
+    held = sorted({*zeroed, bias_name} & {*frozen(model)})
+    if held:
+        raise ValueError(
+            f"parameter {held[0]!r} of {type(model).__name__} is frozen (requires_grad=False), and "
+            f"the unigram point is a point of embedding, readout and bias, which it moves to 0 and "
+            f"ln pi; call requires_grad_(True) on it"
+        )
     unknown = sorted({*zeroed, bias_name} - {*params})
     if unknown:
         raise ValueError(
@@ -58,7 +67,24 @@ def unigram_point(
     for name in zeroed:
         params[name] = torch.zeros_like(params[name])
     params[bias_name] = _unigram_bias(objective.source, params[bias_name])
-    return measured_point(model, objective, params, "unigram")
+    point = measured_point(model, objective, params, "unigram")
+    if not (math.isfinite(point.loss) and math.isfinite(point.gradient_norm)):
+        own = all(bool(value.isfinite().all()) for value in params.values())
+        raise ValueError(_not_finite(type(model).__name__, point.loss, own))
+    return point
+
+
+def _not_finite(name: str, loss: float, own: bool) -> str:
+    if not own:
+        return f"a free parameter of {name} is not finite; give finite ones"
+    what = "the forward pass" if not math.isfinite(loss) else "the gradient, not the loss,"
+    eps = "give the norm an eps (as torch.nn.functional.normalize has)"
+    if math.isfinite(loss):
+        eps = "put an eps under the root, sqrt(|x|^2 + eps)"
+    return (
+        f"{what} of {name} is not finite at the unigram point, where every symbol embeds to 0: a "
+        f"division 0/0, as in x/|x|, or the slope of a root at 0; {eps}"
+    )
 
 
 def _unigram_bias(source: MarkovSource, like: Tensor) -> Tensor:

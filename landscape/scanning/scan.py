@@ -16,6 +16,7 @@ import torch
 import xarray
 
 from landscape.config.build import initial_of, model_of, recipe_of, seeds_of, training_objective_of
+from landscape.config.canonical import canonical
 from landscape.config.cell import CellConfig
 from landscape.config.scan import ScanConfig
 from landscape.models.user_code import refuse_code
@@ -240,7 +241,11 @@ def scan(
     refuse_code((cell.model.kind for cell in config.cells()), allow_code)
     watcher = watcher or Silence()
     packages = (torch, numpy, sympy, xarray)
-    own = {cell.model.kind: cell for cell in config.cells() if ":" in cell.model.kind}
+    own = {
+        canonical([cell.settings["model"], cell.source.symbols, cell.train.dtype]): cell
+        for cell in config.cells()
+        if ":" in cell.model.kind
+    }
     for cell in own.values():
         model_of(cell)  # what cannot be built is refused before anything is written
     versions = {package.__name__: str(package.__version__) for package in packages}

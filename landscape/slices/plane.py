@@ -13,6 +13,7 @@ from landscape.errors import refused
 from landscape.models.parameters import Coordinates, in_float64, unchanged
 from landscape.models.protocols import Kinked
 from landscape.models.representation import KINK
+from landscape.models.soundness import refuse_unsound
 from landscape.objectives.protocol import LONGEST_EXACT, Objective, chunk_of
 from landscape.slices.directions import as_rows
 from landscape.slices.loss_slice import CURVATURE_TOLERANCE, LossSlice, PlanePoint
@@ -55,7 +56,8 @@ def loss_slice(
             plane's loss there compared with its own.
 
     Raises:
-        ValueError: for directions that are not one or two finite, independent rows of length D,
+        ValueError: for a model without curvature to measure, as `hessian_spectrum` does; for
+            directions that are not one or two finite, independent rows of length D,
             names of another number, an even resolution or one below 3, a radius that is not
             positive, or a point that does not lie in the plane.
         RuntimeError: if the objective changes the model or the point.
@@ -67,6 +69,7 @@ def loss_slice(
     >>> result.loss.shape, bool(result.loss[2, 2] == result.loss.min()), result.faults()
     ((5, 5), True, ())
     """
+    refuse_unsound(model, params, getattr(objective, "states", None), objective.length)
     centre = in_float64(params)
     axes = Coordinates.of(centre)
     base = axes.vector(centre)

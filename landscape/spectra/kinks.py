@@ -13,11 +13,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import jvp, vmap
 
-from landscape.models.parameters import Coordinates, call, in_float64
+from landscape.models.parameters import Coordinates, call, frozen, in_float64
 from landscape.models.protocols import Kinked, Readable
 from landscape.models.representation import KINK, jump_at_zero_embedding
+from landscape.numerics.differentiation import FORWARD_MODE
 from landscape.objectives.protocol import LONGEST_EXACT, Objective, chunk_of
-from landscape.spectra.operators import FORWARD_MODE, RAY_STEP, curvatures_along_rays
+from landscape.spectra.operators import RAY_STEP, curvatures_along_rays
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -130,8 +131,10 @@ def one_sided_curvatures(
     values = preactivations(model, params, objective.length)
     if values is None or not at_kink(values) or not isinstance(model, Kinked):
         return []
-    params = in_float64(params)
-    embedding = model.embedding_name
+    names = _moving(model, params)
+    if names is None:
+        return []
+    params, embedding = in_float64(params), names[0]
     places = (values.abs() <= 16 * EPS * values.abs().max()).nonzero()[:MOST_PLACES].unbind(1)
 
     def opening(moved: Tensor) -> Tensor:
@@ -157,22 +160,35 @@ def one_sided_curvatures(
     while len(slopes) and listed < MOST_DIRECTIONS:
         listed, slope = listed + 1, slopes[0]
         slopes = slopes[(slopes @ slope).abs() <= 1 - 1e-9]
-        for direction in _with_readout(model, params, slope.reshape(params[embedding].shape)):
+        for direction in _with_readout(names, params, slope.reshape(params[embedding].shape)):
             plus = curvature_along_ray(model, objective, params, direction)
             minus = curvature_along_ray(model, objective, params, -direction)
             found.append(OneSided(minus, plus, direction))
     return found
 
 
+def _moving(model: nn.Module, params: Mapping[str, Tensor]) -> tuple[str, str | None] | None:
+    """Names of the embedding, and of a readout that moves beside it; None if it is frozen."""
+    assert isinstance(model, Kinked | Readable)  # or no kink was found
+    held = frozen(model)
+    embedding, readout = (
+        None if name in held or name not in params else name
+        for name in (model.embedding_name, model.readout_name)
+    )
+    if embedding is None:
+        return None
+    return embedding, None if readout == embedding else readout
+
+
 def _with_readout(
-    model: Kinked | Readable, params: Mapping[str, Tensor], moved: Tensor
+    names: tuple[str, str | None], params: Mapping[str, Tensor], moved: Tensor
 ) -> Iterator[Float[Tensor, " D"]]:
     """Unit directions in which the embedding moves, and an untied readout by as much with it."""
-    embedding, readout = model.embedding_name, model.readout_name
-    for sign in (None,) if embedding == readout else (1, -1):
+    embedding, readout = names
+    for sign in (1,) if readout is None else (1, -1):
         moves = {name: torch.zeros_like(value) for name, value in params.items()}
         moves[embedding] = moved
-        if sign is not None:
+        if readout is not None:
             moves[readout] = sign * moved
         direction = Coordinates.of(params).vector(moves)
         yield direction / direction.norm()
@@ -181,12 +197,14 @@ def _with_readout(
 def _along_coordinates(
     model: nn.Module, objective: Objective, params: Mapping[str, Tensor]
 ) -> list[OneSided]:
-    assert isinstance(model, Readable)  # or no jump was found
+    names = _moving(model, params)
+    if names is None:
+        return []
     params = in_float64(params)
-    like = params[model.embedding_name]
+    like = params[names[0]]
     found: list[OneSided] = []
     for unit in torch.eye(like.numel()).to(like)[:MOST_DIRECTIONS]:
-        for direction in _with_readout(model, params, unit.reshape(like.shape)):
+        for direction in _with_readout(names, params, unit.reshape(like.shape)):
             sides = []
             for v in (-direction, direction):
                 near, far = (

@@ -1,23 +1,23 @@
 """Gradients, Hessian products and dense Hessians of an objective, on parameter dictionaries."""
 
 from collections.abc import Callable, Mapping
-from threading import RLock
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import grad, jvp, vmap
 
-from landscape.models.parameters import Coordinates, in_float64
+from landscape.models.kernels import fused, of_the_package
+from landscape.models.parameters import Coordinates, Params, in_float64, split
+from landscape.models.soundness import cause
+from landscape.numerics.differentiation import (
+    FORWARD_MODE,
+    Function,
+    forward_over_reverse,
+    reverse_over_reverse,
+    slope_at,
+)
 from landscape.objectives.protocol import Objective, chunk_of
-
-FORWARD_MODE = RLock()
-"""Held by whoever differentiates forward: that belongs to one thread at a time.
-
-torch.func counts how deeply `jvp` and `jacfwd` are nested in a variable of the whole process: a
-thread that leaves a derivative of its own ends that of every other, whose tangents then become zero
-without a word.
-"""
 
 LARGEST_DENSE = 20_000
 """Most parameters of a dense Hessian: 3.2 GB a matrix, of which the eigensolver needs a few."""
@@ -26,23 +26,27 @@ FEW = 4
 """Hessian products that cost less one by one: each needs half the time of a batch of its own."""
 
 
-def _slope(
-    model: nn.Module, objective: Objective, params: Mapping[str, Tensor], *, again: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A point as one vector, and the gradient and loss there; `again` lets it be differentiated."""
+def _of_vector(
+    model: nn.Module, objective: Objective, params: Mapping[str, Tensor], held: Params
+) -> tuple[Function, Float[Tensor, " D"]]:
+    """The loss as a function of one vector, and the point as one; what is held is a constant."""
     axes = Coordinates.of(params)
-    point = axes.vector(params).detach().requires_grad_()
-    with torch.enable_grad():
-        value = objective(model, axes.params(point))
-        (slope,) = torch.autograd.grad(value, point, create_graph=again)
-    return point, slope, value
+
+    def loss(vector: Tensor) -> Tensor:
+        return objective(model, {**held, **axes.params(vector)})
+
+    return loss, axes.vector(params)
 
 
 def gradient(
     model: nn.Module, objective: Objective, params: Mapping[str, Tensor]
 ) -> tuple[Float[Tensor, " D"], float]:
-    """Gradient of the loss in float64, and the loss itself."""
-    _, slope, value = _slope(model, objective, in_float64(params))
+    """Gradient of the loss in float64, and the loss itself.
+
+    Frozen parameters (`requires_grad=False` in the model) are constants and have no entry.
+    """
+    with fused():
+        _, slope, value = slope_at(*_of_vector(model, objective, *split(model, in_float64(params))))
     return slope, value.item()
 
 
@@ -54,10 +58,11 @@ def hessian_products(
     *,
     chunk: int | None = None,
 ) -> Float[Tensor, "k D"]:
-    """H v for each row v of `directions`, in float64.
+    """H v for each row v of `directions`, in float64, in the coordinates of all that is given.
 
     Many at once go forward over reverse, which computes the loss and its gradient once for all; a
-    few go reverse over reverse, one by one, which spares each operation the price of batching.
+    few go reverse over reverse, one by one, which spares each operation the price of batching. So
+    do all where an operation of the model has no forward mode.
 
     Args:
         model: gives the function; it is not changed.
@@ -66,41 +71,38 @@ def hessian_products(
         directions: the vectors v.
         chunk: how many products are formed at once; by default as many as keep the memory of
             one intermediate near a hundred megabytes.
+
+    Raises:
+        ValueError: if an operation of the model cannot be differentiated twice.
     """
-    params = in_float64(params)
-    if len(directions) <= FEW:
-        return _one_by_one(model, objective, params, directions)
-    axes = Coordinates.of(params)
-
-    def slope(vector: Tensor) -> Tensor:
-        there: Tensor = grad(lambda v: objective(model, axes.params(v)))(vector)
-        return there
-
-    def product(direction: Tensor) -> Tensor:
-        products: Tensor = jvp(slope, (axes.vector(params),), (direction,))[1]
-        return products
-
-    with FORWARD_MODE:
-        chunk = chunk or chunk_of(model, objective, 2**18)
-        return vmap(product, chunk_size=chunk)(directions)
+    return _products(model, objective, in_float64(params), {}, directions, chunk)
 
 
-def _one_by_one(
+def _products(
     model: nn.Module,
     objective: Objective,
     params: Mapping[str, Tensor],
+    held: Params,
     directions: Float[Tensor, "k D"],
+    chunk: int | None = None,
 ) -> Float[Tensor, "k D"]:
-    point, slope, _ = _slope(model, objective, params, again=True)
-    if not slope.requires_grad:  # a linear loss
-        return torch.zeros_like(directions)
-    products = [
-        torch.autograd.grad(
-            slope, point, direction, retain_graph=True, allow_unused=True, materialize_grads=True
-        )[0]
-        for direction in directions
-    ]
-    return torch.stack(products)
+    loss, vector = _of_vector(model, objective, params, held)
+    if len(directions) > FEW:
+        chunk = chunk or chunk_of(model, objective, 2**18)
+        try:
+            return forward_over_reverse(loss, vector, directions, chunk=chunk)
+        except (NotImplementedError, RuntimeError) as error:
+            if of_the_package(model) or isinstance(error, torch.OutOfMemoryError):
+                raise
+    try:
+        return reverse_over_reverse(loss, vector, directions)
+    except (NotImplementedError, RuntimeError) as error:
+        if of_the_package(model) or isinstance(error, torch.OutOfMemoryError):
+            raise
+        why, hint = cause(model, error)
+        raise ValueError(
+            f"{type(model).__name__} has no second derivatives: {why}; {hint}"
+        ) from error
 
 
 def dense_hessian(
@@ -108,10 +110,14 @@ def dense_hessian(
 ) -> Float[Tensor, "D D"]:
     """The Hessian H = d^2 L / d theta^2 in float64, symmetrised, D products with unit vectors.
 
+    Frozen parameters (`requires_grad=False` in the model) are constants and have no row.
+
     Raises:
-        ValueError: for more than `LARGEST_DENSE` parameters.
+        ValueError: for more than `LARGEST_DENSE` parameters, if all are frozen, or if an operation
+            of the model cannot be differentiated twice.
     """
-    axes = Coordinates.of(params)
+    moving, held = split(model, in_float64(params))
+    axes = Coordinates.of(moving)
     if axes.size > LARGEST_DENSE:
         raise ValueError(
             f"a model of {axes.size} parameters is too large for a dense Hessian, which takes "
@@ -120,7 +126,7 @@ def dense_hessian(
         )
     device = next(iter(params.values())).device
     unit = torch.eye(axes.size, dtype=torch.float64, device=device)
-    matrix = hessian_products(model, objective, params, unit)
+    matrix = _products(model, objective, moving, held, unit)
     return (matrix + matrix.T) / 2
 
 

@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from landscape.models.parameters import Coordinates
+from landscape.models.parameters import Coordinates, frozen, split
 from landscape.models.representation import KINK
+from landscape.models.soundness import refuse_unsound
 from landscape.numerics.symmetric_eigen import symmetric_eigen
 from landscape.objectives.protocol import Objective
 from landscape.spectra.kinks import (
@@ -52,6 +53,7 @@ class Spectrum:
     )  # smallest |relu input| with outgoing weights; None: no such unit
     kink: bool
     one_sided: tuple[OneSided, ...]
+    frozen: tuple[str, ...] = ()  # parameters with requires_grad=False: constants, not measured
     method: str = "dense Hessian (forward over reverse mode, float64), LAPACK eigh"
     jump: float | None = None  # of a slope, relative, where a kink had to be looked for
 
@@ -101,7 +103,7 @@ class Spectrum:
                 "side": ["minus", "plus"],
                 "coordinate": self.coordinates.labels(),
             },
-            attrs={"method": self.method},
+            attrs={"method": self.method, "frozen": ", ".join(self.frozen)},
         )
 
 
@@ -143,10 +145,14 @@ def hessian_spectrum(
         params: the point (a `CriticalPoint` has them as `.params`); taken to float64.
 
     Returns:
-        A `Spectrum`. At a relu kink it says so.
+        A `Spectrum` by the parameters that require gradients; frozen ones are constants. At a relu
+        kink it says so.
 
     Raises:
-        ValueError: if the loss or the Hessian is not finite there.
+        ValueError: if the loss or the Hessian is not finite there, if every parameter is frozen, or
+            if what automatic differentiation gives is no curvature of the model's function in
+            float64 (`landscape.models.soundness`): it rounds inside, or its derivatives are those
+            of another function.
 
     Source: MATH of this project, section 4 (the unigram block) and 5 (the bigram point) say what
     to expect at the two critical sets of *Attention with Markov*.
@@ -158,6 +164,8 @@ def hessian_spectrum(
     >>> hessian_spectrum(model, loss, point.params).inertia
     (0, 54, 3)
     """
+    moving, _ = split(model, params)
+    refuse_unsound(model, params, getattr(objective, "states", None), objective.length)
     slope, value = gradient(model, objective, params)
     matrix = dense_hessian(model, objective, params)
     if not (math.isfinite(value) and matrix.isfinite().all() and slope.isfinite().all()):
@@ -176,7 +184,7 @@ def hessian_spectrum(
         gradient_norm=slope.norm().item(),
         eigenvalues=eigenvalues,
         eigenvectors=eigenvectors,
-        coordinates=Coordinates.of(params),
+        coordinates=Coordinates.of(moving),
         zero_bound=bound,
         inertia=counts,
         gap=gap,
@@ -184,4 +192,5 @@ def hessian_spectrum(
         kink=kink,
         one_sided=tuple(one_sided_curvatures(model, objective, params)) if kink else (),
         jump=jump,
+        frozen=tuple(frozen(model)),
     )

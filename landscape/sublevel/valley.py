@@ -15,6 +15,7 @@ from torch.func import hessian, vmap
 from landscape.models.ansatz import Frame, best_bias, on_ansatz
 from landscape.models.parameters import Coordinates, in_float64, unchanged
 from landscape.models.protocols import Named
+from landscape.numerics.differentiation import FORWARD_MODE
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.protocol import chunk_of
 from landscape.points.bigram import DEFAULT_W, bigram_coordinates
@@ -22,7 +23,7 @@ from landscape.points.critical_point import CriticalPoint
 from landscape.points.unigram import unigram_point
 from landscape.sources import TwoState
 from landscape.spectra.kinks import at_kink, preactivations
-from landscape.spectra.operators import FORWARD_MODE, curvatures_along_rays
+from landscape.spectra.operators import curvatures_along_rays
 from landscape.sublevel.loss_path import LossPath
 
 

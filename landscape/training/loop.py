@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from landscape.models.initial import standard
+from landscape.models.parameters import split
 from landscape.objectives.exact import ExactLoss
 from landscape.objectives.population import Population
 from landscape.objectives.sampled import SampledLoss
@@ -64,10 +65,13 @@ def train_together(
     """Train every seed on every chain in one batched graph; one `Trajectory` a chain.
 
     Runs share no parameters and no arithmetic but the batched kernels, so each equals the run
-    trained alone up to rounding. On an `ExactLoss` the gradient is that of the population loss,
-    which is recorded at every step. On a `SampledLoss` each run draws a fresh batch for every step,
-    of the objective's size and from a stream of its own (`landscape.objectives.batches`), and the
-    population loss is evaluated on the way (`landscape.objectives.population`).
+    trained alone up to rounding. A frozen parameter of the model (`requires_grad=False`) stays what
+    it is, the same in all runs unless `initial` lists it.
+
+    On an `ExactLoss` the gradient is that of the population loss, which is recorded at every step.
+    On a `SampledLoss` each run draws a fresh batch for every step, of the objective's size and from
+    a stream of its own (`landscape.objectives.batches`), and the population loss is evaluated on
+    the way (`landscape.objectives.population`).
 
     Args:
         model: gives shapes, dtype and device; it is not changed.
@@ -80,7 +84,8 @@ def train_together(
     Raises:
         ValueError: for no seed, objectives of different kinds or shapes, negative steps,
             evaluations less than a step apart or of exact data, fewer than two checkpoints or more
-            than memory should hold, and as `optimizer_for` does.
+            than memory should hold, a model whose every parameter is frozen, and as `optimizer_for`
+            does.
     """
     if not seeds or not objectives:
         raise ValueError(
@@ -91,13 +96,14 @@ def train_together(
     times = evaluated(steps, _every(objectives, steps, recipe.evaluate_every))
     begin = time.perf_counter()
     starts = [(initial or (lambda seed: standard(model, seed)))(seed) for seed in seeds]
+    moving, _ = split(model, starts[0])
     params = {
         name: torch.stack([start[name].detach() for start in starts] * len(objectives))
         .clone()
-        .requires_grad_()
+        .requires_grad_(name in moving)
         for name in starts[0]
     }
-    update = optimizer_for(model, params, recipe)
+    update = optimizer_for(model, {name: params[name] for name in moving}, recipe)
     descent = Descent(model, objectives, seeds, params)
     population = Population(model, objectives, len(seeds))
     recorder = Recorder(population, seeds, checkpoint_times(steps, recipe.checkpoints))

@@ -71,14 +71,16 @@ def test_given_parameters_are_read_alone_and_nothing_is_moved(
 ) -> None:
     sizes: dict[str, Any] = {"width": 2, "length": 17 if "long" in name or "by" in name else 3}
     model = SingleLayer(**sizes, dtype=dtype).train(training)
-    model.query.requires_grad_(False)
-    params, other = standard(model, 3), SingleLayer(**sizes, dtype=dtype, seed=99).train(training)
+    params, others = standard(model, 3), standard(model, 4)
+    other = SingleLayer(**sizes, dtype=dtype, seed=99).train(training)
+    for each in (model, other):
+        each.query.requires_grad_(False)
     kept, before = {name: value.clone() for name, value in params.items()}, observed(model)
     found = ACTIONS[name](model, params)
     assert observed(model) == before  # its control is that of the law of calls
     for key, value in params.items():
         assert torch.equal(kept[key], value) and not value.requires_grad
     assert torch.equal(found, ACTIONS[name](other, params))
-    assert not torch.equal(found, ACTIONS[name](model, standard(model, 4)))
+    assert not torch.equal(found, ACTIONS[name](model, others))
     ACTIONS[name](model, dict(model.named_parameters()))  # not even where they are its own
     assert observed(model) == before

@@ -105,6 +105,7 @@ def record(spectrum: Spectrum, report: Report, point: CriticalPoint) -> dict[str
         "checks": [asdict(check) for check in report.checks],
         "verdict": report.verdict,
         "why": report.reason,
+        "frozen": list(spectrum.frozen),
         "point": point.kind,
         "coordinates": point.coordinates,
         "moved": point.moved,
@@ -130,6 +131,9 @@ def _terminal(result: dict[str, Any]) -> None:
     if result["predicted_inertia"] is not None:
         console.print(f"predicted       {counts(*result['predicted_inertia'])}")
         console.print(f"largest error   {result['max_error']:.1e}")
+    if result["frozen"]:
+        names = ", ".join(result["frozen"])
+        console.print(f"frozen          {names} (requires_grad=False: constants, not counted)")
     console.print(f"zero means      |eigenvalue| <= {result['zero_bound']:.1e}")
     if result["narrow_gap"]:
         below, above = result["gap"]

@@ -177,7 +177,8 @@ WRONG = {
         "(2, 3); return logits of shape (2, 3, 3), one for each symbol"),
     "dropout": ("{}:Drops", "is refused: it answers the same tokens otherwise the second time"),
     "a buffer that counts": ("{}:Counts", "it draws (dropout) or edits a buffer; make it a func"),
-    "BatchNorm": ("{}:Normalised", "is refused: it cannot be computed for several runs at once"),
+    "BatchNorm": ("{}:Normalised", "is refused: its BatchNorm edits the running statistics "
+        "'norm.running_mean' whenever it is evaluated; return the model in eval mode"),
     "a branch": ("{}:Branches", "calling .item() on a Tensor"),
     "no parameters": ("{}:Empty", "is refused: it has no parameters"),
     "forward": ("{}:Failing", "is refused: it cannot be evaluated on tokens of shape [2, 3]: "

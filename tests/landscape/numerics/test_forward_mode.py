@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from landscape.spectra import operators
+from landscape.numerics import differentiation
 from landscape.spectra.operators import FEW, hessian_products
 
 
@@ -53,5 +53,5 @@ def test_threads_do_not_end_each_others_derivatives() -> None:
 
 
 def test_without_the_lock_a_hessian_is_silently_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operators, "FORWARD_MODE", nullcontext())
+    monkeypatch.setattr(differentiation, "FORWARD_MODE", nullcontext())
     assert not two_at_once()[1].any()

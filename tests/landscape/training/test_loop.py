@@ -83,14 +83,36 @@ def test_float32_runs_stay_float32_and_near_the_float64_runs() -> None:
         assert 0 < np.abs(pair[0].loss - pair[1].loss).max() < 1e-6
 
 
-def test_the_modes_of_the_caller_do_not_stop_the_gradient_and_are_kept() -> None:
+def test_the_mode_of_the_caller_does_not_stop_the_gradient_and_is_kept() -> None:
     model = SingleLayer(width=2, length=3)
-    model.value.requires_grad_(False)
     start = standard(model, 3)
     with torch.no_grad():
         done = train(model, exact(0.5, 0.8, 3), steps=3, seeds=[0], initial=lambda seed: start)
         assert not torch.is_grad_enabled()
-    assert not torch.equal(done.end(0)["value"], start["value"])  # trained though its flag is off
+    assert not torch.equal(done.end(0)["value"], start["value"])
+
+
+def test_a_frozen_parameter_is_not_trained_whether_it_is_listed_or_not() -> None:
+    model, loss = SingleLayer(width=2, length=3), exact(0.5, 0.8, 3)
+    start = standard(model, 3)
+    model.value.requires_grad_(False)
+    own = model.value.detach().clone()
+    listed = train(model, loss, steps=3, seeds=[0, 1], initial=lambda seed: start)
+    for run in range(2):
+        assert torch.equal(listed.end(run)["value"], start["value"])
+        assert not torch.equal(listed.end(run)["query"], start["query"])
+    with torch.no_grad():
+        model.value.copy_(start["value"])
+    short = {name: value for name, value in start.items() if name != "value"}
+    done = train(model, loss, steps=3, seeds=[0, 1], initial=lambda seed: short)
+    assert "value" not in done.params and "value" not in standard(model, 0)
+    assert np.array_equal(done.loss, listed.loss)
+    with torch.no_grad():
+        model.value.copy_(own)
+    free = train(model.requires_grad_(True), loss, steps=3, seeds=[0], initial=lambda seed: start)
+    assert not torch.equal(free.end(0)["value"], start["value"])  # control
+    with pytest.raises(ValueError, match="every parameter of SingleLayer is frozen"):
+        train(model.requires_grad_(False), loss, steps=3, initial=lambda seed: start)
 
 
 def test_progress_is_told_after_every_step() -> None:
