@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from landscape.cli import process, streams
+from landscape.errors import elided
 
 COMMANDS = (
     "scan",
@@ -136,7 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             code, words = _code(arguments)
             if words:
-                click.echo(_lines(words), err=True)
+                click.echo(_lines(elided(words)), err=True)
         except BrokenPipeError:  # of stderr
             code = streams.READER_GONE
         except KeyboardInterrupt:  # a second one, or one between two steps
@@ -149,6 +150,7 @@ def _code(arguments: list[str] | None) -> tuple[int, str]:
     try:
         return cli.main(args=arguments, prog_name="landscape", standalone_mode=False) or 0, ""
     except click.ClickException as error:
+        error.message = elided(error.message)
         error.show()
         return error.exit_code, ""
     except _Left as left:

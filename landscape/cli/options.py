@@ -66,7 +66,7 @@ def spelling(context: click.Context) -> Spell:
     The last is for a scan with a file. None for what the command does not take.
     """
     from landscape.config.reading import SETTINGS, axis_of
-    from landscape.errors import dotted, shown
+    from landscape.errors import clipped, dotted, shown
 
     given = context.params
     offered = {option for parameter in context.command.params for option in parameter.opts}
@@ -90,7 +90,7 @@ def spelling(context: click.Context) -> Spell:
             written, equals = f"--set {name}", "="
         else:
             return None
-        bare = value if isinstance(value, str) and value else shown(value)
+        bare = clipped(value) if isinstance(value, str) and value else shown(value)
         return written if value is ... else f"{written}{equals}{bare}"
 
     return spell

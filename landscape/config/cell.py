@@ -89,6 +89,8 @@ class CellConfig(Section):
         """The resolved settings as plain tables, without the coordinates."""
         tables = {name: getattr(self, name).model_dump() for name in SECTIONS}
         for section, table in SECTIONS.items():
+            for name in table.apart:
+                del tables[section][name]
             for name, value in table.later.items():
                 if tables[section][name] == value:
                     del tables[section][name]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,17 @@ from landscape.config import Measure, Model, Section, Source, Train
 from landscape.config.canonical import canonical, sha256
 from landscape.config.cell import SECTIONS, CellConfig
 from landscape.config.reading import (
+    LONGEST_NAME,
+    MOST_VALUES,
+    NAME,
     axis_of,
     axis_values,
+    beside,
     check_axis,
     check_setting,
     get,
     leaves,
+    name_of,
     put,
     read_toml,
     read_value,
@@ -43,8 +49,8 @@ class ScanConfig(Section):
 
     name: str = Field(
         default="scan",
-        pattern=r"^\w[\w.+-]*$",
-        description="letters and digits, with . _ + - between them",
+        pattern=NAME,
+        description="letters and digits, with . _ + - between them, at most 200 bytes",
     )
     source: Source = Field(description="a table of settings, p and q among them")
     model: Model = Field(default=Model(), description="a table of settings")
@@ -70,7 +76,8 @@ class ScanConfig(Section):
         path = None if path is None else Path(path)
         tables = read_toml(path)
         if path is not None:
-            tables.setdefault("name", path.stem)
+            tables.setdefault("name", name_of(path))
+            beside(tables, path.parent)
         return cls.from_tables(tables, set_=set_, axis=axis)
 
     @classmethod
@@ -104,6 +111,13 @@ class ScanConfig(Section):
             put(tables, name, axis_values(name, values)[0])
         return tables
 
+    @field_validator("name")
+    @classmethod
+    def _a_folder_can_have_it(cls, name: str) -> str:
+        if len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
+            raise ValueError("too long")
+        return name
+
     @field_validator("axes", mode="before")
     @classmethod
     def _axes_are_spread_out(cls, axes: object) -> object:
@@ -113,6 +127,11 @@ class ScanConfig(Section):
 
     @model_validator(mode="after")
     def _cells_exist_and_differ(self) -> "ScanConfig":
+        count = prod(map(len, self.axes.values()))
+        if count > MOST_VALUES:
+            sizes = " x ".join(str(len(values)) for values in self.axes.values())
+            why = f"they span {sizes} = {count} cells"
+            raise refused("axes", why=why, allowed=f"axes of at most {MOST_VALUES} cells")
         places = product(*(range(len(values)) for values in self.axes.values()))
         seen: dict[str, tuple[int, ...]] = {}
         for cell, place in zip(self.cells(), places, strict=True):
@@ -174,7 +193,10 @@ class ScanConfig(Section):
             yield cell.model_copy(update={"coordinates": coordinates})
 
     def _given(self) -> Iterator[str]:
-        yield from leaves({name: self.written[name] for name in SECTIONS if name in self.written})
+        for section, table in SECTIONS.items():
+            given = self.written.get(section, {})
+            kept = {key: value for key, value in given.items() if key not in table.apart}
+            yield from leaves(kept, f"{section}.")
         yield from self.axes
 
     def _text(self, name: str) -> str:
