@@ -183,7 +183,7 @@ def _written(value: object) -> str:
     match value:
         case bool():
             return "true" if value else "false"
-        case int() if abs(value) >= 10**QUOTED:  # Python writes no more than 4300 digits
+        case int() if value.bit_length() > 2**13:  # Python writes no more than 4300 digits
             return f"a whole number of {value.bit_length()} bits"
         case Decimal() | Fraction():
             return str(value)

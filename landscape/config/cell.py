@@ -46,7 +46,7 @@ class CellConfig(Section):
         exact, points = self.train.data == "exact", bool(self.measure.points)
         if length <= longest or not (exact or points):
             return self
-        size = _size(states ** min(length, 10**4) * 8 * length)  # beyond, more than any holds
+        size = size_of(states ** min(length, 10**4) * 8 * length)  # beyond, more than any holds
         sampled: Text = (Setting("train.data", "sampled"), " (SampledLoss)")
         alone: Text = (Setting("measure.points", ()), " to train alone")
         if exact and points:
@@ -108,8 +108,12 @@ class CellConfig(Section):
         return sha256({"schema": SCHEMA, **self.settings, "source": source})
 
 
-def _size(total: int) -> str:
-    # Integers throughout: at length 2000 the count is no float.
+def size_of(total: int) -> str:
+    """Bytes in the largest unit that they fill, in integers throughout: some counts are no floats.
+
+    >>> size_of(3 * 2**30), size_of(10**400)
+    ('3 GiB', 'more than any machine holds')
+    """
     for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
         if total < 1024:
             return f"{total} {unit}"

@@ -50,7 +50,8 @@ class Section(BaseModel):
         """Refuse a value that the setting of this name cannot have, whatever the others are."""
         field = cls.model_fields[name]
         try:
-            TypeAdapter(Annotated[field.annotation, *field.metadata, field.description]).validate_python(value)
+            kind: Any = Annotated[field.annotation, *field.metadata, field.description]
+            TypeAdapter(kind).validate_python(value)
         except ValidationError:
             raise refused(cls._path(name), value, allowed=_allowed(field)) from None
 
@@ -83,7 +84,8 @@ class Section(BaseModel):
             if kind == "literal_error" and isinstance(given, str):
                 hint = nearest(given, _choices(field.annotation))
             allowed = _allowed(field)
-            if kind == "value_error" and isinstance(given, int | Decimal) and given > MOST:
+            number = isinstance(given, int) or (isinstance(given, Decimal) and given.is_finite())
+            if kind == "value_error" and number and given > MOST:
                 allowed += f", and at most {MOST}"
             yield Refusal(cls._path(name), given, allowed=allowed, hint=(hint,))
 

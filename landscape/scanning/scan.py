@@ -17,6 +17,7 @@ import xarray
 
 from landscape.config.build import initial_of, model_of, recipe_of, seeds_of, training_objective_of
 from landscape.config.cell import CellConfig
+from landscape.config.demand import refuse_too_much
 from landscape.config.scan import ScanConfig
 from landscape.models.user_code import refuse_code
 from landscape.scanning.measurement import PointMemory, measure_cell
@@ -234,7 +235,9 @@ def scan(
     for cell in own.values():
         model_of(cell)  # what cannot be built is refused before anything is written
     versions = {package.__name__: str(package.__version__) for package in packages}
-    store = ScanStore(out or config.default_out()).open_or_create(config, versions)
+    folder = Path(out or config.default_out())
+    refuse_too_much(config.cells(), training=True, hessian=True, device=device, folder=folder)
+    store = ScanStore(folder).open_or_create(config, versions)
 
     cells = config.cells()
     pending = {cell.id for cell in store.pending(cells)}

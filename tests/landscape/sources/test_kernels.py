@@ -219,11 +219,7 @@ def test_files_hold_the_kernel_that_was_written(tmp_path: Path) -> None:
             r"ends in '\.xlsx'; give \.npy, \.csv, \.tsv, \.txt, \.dat or \.json",
         ),
         ("words.csv", b"from,to\n", r"holds no kernel: line 1 is a header, and no row follows"),
-        (
-            "ragged.csv",
-            b"1,0\n1\n",
-            r"holds no kernel: line 2 has 1 columns, and line 1 has 2",
-        ),
+        ("ragged.csv", b"1,0\n1\n", r"holds no kernel: line 2 has 1 columns, and line 1 has 2"),
         ("cut.npy", b"\x93NUMPY", r"holds no kernel: "),
         ("empty.npy", b"", r"holds no kernel: "),
         (
