@@ -5,7 +5,6 @@ so that ``landscape --help`` answers at once.
 """
 
 import importlib
-import logging
 import os
 import shutil
 import sys
@@ -132,7 +131,6 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     process.current_folder_last()
     streams.attach()
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     with process.signals_interrupt():
         try:
             code, words = _code(arguments)

@@ -299,6 +299,10 @@ def cell_of(
         raise click.UsageError("--states goes with --switch, or with --set source.kind=...")
     kinds = {"source": Source, "model": Model, "train": Train, "measure": Measure}
     cell = CellConfig(**{name: kind(**tables[name]) for name, kind in kinds.items()})
+    for section in tables:
+        for key, why in getattr(cell, section).unread.items():
+            value = tables[section][key]
+            raise refused(f"{section}.{key}", value, why=why, hint="leave it out")
     trains, measures = reads("train.steps"), reads is not training_of
     refuse_too_much([cell], training=trains, hessian=measures, device=device)
     if ":" in cell.model.kind:  # what is wrong so far is refused before torch is loaded

@@ -30,7 +30,7 @@ from landscape.config.reading import (
     read_values,
     split_option,
 )
-from landscape.errors import refused, shown
+from landscape.errors import Text, refused, shown
 
 
 class ScanConfig(Section):
@@ -142,7 +142,30 @@ class ScanConfig(Section):
                 pairs = (f"{n} = {shown(a)} and {n} = {shown(b)}" for n, a, b in same)
                 why = f"{', '.join(pairs)} ask for the same cell"
                 raise refused(axis_of(same[0][0]), why=why, hint="keep one of the two")
+        for name, (value, why) in self.unread_by_all("model").items():
+            raise refused(name, value, why=why, hint="leave it out")
         return self
+
+    def unread_by_all(self, section: str) -> dict[str, tuple[Any, Text]]:
+        """The settings of a table that were written and that no cell of this value reads, and why.
+
+        >>> given = {"batch": 16, "steps": 9}
+        >>> found = ScanConfig(source={"p": 0.5, "q": 0.8}, train=given).unread_by_all("train")
+        >>> [(name, value) for name, (value, _) in found.items()]
+        [('train.batch', 16)]
+        """
+        read: set[tuple[str, str]] = set()
+        found: dict[tuple[str, str], tuple[Any, Text]] = {}
+        for cell in self.cells():
+            table: Section = getattr(cell, section)
+            unread = table.unread
+            for key, value in table.given().items():
+                place = (f"{section}.{key}", repr(value))
+                if key in unread:
+                    found[place] = (value, unread[key])
+                else:
+                    read.add(place)
+        return {place[0]: what for place, what in found.items() if place not in read}
 
     @cached_property
     def grid(self) -> tuple[CellConfig, ...]:
@@ -161,7 +184,9 @@ class ScanConfig(Section):
     @cached_property
     def written(self) -> dict[str, Any]:
         """The settings that were given, as plain tables: `ScanConfig(**written)` is equal."""
-        return self.model_dump(exclude_unset=True)
+        tables = self.model_dump(exclude_unset=True)
+        given = {name: getattr(self, name).given() for name in SECTIONS if name in tables}
+        return {**tables, **given}
 
     def difference(self, other: "ScanConfig") -> list[str]:
         """What `other`, the configuration of a folder, has otherwise; empty if the cells are equal.
@@ -181,9 +206,7 @@ class ScanConfig(Section):
         return Path("runs") / f"{self.name}-{self.hash[:8]}"
 
     def _span(self) -> Iterator[CellConfig]:
-        base: dict[str, Any] = {
-            name: getattr(self, name).model_dump(exclude_unset=True) for name in SECTIONS
-        }
+        base: dict[str, Any] = {name: getattr(self, name).given() for name in SECTIONS}
         for values in product(*self.axes.values()):
             tables = dict(base)
             for name, value in zip(self.axes, values, strict=True):

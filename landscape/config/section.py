@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from landscape.errors import ConfigError, Refusal, nearest, refused
+from landscape.errors import ConfigError, Refusal, Text, nearest, refused
 
 
 class Section(BaseModel):
@@ -44,6 +44,15 @@ class Section(BaseModel):
     def refused(self, name: str, **reasons: Any) -> ConfigError:
         """The error that refuses a setting of this table with its value; see `errors.refused`."""
         return refused(self._path(name), getattr(self, name), **reasons)
+
+    def given(self) -> dict[str, Any]:
+        """The settings that were written, as a plain table: made of them, the section is equal."""
+        return self.model_dump(exclude_unset=True)
+
+    @property
+    def unread(self) -> dict[str, Text]:
+        """The settings that were written and that nothing reads beside the others, and why."""
+        return {}
 
     @classmethod
     def in_range(cls, name: str, value: object) -> None:

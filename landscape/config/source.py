@@ -152,7 +152,7 @@ def _normalised(settings: dict[str, Any]) -> dict[str, Any]:
     from landscape.sources.kernels import normalised
 
     try:
-        return {**settings, "kernel": normalised(settings["kernel"]).tolist()}
+        return {**settings, "kernel": normalised(_as_lists(settings["kernel"])).tolist()}
     except ValueError as error:
         raise refused("source.kernel", why=str(error)) from None
 

@@ -19,6 +19,7 @@ from landscape.config.build import initial_of, model_of, recipe_of, seeds_of, tr
 from landscape.config.cell import CellConfig
 from landscape.config.demand import refuse_too_much
 from landscape.config.scan import ScanConfig
+from landscape.errors import Refusal, words
 from landscape.models.user_code import refuse_code
 from landscape.scanning.measurement import PointMemory, measure_cell
 from landscape.store.reading import StoredScan, place_of
@@ -229,6 +230,8 @@ def scan(
     if not isinstance(config, ScanConfig):
         config = ScanConfig.from_toml(config)
     refuse_code((cell.model.kind for cell in config.cells()), allow_code)
+    for name, (value, why) in config.unread_by_all("train").items():
+        log.warning("%s", words(Refusal(name, value, why=why)).replace("refused", "not used"))
     watcher = watcher or Silence()
     packages = (torch, numpy, sympy, xarray)
     own = {cell.model.kind: cell for cell in config.cells() if ":" in cell.model.kind}

@@ -28,7 +28,7 @@ FEW_TOKENS = 50
 class Sequences:
     """Sequences of symbols as numbers, the names of the symbols, and how they were read."""
 
-    parts: tuple[Int[np.ndarray, " n"], ...]
+    parts: tuple[Int[np.ndarray, "..."], ...]
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
