@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 
 from tests.fuzz.inputs import drawn
-from tests.fuzz.judge import judged
+from tests.fuzz.judge import judged, loaded
 
 APART = 150
 """One input of so many is run in a process of its own, too."""
@@ -21,6 +21,7 @@ def main() -> int:
     given = options.parse_args()
     codes: Counter[int] = Counter()
     found: Counter[str] = Counter()
+    loaded()
     longest, known_wrong, apart = 0.0, 0, 0
     for seed in range(given.seed, given.seed + given.inputs):
         one = drawn(seed)

@@ -1,5 +1,6 @@
 """What may not happen to any input: a traceback, a hang, an acceptance of what is out of range."""
 
+import importlib
 import io
 import os
 import signal
@@ -98,6 +99,12 @@ def faults(given: Input, found: tuple[int, str, str], seconds: float = 0.0) -> l
     if any(len(word) > 300 for word in err.split()):
         wrong.append("a value quoted in full")
     return wrong
+
+
+def loaded() -> None:
+    """Load what commands load when they run: a first import is no hang, and is not to be cut."""
+    for name in ("comparison.spectra", "scanning.scan", "cli.commands.slice", "config.build"):
+        importlib.import_module(f"landscape.{name}")
 
 
 def judged(given: Input, *, apart: bool = False) -> tuple[int, list[str], float]:

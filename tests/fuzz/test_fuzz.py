@@ -3,11 +3,12 @@
 import pytest
 
 from tests.fuzz.inputs import Input, drawn
-from tests.fuzz.judge import faults, judged
+from tests.fuzz.judge import faults, judged, loaded
 
 
 def failing(seeds: range) -> list[str]:
     told = []
+    loaded()
     for seed in seeds:
         one = drawn(seed)
         _, found, _ = judged(one)

@@ -42,7 +42,7 @@ def test_the_number_of_parameters_is_known_before_a_model_is_built(model: dict[s
 
 
 MEASURED = [
-    ({"model": {"width": 100_000}}, "model.width = 100000 is refused: width=100000, hidden=400000"),
+    ({"model": {"width": 100_000}}, "model.width = 100000 is refused: a model of 120001200008 p"),
     ({"model": {"kind": "gpt", "width": 80}}, "is too large for a dense Hessian, which takes"),
     ({"train": {"steps": 10**9}}, "the curves of 4 runs over 1000000000 steps: about"),
     (
@@ -147,12 +147,9 @@ def test_a_configuration_of_any_file_name_has_a_name(file: str) -> None:
 # --- settings that nothing reads ----------------------------------------------------------------
 
 
-def test_what_one_choice_alone_reads_is_said_or_kept_for_the_cells_that_read_it(
-    run: Run, tmp_path: Path
-) -> None:
-    mixed = ScanConfig(
-        source=SOURCE, train={"batch": 16}, axes={"train.data": ["exact", "sampled"]}
-    )
+def test_what_one_choice_alone_reads_is_said_or_kept_for_the_cells_that_read_it() -> None:
+    axes = {"train.data": ["exact", "sampled"]}
+    mixed = ScanConfig(source=SOURCE, train={"batch": 16}, axes=axes)
     assert [cell.train.batch for cell in mixed.cells()] == [None, 16]
     assert ScanConfig(**mixed.written).hash == mixed.hash and not mixed.unread_by_all("train")
     given = {"batch": 16, "momentum": 0.5, "evaluate_every": 3}
@@ -164,14 +161,8 @@ def test_what_one_choice_alone_reads_is_said_or_kept_for_the_cells_that_read_it(
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (
-            {"feedforward": False, "activation": "relu"},
-            "model.activation = 'relu' is refused: with",
-        ),
-        (
-            {"feedforward": False, "hidden": 3},
-            "model.hidden = 3 is refused: with model.feedforward",
-        ),
+        ({"feedforward": False, "activation": "relu"}, "model.activation = 'relu' is refused:"),
+        ({"feedforward": False, "hidden": 3}, "model.hidden = 3 is refused: with"),
         ({"window": 9}, "model.window = 9 is refused: it is beyond model.length = 8"),
     ],
 )
@@ -180,9 +171,7 @@ def test_a_setting_of_a_model_that_no_cell_reads_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         one(model={"kind": "gpt", **model})
-    grid = (
-        {"model.feedforward": [True, False]} if "feedforward" in model else {"model.length": [8, 9]}
-    )
+    grid: dict[str, Any] = {"model.feedforward": [True, False]}  # one cell reads it
     if "window" in model:
         model, grid = {"window": 5}, {"model.length": [4, 6]}
     kept = {key: value for key, value in model.items() if key != "feedforward"}

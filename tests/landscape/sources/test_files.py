@@ -115,7 +115,7 @@ def test_counts_are_divided_by_their_sums_where_that_is_asked_for() -> None:
         )
     ]
     assert cells[0].id == cells[1].id
-    for rows, words in (([[0, 0], [1, 1]], "row 0 of kernel is all zeros"),
+    for rows, words in (([[0, 0], [1, 3]], "row 0 of kernel is all zeros"),
                         ([[-1, 2], [1, 1]], r"kernel\[0, 0\]=-1.0 is no count")):  # fmt: skip
         with pytest.raises(ConfigError, match=words):
             Source(kind="markov", kernel=rows, normalise=True)  # type: ignore[arg-type]
