@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec
 from matplotlib.figure import Figure
 
 from figures.style import styled
+from landscape.store.atomic import flush, publish, temporary
 
 P = ParamSpec("P")
 
@@ -34,8 +35,8 @@ def picture(
 def write(figure: Figure, path: Path | str) -> Path:
     """Write the figure in the format that the path's suffix names, and return the path.
 
-    Folders on the way are made. PNG has 200 dots per inch, PDF embeds its fonts, and no file has a
-    date.
+    Folders on the way are made, and the file is there whole or not at all. PNG has 200 dots per
+    inch, PDF embeds its fonts, and no file has a date.
 
     Arguments: `figure`; `path`, ending in .png, .pdf or .svg.
     Raises ValueError for another suffix, OSError where the file cannot be written.
@@ -52,8 +53,10 @@ def write(figure: Figure, path: Path | str) -> Path:
         )
     suffix = path.suffix.lower()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with styled():
-        figure.savefig(path, format=suffix[1:], metadata=_NOTHING[suffix])
+    with styled(), temporary(path) as name:
+        figure.savefig(name, format=suffix[1:], metadata=_NOTHING[suffix])
+        flush(name)
+        publish(name, path)
     return path
 
 

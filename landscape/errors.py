@@ -1,9 +1,14 @@
 """What a bad setting gets: one exception that says what was wrong as data, and the words for it."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import SequenceMatcher, get_close_matches
+from fractions import Fraction
+
+QUOTED = 80
+"""Most characters of a value that a message quotes."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ def dotted(setting: Setting) -> str:
     >>> dotted(Setting("model.kind", "gpt")), dotted(Setting("source.p"))
     ("model.kind = 'gpt'", 'source.p')
     """
-    return setting.name + ("" if setting.value is ... else f" = {shown(setting.value)}")
+    return clipped(setting.name) + ("" if setting.value is ... else f" = {shown(setting.value)}")
 
 
 def as_option(written: str, value: object = ...) -> str:
@@ -52,7 +57,7 @@ def as_option(written: str, value: object = ...) -> str:
     """
     if value is ...:
         return written
-    bare = value if isinstance(value, str) and value else shown(value)
+    bare = clipped(value) if isinstance(value, str) and value else shown(value)
     return f"{written}{'=' if ' ' in written else ' '}{bare}"
 
 
@@ -164,16 +169,44 @@ def nearest(name: str, known: Iterable[str], *, separator: str = ".") -> str:
     return f"did you mean {found[0]}?" if found else ""
 
 
+def clipped(text: str, most: int = QUOTED) -> str:
+    """A text of at most so many characters, its middle left out if need be.
+
+    >>> clipped("1" * 100, 11)
+    '1111...1111'
+    """
+    if len(text) <= most:
+        return text
+    kept = most - 3
+    return f"{text[: kept // 2]}...{text[len(text) - (kept - kept // 2) :]}"
+
+
+def elided(message: str) -> str:
+    """A message in which no unbroken word is longer than a quoted value, and no path than 255.
+
+    >>> elided("--width " + "9" * 400 + " is refused") == f"--width {clipped('9' * 400)} is refused"
+    True
+    """
+    words = re.split(r"(\s+)", message)
+    return "".join(clipped(word, 255 if "/" in word else QUOTED) for word in words)
+
+
 def shown(value: object) -> str:
-    """A value as its user wrote it, for a message.
+    """A value as its user wrote it, for a message; of a long one the ends.
 
     >>> shown(Decimal("1.2")), shown("gpt"), shown([Decimal("0.1"), True])
     ('1.2', "'gpt'", '[0.1, true]')
     """
+    return clipped(_written(value))
+
+
+def _written(value: object) -> str:
     match value:
         case bool():
             return "true" if value else "false"
-        case Decimal():
+        case int() if value.bit_length() > 2**13:  # Python writes no more than 4300 digits
+            return f"a whole number of {value.bit_length()} bits"
+        case Decimal() | Fraction():
             return str(value)
         case list() | tuple():
             return f"[{', '.join(map(shown, value))}]"

@@ -5,13 +5,18 @@ so that ``landscape --help`` answers at once.
 """
 
 import importlib
-import logging
 import os
 import shutil
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from textwrap import TextWrapper
+from typing import Any, TypeVar
 
 import click
+
+from landscape.cli import process, streams
+from landscape.errors import elided
 
 COMMANDS = (
     "scan",
@@ -28,7 +33,34 @@ COMMANDS = (
 )
 
 
+T = TypeVar("T")
+
+
+class _Left(Exception):
+    """The command was left before its end; click would make codes of its own of the reasons."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+
+def _watched(function: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    try:
+        return function(*arguments, **options)
+    except BrokenPipeError:
+        raise _Left(streams.READER_GONE) from None
+    except process.Terminated as signal:
+        raise _Left(signal.code) from None
+    except KeyboardInterrupt:
+        raise _Left(130) from None
+
+
 class _Commands(click.Group):
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        return _watched(super().make_context, *arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return _watched(super().invoke, ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -90,31 +122,66 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code.
 
     0: done. 1: a prediction was refuted by the measurement, a cell failed, or a file could not be
-    written. 2: wrong usage or bad input. 130: interrupted.
+    written. 2: wrong usage or bad input. 130, 143, 129: interrupted by Ctrl-C, SIGTERM, SIGHUP.
+    141: whoever read the output has left, as `| head` does.
     """
     # Before torch is loaded: let its threads spin for microseconds, not milliseconds, while they
     # wait for each other. On a busy machine the long wait slows small arrays down several times
     # over; no wait at all (OMP_WAIT_POLICY=PASSIVE) does so on an idle one.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    process.current_folder_last()
+    streams.attach()
+    with process.signals_interrupt():
+        try:
+            code, words = _code(arguments)
+            if words:
+                click.echo(_lines(elided(words)), err=True)
+        except BrokenPipeError:  # of stderr
+            code = streams.READER_GONE
+        except KeyboardInterrupt:  # a second one, or one between two steps
+            code = 130
+        sys.exit(streams.settle(code))
+
+
+def _code(arguments: list[str] | None) -> tuple[int, str]:
+    """The exit code of the command, and what is left to say."""
     try:
-        code = cli.main(args=arguments, prog_name="landscape", standalone_mode=False)
+        return cli.main(args=arguments, prog_name="landscape", standalone_mode=False) or 0, ""
     except click.ClickException as error:
+        error.message = elided(error.message)
         error.show()
-        code = error.exit_code
+        return error.exit_code, ""
+    except _Left as left:
+        gone = left.code == streams.READER_GONE
+        return left.code, "" if gone else INTERRUPTED
+    except click.Abort:
+        return 130, INTERRUPTED
     except ValueError as error:
-        click.echo(_lines(f"Error: {error}"), err=True)
-        code = 2
-    except BrokenPipeError:  # the reader has enough, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
+        return 2, f"Error: {error}"
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        click.echo(f"Error: {error.strerror or error}{place}", err=True)
-        code = 1
-    except (click.Abort, KeyboardInterrupt):
-        click.echo(
-            "Interrupted. A scan keeps its finished cells and goes on when run again.", err=True
-        )
-        code = 130
-    sys.exit(code or 0)
+        return 1, f"Error: {error.strerror or error}{place}"
+    except (MemoryError, RecursionError) as error:
+        what = "memory" if isinstance(error, MemoryError) else "depth of calls"
+        return 2, f"Error: this takes more {what} than the process has; {SMALLER}"
+    except (ArithmeticError, LookupError, RuntimeError) as error:
+        if "alloc" in str(error) and "memory" in str(error):  # torch's own MemoryError
+            return 2, f"Error: this takes more memory than the machine has; {SMALLER}"
+        return 1, f"Error: {_fault(error)}"
+
+
+INTERRUPTED = "Interrupted. A scan keeps its finished cells and goes on when run again."
+SMALLER = "take a smaller width, length or number of runs"
+
+
+def _fault(error: Exception) -> str:
+    """What is no fault of the user's, in a line, with the place where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = trace and f"{Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"
+    text = str(error).splitlines()[:1]
+    return (
+        f"a fault of the program, in {place}: {': '.join([type(error).__name__, *text])}; "
+        "please report it with the command that led here"
+    )

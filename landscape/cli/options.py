@@ -31,6 +31,29 @@ OWN_OPTION = {"model.kind": "--model", "which": "--eigenvectors"}
 OF_A_SCAN = ("measure.points", "train.data")
 """Settings that a single measurement reads from its own options alone."""
 
+Reads = Callable[[str], bool]
+"""Whether a command reads the setting of a dotted name."""
+
+
+def reads_of(kind: str) -> Reads:
+    """What a command reads that measures at a point of this kind: a trained one is trained first.
+
+    >>> [reads_of("unigram")(name) for name in ("model.width", "train.seed", "train.data")]
+    [True, True, False]
+    """
+    unread = ("measure.",) if kind == "trained" else ("measure.", "train.")
+    also = () if kind == "trained" else ("train.seed", "measure.random_weights")
+    return lambda name: name != "train.seeds" and (not name.startswith(unread) or name in also)
+
+
+def training_of(name: str) -> bool:
+    """What a command reads that trains one run, and measures nothing.
+
+    >>> training_of("train.batch"), training_of("train.seeds")
+    (True, False)
+    """
+    return not name.startswith("measure.") and name != "train.seeds"
+
 
 def _all(*options: Callable[[Any], Any]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
@@ -234,6 +257,8 @@ def cell_of(
     length: int | None,
     seed: int,
     set_: Sequence[str] = (),
+    reads: Reads = bool,
+    device: str = "cpu",
     allow_code: bool = False,
     init: dict[str, Any] | None = None,
     train: dict[str, Any] | None = None,
@@ -242,11 +267,14 @@ def cell_of(
     """The one cell that a command's options describe; bad values raise ConfigError.
 
     What is None was not given, and takes its default; what `--set` names overrides the defaults
-    of options, and is refused beside an option that was given with another value.
+    of options, and is refused beside an option that was given with another value. A setting that
+    the command does not read is refused, as are sizes beyond this machine.
     """
     from landscape.config import Measure, Model, Source, Train
     from landscape.config.cell import CellConfig
+    from landscape.config.demand import refuse_too_much
     from landscape.config.reading import check_setting, pairs_of, put, read_value
+    from landscape.errors import refused
 
     source: dict[str, Any] = {"p": p, "q": q, "states": states}
     if switch is not None:
@@ -268,6 +296,8 @@ def cell_of(
             raise click.UsageError("--set name is for a scan; a single measurement has no name")
         _refuse_both(tables, name, value)
         put(tables, name, read_value(value))
+        if not reads(name):
+            raise refused(name, value, why="this command does not read it", hint="leave it out")
     if not tables["source"]:
         raise click.UsageError(
             "Missing option '--p' and '--q' (or --states and --switch, or a source by --set "
@@ -277,6 +307,12 @@ def cell_of(
         raise click.UsageError("--states goes with --switch, or with --set source.kind=...")
     kinds = {"source": Source, "model": Model, "train": Train, "measure": Measure}
     cell = CellConfig(**{name: kind(**tables[name]) for name, kind in kinds.items()})
+    for section in tables:
+        for key, why in getattr(cell, section).unread.items():
+            value = tables[section][key]
+            raise refused(f"{section}.{key}", value, why=why, hint="leave it out")
+    trains, measures = reads("train.steps"), reads is not training_of
+    refuse_too_much([cell], training=trains, hessian=measures, device=device)
     if ":" in cell.model.kind:  # what is wrong so far is refused before torch is loaded
         from landscape.models.user_code import refuse_code
 

@@ -1,10 +1,64 @@
-"""The process that computes: its device, its threads, and the memory that it keeps."""
+"""The process that computes: what it imports, what ends it, its device, threads and memory."""
 
-import ctypes
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 THRESHOLD = 2**30
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""What ends a process from outside, as Ctrl-C does: a scheduler, a terminal that is closed."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end by a signal; it cleans up as after an interrupt."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Within it SIGTERM and SIGHUP raise `Terminated` where Ctrl-C raises KeyboardInterrupt.
+
+    One that is ignored (`nohup`) stays ignored. Only the main thread may change this.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise Terminated(number)
+
+    mine = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def current_folder_last() -> None:
+    """Look for modules in the current folder after everywhere else.
+
+    `python -m` and `python -c` look there first, and would take a user's `figures.py` or
+    `random.py` for the module that is meant. Nothing changes where the package itself lives there.
+    """
+    try:
+        here, home = Path.cwd(), Path(__file__).resolve().parents[2]
+    except FileNotFoundError:  # the folder is gone, and with it what was in it
+        return
+    found = [place for place in sys.path if not place or Path(place) == here]
+    if found and here.resolve() != home:
+        sys.path[:] = [place for place in sys.path if place not in found] + found[:1]
 
 
 def keep_freed_memory() -> bool:
@@ -17,6 +71,8 @@ def keep_freed_memory() -> bool:
     """
     if not sys.platform.startswith("linux"):
         return False
+    import ctypes
+
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):

@@ -46,7 +46,7 @@ class CellConfig(Section):
         exact, points = self.train.data == "exact", bool(self.measure.points)
         if length <= longest or not (exact or points):
             return self
-        size = _size(states ** min(length, 10**4) * 8 * length)  # beyond, more than any holds
+        size = size_of(states ** min(length, 10**4) * 8 * length)  # beyond, more than any holds
         sampled: Text = (Setting("train.data", "sampled"), " (SampledLoss)")
         alone: Text = (Setting("measure.points", ()), " to train alone")
         if exact and points:
@@ -114,6 +114,8 @@ class CellConfig(Section):
         tables = {name: getattr(self, name).model_dump() for name in SECTIONS}
         tables["measure"]["random_weights"] = self.spread
         for section, table in SECTIONS.items():
+            for name in table.apart:
+                del tables[section][name]
             for name, value in table.later.items():
                 if tables[section][name] == value:
                     del tables[section][name]
@@ -131,8 +133,12 @@ class CellConfig(Section):
         return sha256({"schema": SCHEMA, **self.settings, "source": source})
 
 
-def _size(total: int) -> str:
-    # Integers throughout: at length 2000 the count is no float.
+def size_of(total: int) -> str:
+    """Bytes in the largest unit that they fill, in integers throughout: some counts are no floats.
+
+    >>> size_of(3 * 2**30), size_of(10**400)
+    ('3 GiB', 'more than any machine holds')
+    """
     for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
         if total < 1024:
             return f"{total} {unit}"

@@ -10,6 +10,10 @@ Point = Literal["unigram", "bigram", "trained"]
 POINTS: tuple[Point, ...] = ("unigram", "bigram", "trained")
 
 
+LARGEST_RESOLUTION = 10_001
+"""Most grid points a side of a slice: 10^8 evaluations of the loss."""
+
+
 class Slice(Section):
     """A plane through each point, with `resolution` grid points a side along two `directions`.
 
@@ -21,7 +25,9 @@ class Slice(Section):
     resolution: Whole = Field(
         default=51,
         ge=3,
-        description="an odd whole number of at least 3 (odd puts the point on the grid)",
+        le=LARGEST_RESOLUTION,
+        description="an odd whole number of at least 3 (odd puts the point on the grid), and at "
+        f"most {LARGEST_RESOLUTION}",
     )
     directions: Literal["eigen", "random", "filter"] = "eigen"
 

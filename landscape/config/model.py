@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from landscape.config.section import Real, Section, Whole
-from landscape.errors import Setting, nearest, refused
+from landscape.errors import Setting, Text, nearest, refused
 
 ANSATZ = {"e": 0.1, "w": 0.0, "b": 0.0}
 """Where the rank-one ansatz starts unless told otherwise: its coordinates (e, w, b)."""
@@ -199,6 +199,17 @@ class Model(Section):
         if kind not in MODELS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
             raise refused("model.kind", kind, allowed=_kinds(), hint=nearest(kind, MODELS))
         return kind
+
+    @property
+    def unread(self) -> dict[str, Text]:
+        """What belongs to a feed-forward layer that is not there, and a window that sees it all."""
+        found: dict[str, Text] = {}
+        if self.feedforward is False:
+            why = ("with ", Setting("model.feedforward", False), " nothing reads it")
+            found = {name: why for name in ("activation", "hidden") if name in self.given()}
+        if self.window is not None and self.window > self.length:
+            found["window"] = ("it is beyond ", Setting("model.length", self.length))
+        return found
 
     @property
     def the_kind(self) -> ModelKind:

@@ -1,5 +1,6 @@
 """Settings as they are written: dotted names, TOML, `--set name=value`, `--axis name=v1,v2`."""
 
+import codecs
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,23 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from landscape.config.cell import SECTIONS
-from landscape.errors import ConfigError, nearest, refused
+from landscape.config.section import LONGEST
+from landscape.errors import ConfigError, clipped, nearest, refused
+
+LARGEST_TOML = 2**24
+"""Most bytes of a configuration, 16 MiB."""
+
+MOST_VALUES = 10**6
+"""Most values of an axis, and most cells of a scan."""
+
+NAME = r"^\w[\w.+-]*$"
+"""What a scan may be called: its folder is named for it."""
+
+LONGEST_NAME = 200
+"""Most bytes of the name of a scan: a folder's has at most 255, and a hash follows."""
+
+FILES = ("kernel", "sequence")
+"""Settings of a source that may name a file."""
 
 AxisValue = Decimal | int | bool | str
 """What an axis may run over."""
@@ -21,13 +38,19 @@ NO_AXIS = {
     "name": "the name of a scan does not change its cells",
     "measure.points": "one cell measures all of its points",
     "measure.slice": "an axis takes single values; name measure.slice.resolution",
+    "source.sequence": "a configuration holds one estimate; write one for each file",
+    "source.smoothing": "a configuration holds one estimate; write one for each smoothing",
+    "source.units": "a configuration holds one estimate",
     "train.seeds": "the seeds of a cell train together and are a dimension inside it",
 }
 """Settings over which no axis runs, and why."""
 
 
 def _settings(prefix: str, section: type[BaseModel]) -> Iterator[str]:
+    apart = getattr(section, "apart", ())
     for key, field in section.model_fields.items():
+        if key in apart:
+            continue
         yield f"{prefix}.{key}"
         for inner in get_args(field.annotation):
             if isinstance(inner, type) and issubclass(inner, BaseModel):
@@ -123,16 +146,82 @@ def read_toml(path: Path | None) -> dict[str, Any]:
     Raises ConfigError if there is no such file or if it is not TOML.
     """
     try:
-        text = (files(__package__) / "demo.toml" if path is None else path).read_text("utf-8")
-        return tomllib.loads(text, parse_float=Decimal)
+        content = (files(__package__) / "demo.toml").read_bytes() if path is None else _bytes(path)
+        return tomllib.loads(_text(content), parse_float=Decimal)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError(
             f"the configuration {path} cannot be read: {reason}; give the path of a TOML file, "
             "or none for the built-in demonstration"
         ) from None
-    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError
-        raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
+    except (ValueError, RecursionError, ArithmeticError) as error:
+        # TOMLDecodeError, UnicodeDecodeError, tables within tables, numbers beyond all measure
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise ConfigError(f"the configuration {path} is not TOML: {why}") from None
+
+
+def name_of(path: Path) -> str:
+    """The name of a scan after its file: what no name may have becomes a dash.
+
+    >>> name_of(Path("my scan (1).toml")), name_of(Path("-x.toml"))
+    ('my-scan-1', 'x')
+    """
+    text = path.stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    text = re.sub(r"[^\w.+-]+", "-", text.replace("\ufffd", "-")).strip("-.+")
+    text = text.encode()[:LONGEST_NAME].decode("utf-8", "ignore")
+    return text if re.fullmatch(NAME, text) else "scan"
+
+
+def beside(tables: dict[str, Any], folder: Path) -> None:
+    """Take the files that a configuration names from its own folder if the current one has none.
+
+    Raises ConfigError for one that is in neither, or in both with other contents.
+    """
+    source, axes = tables.get("source"), tables.get("axes")
+    for name in FILES:
+        places: list[tuple[Any, Any]] = []
+        if isinstance(source, dict) and name in source:
+            places.append((source, name))
+        if isinstance(axes, dict) and isinstance(values := axes.get(f"source.{name}"), list):
+            places += [(values, k) for k in range(len(values))]
+        for table, key in places:
+            if isinstance(table[key], str):
+                table[key] = str(_found(f"source.{name}", Path(table[key]), folder))
+
+
+def _found(name: str, path: Path, folder: Path) -> Path:
+    other = folder / path
+    if path.is_absolute() or folder.resolve() == Path.cwd():
+        return path
+    if not other.is_file():
+        if not path.exists():
+            why = f"there is no such file in {Path.cwd()}, nor in {folder} beside the configuration"
+            raise refused(name, str(path), why=why)
+        return path
+    if path.is_file() and path.read_bytes() != other.read_bytes():
+        raise refused(
+            name,
+            str(path),
+            why=f"the current folder and {folder} beside the configuration have different files "
+            "of this name",
+            hint=f"write {Path.cwd() / path} or {other.resolve()}",
+        )
+    return other
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as stream:  # a pipe too, as the shell's <(...) is
+        content = stream.read(LARGEST_TOML + 1)
+    if len(content) > LARGEST_TOML:
+        raise ValueError(f"it has more than {LARGEST_TOML} bytes")
+    return content
+
+
+def _text(content: bytes) -> str:
+    """The text of a TOML file, which is UTF-8; a byte order mark is skipped."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("it is UTF-16; save it as UTF-8")
+    return content.decode("utf-8-sig")
 
 
 def read_value(text: str) -> Any:
@@ -143,7 +232,7 @@ def read_value(text: str) -> Any:
     """
     try:
         return _toml(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, ArithmeticError, RecursionError):  # of a number, or brackets, without end
         return text.strip()
 
 
@@ -156,8 +245,9 @@ def read_values(text: str) -> Any:
     if text.lstrip()[:1] in ("[", "{"):
         try:
             return _toml(text)
-        except tomllib.TOMLDecodeError as error:
-            raise refused(f"the axis {text}", why=f"it is not TOML: {error}") from None
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            why = error if isinstance(error, ValueError) else "it cannot be read"
+            raise refused(f"the axis {clipped(text)}", why=f"it is not TOML: {why}") from None
     return [read_value(part) for part in text.split(",")]
 
 
@@ -175,7 +265,7 @@ def split_option(option: str, text: str) -> tuple[str, str]:
     name, equals, rest = text.partition("=")
     if not (equals and name.strip() and rest.strip()):
         example = "source.p=0.1,0.5,0.9" if option == "--axis" else "model.width=8"
-        raise refused(f"{option} {text}", hint=f"write name=value, for example {example}")
+        raise refused(f"{option} {clipped(text)}", hint=f"write name=value, for example {example}")
     return name.strip().strip('"'), rest
 
 
@@ -212,6 +302,9 @@ def axis_values(name: str, given: object) -> tuple[AxisValue, ...]:
         raise refused(path, given, allowed="a list, or a table { from, to, count }")
     if not given:
         raise refused(path, given, why="an axis needs at least one value")
+    if len(given) > MOST_VALUES:
+        allowed = f"an axis of at most {MOST_VALUES} values"
+        raise refused(path, why=f"it has {len(given)} values", allowed=allowed)
     values = [Decimal(repr(value)) if isinstance(value, float) else value for value in given]
     for value in values:
         if not isinstance(value, Decimal | int | str):
@@ -238,6 +331,8 @@ def _spaced(path: str, table: Mapping[str, Any]) -> tuple[AxisValue, ...]:
     if isinstance(count, bool) or not isinstance(count, int) or count < 2:
         allowed = "a whole number of at least 2 (for a single value write a list)"
         raise refused(f"{path}.count", count, allowed=allowed)
+    if count > MOST_VALUES:
+        raise refused(f"{path}.count", count, allowed=f"at most {MOST_VALUES}")
     gap = (last - first) / (count - 1)
     return tuple(_decimal(first + k * gap) for k in range(count))
 
@@ -245,9 +340,13 @@ def _spaced(path: str, table: Mapping[str, Any]) -> tuple[AxisValue, ...]:
 def _end(path: str, key: str, value: object) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise refused(f"{path}.{key}", value, allowed="a number")
+    if isinstance(value, int) and abs(value) > 10**LONGEST:
+        raise refused(f"{path}.{key}", value, allowed=f"between 1e-{LONGEST} and 1e{LONGEST}")
     exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not exact.is_finite():
         raise refused(f"{path}.{key}", value, allowed="finite")
+    if abs(exact.adjusted()) > LONGEST:
+        raise refused(f"{path}.{key}", value, allowed=f"between 1e-{LONGEST} and 1e{LONGEST}")
     return Fraction(exact)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,24 @@ from landscape.config import Measure, Model, Section, Source, Train
 from landscape.config.canonical import canonical, sha256
 from landscape.config.cell import SECTIONS, CellConfig
 from landscape.config.reading import (
+    LONGEST_NAME,
+    MOST_VALUES,
+    NAME,
     axis_of,
     axis_values,
+    beside,
     check_axis,
     check_setting,
     get,
     leaves,
+    name_of,
     pairs_of,
     put,
     read_toml,
     read_value,
     read_values,
 )
-from landscape.errors import refused, shown
+from landscape.errors import Text, refused, shown
 
 
 class ScanConfig(Section):
@@ -43,8 +49,8 @@ class ScanConfig(Section):
 
     name: str = Field(
         default="scan",
-        pattern=r"^\w[\w.+-]*$",
-        description="letters and digits, with . _ + - between them",
+        pattern=NAME,
+        description="letters and digits, with . _ + - between them, at most 200 bytes",
     )
     source: Source = Field(description="a table of settings, p and q among them")
     model: Model = Field(default=Model(), description="a table of settings")
@@ -70,7 +76,8 @@ class ScanConfig(Section):
         path = None if path is None else Path(path)
         tables = read_toml(path)
         if path is not None:
-            tables.setdefault("name", path.stem)
+            tables.setdefault("name", name_of(path))
+            beside(tables, path.parent)
         return cls.from_tables(tables, set_=set_, axis=axis)
 
     @classmethod
@@ -104,6 +111,13 @@ class ScanConfig(Section):
             put(tables, name, axis_values(name, values)[0])
         return tables
 
+    @field_validator("name")
+    @classmethod
+    def _a_folder_can_have_it(cls, name: str) -> str:
+        if len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
+            raise ValueError("too long")
+        return name
+
     @field_validator("axes", mode="before")
     @classmethod
     def _axes_are_spread_out(cls, axes: object) -> object:
@@ -113,6 +127,11 @@ class ScanConfig(Section):
 
     @model_validator(mode="after")
     def _cells_exist_and_differ(self) -> "ScanConfig":
+        count = prod(map(len, self.axes.values()))
+        if count > MOST_VALUES:
+            sizes = " x ".join(str(len(values)) for values in self.axes.values())
+            why = f"they span {sizes} = {count} cells"
+            raise refused("axes", why=why, allowed=f"axes of at most {MOST_VALUES} cells")
         places = product(*(range(len(values)) for values in self.axes.values()))
         seen: dict[str, tuple[int, ...]] = {}
         for cell, place in zip(self.cells(), places, strict=True):
@@ -123,7 +142,30 @@ class ScanConfig(Section):
                 pairs = (f"{n} = {shown(a)} and {n} = {shown(b)}" for n, a, b in same)
                 why = f"{', '.join(pairs)} ask for the same cell"
                 raise refused(axis_of(same[0][0]), why=why, hint="keep one of the two")
+        for name, (value, why) in self.unread_by_all("model").items():
+            raise refused(name, value, why=why, hint="leave it out")
         return self
+
+    def unread_by_all(self, section: str) -> dict[str, tuple[Any, Text]]:
+        """The settings of a table that were written and that no cell of this value reads, and why.
+
+        >>> given = {"batch": 16, "steps": 9}
+        >>> found = ScanConfig(source={"p": 0.5, "q": 0.8}, train=given).unread_by_all("train")
+        >>> [(name, value) for name, (value, _) in found.items()]
+        [('train.batch', 16)]
+        """
+        read: set[tuple[str, str]] = set()
+        found: dict[tuple[str, str], tuple[Any, Text]] = {}
+        for cell in self.cells():
+            table: Section = getattr(cell, section)
+            unread = table.unread
+            for key, value in table.given().items():
+                place = (f"{section}.{key}", repr(value))
+                if key in unread:
+                    found[place] = (value, unread[key])
+                else:
+                    read.add(place)
+        return {place[0]: what for place, what in found.items() if place not in read}
 
     @cached_property
     def grid(self) -> tuple[CellConfig, ...]:
@@ -142,7 +184,9 @@ class ScanConfig(Section):
     @cached_property
     def written(self) -> dict[str, Any]:
         """The settings that were given, as plain tables: `ScanConfig(**written)` is equal."""
-        return self.model_dump(exclude_unset=True)
+        tables = self.model_dump(exclude_unset=True)
+        given = {name: getattr(self, name).given() for name in SECTIONS if name in tables}
+        return {**tables, **given}
 
     def difference(self, other: "ScanConfig") -> list[str]:
         """What `other`, the configuration of a folder, has otherwise; empty if the cells are equal.
@@ -162,9 +206,7 @@ class ScanConfig(Section):
         return Path("runs") / f"{self.name}-{self.hash[:8]}"
 
     def _span(self) -> Iterator[CellConfig]:
-        base: dict[str, Any] = {
-            name: getattr(self, name).model_dump(exclude_unset=True) for name in SECTIONS
-        }
+        base: dict[str, Any] = {name: getattr(self, name).given() for name in SECTIONS}
         for values in product(*self.axes.values()):
             tables = dict(base)
             for name, value in zip(self.axes, values, strict=True):
@@ -174,7 +216,10 @@ class ScanConfig(Section):
             yield cell.model_copy(update={"coordinates": coordinates})
 
     def _given(self) -> Iterator[str]:
-        yield from leaves({name: self.written[name] for name in SECTIONS if name in self.written})
+        for section, table in SECTIONS.items():
+            given = self.written.get(section, {})
+            kept = {key: value for key, value in given.items() if key not in table.apart}
+            yield from leaves(kept, f"{section}.")
         yield from self.axes
 
     def _text(self, name: str) -> str:

@@ -1,14 +1,22 @@
 """What all tables of a configuration have in common: how they refuse, and the numbers they hold."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from landscape.errors import ConfigError, Refusal, nearest, refused
+from landscape.errors import ConfigError, Refusal, Text, nearest, refused
 
 
 class Section(BaseModel):
@@ -21,6 +29,8 @@ class Section(BaseModel):
     title: ClassVar[str] = ""
     later: ClassVar[Mapping[str, Any]] = {}
     """Settings newer than the schema, and the values that say nothing new: ids leave them out."""
+    apart: ClassVar[tuple[str, ...]] = ()
+    """What says how other settings were come by, and is never part of an id."""
 
     def __init__(self, **settings: Any) -> None:
         try:
@@ -34,6 +44,25 @@ class Section(BaseModel):
     def refused(self, name: str, **reasons: Any) -> ConfigError:
         """The error that refuses a setting of this table with its value; see `errors.refused`."""
         return refused(self._path(name), getattr(self, name), **reasons)
+
+    def given(self) -> dict[str, Any]:
+        """The settings that were written, as a plain table: made of them, the section is equal."""
+        return self.model_dump(exclude_unset=True)
+
+    @property
+    def unread(self) -> dict[str, Text]:
+        """The settings that were written and that nothing reads beside the others, and why."""
+        return {}
+
+    @classmethod
+    def in_range(cls, name: str, value: object) -> None:
+        """Refuse a value that the setting of this name cannot have, whatever the others are."""
+        field = cls.model_fields[name]
+        try:
+            kind: Any = Annotated[field.annotation, *field.metadata, field.description]
+            TypeAdapter(kind).validate_python(value)
+        except ValidationError:
+            raise refused(cls._path(name), value, allowed=_allowed(field)) from None
 
     @classmethod
     def missing(cls, *names: str) -> Iterator[Refusal]:
@@ -63,7 +92,11 @@ class Section(BaseModel):
             field, hint = cls.model_fields[name], ""
             if kind == "literal_error" and isinstance(given, str):
                 hint = nearest(given, _choices(field.annotation))
-            yield Refusal(cls._path(name), given, allowed=_allowed(field), hint=(hint,))
+            allowed = _allowed(field)
+            number = isinstance(given, int) or (isinstance(given, Decimal) and given.is_finite())
+            if kind == "value_error" and number and given > MOST:
+                allowed += f", and at most {MOST}"
+            yield Refusal(cls._path(name), given, allowed=allowed, hint=(hint,))
 
     @classmethod
     def _path(cls, name: str) -> str:
@@ -96,5 +129,27 @@ def _positive_zero(value: float) -> float:
     return value + 0.0
 
 
+def _written_out(value: object) -> object:
+    """Refuse a number that would take more than a line to write, before anything expands it."""
+    value = not_bool(value)
+    if isinstance(value, Decimal) and (not value.is_finite() or abs(value.adjusted()) > LONGEST):
+        raise ValueError("far out of range")
+    if isinstance(value, int) and abs(value) >= 10**LONGEST:
+        raise ValueError("far out of range")
+    return value
+
+
+def _at_most(value: int) -> int:
+    if value > MOST:
+        raise ValueError("too large")
+    return value
+
+
+LONGEST = 400
+"""Largest decimal exponent, of either sign, that is read: float64 ends at -324 and 308."""
+
+MOST = 10**9
+"""The largest size, number or seed of a setting that has no bound of its own."""
+
 Real = Annotated[float, BeforeValidator(not_bool), AfterValidator(_positive_zero)]
-Whole = Annotated[int, BeforeValidator(not_bool)]
+Whole = Annotated[int, BeforeValidator(_written_out), AfterValidator(_at_most)]

@@ -1,26 +1,32 @@
 """The table `source`: which symbols follow each other, and with which probability."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from landscape.config.section import Real, Section, Whole, not_bool
-from landscape.errors import ConfigError, Refusal, Setting, nearest, refused
+from landscape.config.section import LONGEST, Real, Section, Whole, not_bool
+from landscape.errors import ConfigError, Refusal, Setting, clipped, nearest, refused
 
 if TYPE_CHECKING:
     from landscape.sources import SampledSource
+
+
+log = logging.getLogger(__name__)
 
 
 def _inside(value: Decimal) -> Decimal:
     # Decimal("1e-400") lies inside (0, 1); the float that is computed with does not.
     if not (value.is_finite() and 0 < value < 1 and 0 < float(value) < 1):
         raise ValueError("outside (0, 1)")
+    if len(value.as_tuple().digits) > LONGEST:
+        raise ValueError("too many digits")
     return value
 
 
@@ -122,6 +128,78 @@ SOURCES: dict[str, SourceKind] = {
 """Every kind of source; a new one is added here, by whoever has it."""
 
 
+ESTIMATED = ("sequence", "smoothing", "units")
+"""Settings of an estimate, which are gone once the kernel is there."""
+
+
+def _kernel_of_a_file(settings: dict[str, Any]) -> dict[str, Any]:
+    from landscape.sources.files import digest
+    from landscape.sources.table_file import kernel_table
+
+    path = Path(settings["kernel"])
+    try:
+        table = kernel_table(path)
+        record = {"kernel": str(path), "sha256": digest(path), "notes": table.notes}
+    except ValueError as error:
+        raise refused("source.kernel", why=str(error)) from None
+    if table.notes:
+        log.warning("%s: %s", clipped(str(path)), "; ".join(table.notes))
+    rows = table.array.reshape(-1, table.array.shape[-1]) if table.array.ndim > 2 else table.array
+    return {**settings, "kernel": rows.tolist(), "read": record}
+
+
+def _normalised(settings: dict[str, Any]) -> dict[str, Any]:
+    from landscape.sources.kernels import normalised
+
+    try:
+        return {**settings, "kernel": normalised(_as_lists(settings["kernel"])).tolist()}
+    except ValueError as error:
+        raise refused("source.kernel", why=str(error)) from None
+
+
+def _estimated(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a source whose kernel is estimated from a sequence, with that kernel."""
+    from landscape.sources.estimate import estimate, read_sequences
+    from landscape.sources.files import digest
+
+    path, given = settings["sequence"], {key for key, x in settings.items() if x is not None}
+    order = settings.get("order") or 1
+    kind = settings.get("kind", "markov" if order == 1 else "order-k")
+    for name in ("p", "q", "states", "kernel", "kernel_seed", "concentration", "normalise"):
+        if name in given and not (name == "kernel" and "read" in given):
+            why, hint = "the kernel is estimated from source.sequence", "give one of them"
+            raise refused(f"source.{name}", settings[name], why=why, hint=hint)
+    if not isinstance(path, str):
+        raise refused("source.sequence", path, allowed="the name of a file of symbols")
+    if kind not in ("markov", "order-k") or (kind == "markov" and order != 1):
+        hint = "take 'order-k'" if order != 1 else "take 'markov' or 'order-k', or leave it out"
+        why = "a sequence estimates a chain of order k"
+        raise refused("source.kind", kind, why=why, hint=hint)
+    for name in ("order", "smoothing", "units"):
+        Source.in_range(name, settings.get(name))
+    try:
+        found = estimate(
+            read_sequences(path, settings.get("units")),
+            order=int(order),
+            smoothing=float(settings.get("smoothing") or 0.0),
+        )
+        record = {
+            "sequence": path,
+            "sha256": digest(Path(path)),
+            "order": int(order),
+            "smoothing": found.smoothing,
+            "symbols": list(found.names),
+            "counts": found.counts.tolist(),
+            "standard_errors": found.errors.tolist(),
+            "notes": list(found.words),
+        }
+    except ValueError as error:
+        raise refused("source.sequence", why=str(error)) from None
+    log.warning("%s: %s", clipped(path), "; ".join(found.words))
+    kept = {key: x for key, x in settings.items() if key not in (*ESTIMATED, "order")}
+    return {**kept, "kind": kind, "kernel": found.kernel.tolist(), "read": record}
+
+
 def _as_lists(value: Any) -> Any:
     """Rows and laws as numpy takes them for an array."""
     return [_as_lists(each) for each in value] if isinstance(value, tuple) else value
@@ -137,10 +215,12 @@ class Source(Section):
       (p, q) or by a kernel;
     - "in-context": a fresh kernel for every sequence, its rows from a Dirichlet prior.
 
-    A `kernel` is a list of rows, the name of a .npy or .csv file with them, or is drawn: `states`
-    symbols, rows from a Dirichlet law of this `concentration` (1: uniform), by `kernel_seed`.
-    `start` is the law of the first symbols; left out, it is the stationary one (in context the
-    uniform one).
+    A `kernel` is a list of rows, the name of a file with them, or is drawn: `states` symbols, rows
+    from a Dirichlet law of this `concentration` (1: uniform), by `kernel_seed`. `normalise` divides
+    rows of counts, or of rounded numbers, by their sums. From a `sequence`, a file of symbols
+    (`units`: letters or tokens), it is estimated to this `order`, with `smoothing` added to each
+    count; what stays is the kernel. `read` says how a kernel was come by. `start` is the law of the
+    first symbols; left out, it is the stationary one (in context the uniform one).
 
     >>> Source(p=Decimal("0.5"), q=Decimal("0.80")).q
     Decimal('0.80')
@@ -150,8 +230,9 @@ class Source(Section):
 
     title: ClassVar[str] = "source"
     later: ClassVar[Mapping[str, Any]] = dict.fromkeys(
-        ("p", "q", "states", "order", "kernel", "kernel_seed", "concentration", "start")
+        ("p", "q", "states", "order", "kernel", "kernel_seed", "concentration", "start", *ESTIMATED)
     )
+    apart: ClassVar[tuple[str, ...]] = ("normalise", "read")
     kind: str = Field(default="binary", description="a kind of source")
     p: Probability | None = Field(default=None, description=_PROBABILITY)
     q: Probability | None = Field(default=None, description=_PROBABILITY)
@@ -171,19 +252,42 @@ class Source(Section):
         default=None, gt=0, description="a finite number above 0 (1 is the uniform law)"
     )
     start: tuple[Real, ...] | None = Field(default=None, description="a list of probabilities")
+    normalise: bool | None = Field(default=None, strict=True, description="true or false")
+    sequence: str | None = Field(default=None, description="the name of a file of symbols")
+    smoothing: Real | None = Field(
+        default=None, ge=0, le=10**6, description="a number from 0 to 1000000, added to each count"
+    )
+    units: Literal["letters", "tokens"] | None = None
+    read: dict[str, Any] | None = Field(default=None, description="a table that a scan has written")
 
     @model_validator(mode="before")
     @classmethod
     def _a_file_is_read(cls, settings: Any) -> Any:
-        if isinstance(settings, Mapping) and isinstance(settings.get("kernel"), str):
-            from landscape.sources.kernels import kernel_file
-
-            try:
-                kernel = kernel_file(Path(settings["kernel"]))
-            except ValueError as error:
-                raise refused("source.kernel", why=str(error)) from None
-            settings = {**settings, "kernel": kernel.tolist()}
+        if not isinstance(settings, Mapping):
+            return settings
+        if settings.get("sequence") is not None:
+            return _estimated(dict(settings))
+        for name in ("smoothing", "units"):
+            if settings.get(name) is not None:
+                why, hint = "it belongs to a sequence", "give source.sequence, or leave it out"
+                raise refused(f"source.{name}", settings[name], why=why, hint=hint)
+        given, read = settings.get("kernel"), settings.get("read")
+        if settings.get("order") is not None and isinstance(read, Mapping) and "sequence" in read:
+            why = f"the kernel was estimated to order {read.get('order')}"
+            hint = "estimate each order in a configuration of its own"
+            raise refused("source.order", settings["order"], why=why, hint=hint)
+        if isinstance(given, str):
+            settings = _kernel_of_a_file(dict(settings))
+        elif given is None and settings.get("normalise") is not None:
+            why = "it is of a kernel that is given"
+            raise refused("source.normalise", settings["normalise"], why=why, hint="leave it out")
+        if settings.get("normalise") is True:
+            settings = _normalised(dict(settings))
         return settings
+
+    def __hash__(self) -> int:  # of what makes it the source it is
+        names = (name for name in type(self).model_fields if name not in self.apart)
+        return hash(tuple(getattr(self, name) for name in names))
 
     @field_validator("kind")
     @classmethod
@@ -198,7 +302,8 @@ class Source(Section):
         kind = SOURCES[self.kind]
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if value is not None and name != "kind" and name not in kind.reads:
+            known = (*kind.reads, *self.apart, "kind")
+            if value is not None and name not in known:
                 raise self.refused(
                     name,
                     why=f"a source of kind {self.kind!r} does not read it",
@@ -291,6 +396,6 @@ class Source(Section):
             return f"(p, q) = ({self.p}, {self.q})"
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if value is not None and name not in ("kind", "kernel", "start"):
+            if value is not None and name not in ("kind", "kernel", "start", *self.apart):
                 parts.append(f"{name.replace('_', ' ')} {value}")
         return ", ".join([self.kind, *parts])

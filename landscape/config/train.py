@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from landscape.config.section import Real, Section, Whole
+from landscape.errors import Setting, Text
 from landscape.training.recipe import EVALUATE_EVERY, MOMENTUM, Recipe
 
 READERS = {
@@ -60,6 +61,34 @@ class Train(Section):
     dtype: Literal["float64", "float32"] = Field(
         default_factory=lambda settings: "float32" if settings["data"] == "sampled" else "float64"
     )
+
+    _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _what_is_not_read_is_kept(cls, settings: Any, handler: Any) -> Any:
+        made = handler(settings)
+        if isinstance(settings, Mapping) and isinstance(made, Train):
+            given = {name: settings.get(name) for name in READERS}
+            made._unread = {
+                name: value
+                for name, value in given.items()
+                if value is not None and getattr(made, name) is None
+            }
+        return made
+
+    def given(self) -> dict[str, Any]:
+        """The settings that were written, with those that only another choice would read."""
+        return {**super().given(), **self._unread}
+
+    @property
+    def unread(self) -> dict[str, Text]:
+        """`batch` and `evaluate_every` of exact data, `momentum` of another optimiser than SGD."""
+        readers = {name: READERS[name][0] for name in self._unread}
+        return {
+            name: ("with ", Setting(f"train.{other}", getattr(self, other)), " nothing reads it")
+            for name, other in readers.items()
+        }
 
     @field_validator("batch", "momentum", "evaluate_every")
     @classmethod

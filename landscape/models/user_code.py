@@ -1,11 +1,13 @@
 """A model of the user's own: MODULE:ATTRIBUTE, imported when it is asked for and allowed."""
 
 import importlib
+import importlib.util
 import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from importlib.machinery import PathFinder
 from typing import Any
 
 import torch
@@ -41,14 +43,25 @@ def refuse_code(kinds: Iterable[str], allow: bool) -> None:
 def builder(kind: str) -> Callable[..., nn.Module]:
     """What MODULE:ATTRIBUTE names; modules are looked for in the current folder too.
 
-    The global random state is put back after the import.
+    That folder comes last, so that no file in it is taken for a module of this package or of a
+    library. The global random state is put back after the import.
 
     Raises:
-        ConfigError: if there is no such module or attribute, or if it cannot be called.
+        ConfigError: if there is no such module or attribute, if it cannot be called, or if a module
+            of this name is found elsewhere and the one of the current folder would not be used.
     """
     module, _, attribute = kind.partition(":")
-    if os.getcwd() not in sys.path:  # console scripts, unlike `python -m`, do not have it
-        sys.path.insert(0, os.getcwd())
+    here = os.getcwd()
+    if here not in sys.path:  # console scripts, unlike `python -m`, do not have it
+        sys.path.append(here)
+    other = _found_first(module.partition(".")[0], here)
+    if other:
+        raise _useless(
+            kind,
+            why=f"the module of this name that is found first is {other}, not the one of this "
+            "folder",
+            hint="give your file another name",
+        )
     try:
         with torch.random.fork_rng():
             found = getattr(importlib.import_module(module), attribute)
@@ -63,6 +76,21 @@ def builder(kind: str) -> Callable[..., nn.Module]:
         raise _useless(kind, why=f"it is of type {type(found).__name__}", hint=hint)
     build: Callable[..., nn.Module] = found
     return build
+
+
+def _found_first(name: str, folder: str) -> str:
+    """Where a module is found instead of in the folder that has one of this name; "" if nowhere."""
+    own = PathFinder.find_spec(name, [folder])
+    if own is None or not own.origin:  # none, or a folder without code of its own
+        return ""
+    loaded = sys.modules.get(name)
+    with suppress(ValueError):  # of a module that was put together by hand
+        first = importlib.util.find_spec(name) if loaded is None else loaded.__spec__
+        if first is not None and os.path.realpath(first.origin or "") != os.path.realpath(
+            own.origin
+        ):
+            return first.origin or "elsewhere"
+    return ""
 
 
 def build(

@@ -18,7 +18,9 @@ import xarray
 from landscape.config.build import initial_of, model_of, recipe_of, seeds_of, training_objective_of
 from landscape.config.canonical import canonical
 from landscape.config.cell import CellConfig
+from landscape.config.demand import refuse_too_much
 from landscape.config.scan import ScanConfig
+from landscape.errors import Refusal, words
 from landscape.models.user_code import refuse_code
 from landscape.scanning.measurement import (
     PointMemory,
@@ -239,6 +241,8 @@ def scan(
     if not isinstance(config, ScanConfig):
         config = ScanConfig.from_toml(config)
     refuse_code((cell.model.kind for cell in config.cells()), allow_code)
+    for name, (value, why) in config.unread_by_all("train").items():
+        log.warning("%s", words(Refusal(name, value, why=why)).replace("refused", "not used"))
     watcher = watcher or Silence()
     packages = (torch, numpy, sympy, xarray)
     own = {
@@ -249,7 +253,9 @@ def scan(
     for cell in own.values():
         model_of(cell)  # what cannot be built is refused before anything is written
     versions = {package.__name__: str(package.__version__) for package in packages}
-    store = ScanStore(out or config.default_out()).open_or_create(config, versions)
+    folder = Path(out or config.default_out())
+    refuse_too_much(config.cells(), training=True, hessian=True, device=device, folder=folder)
+    store = ScanStore(folder).open_or_create(config, versions)
 
     cells = config.cells()
     pending = {cell.id for cell in store.pending(cells)}

@@ -110,9 +110,10 @@ def filter_normalised_directions(
 ) -> Named:
     """Gaussian directions scaled, filter by filter, to the norms of the point's own filters.
 
-    ``d_f <- d_f |theta_f| / |d_f|``. A filter is a row of a matrix (the weights into one output
-    unit, or one position), a vector as a whole, or a scalar. One of norm zero is left alone:
-    along it the direction is 0.
+    ``d_f <- d_f |theta_f| / |d_f|``. A filter is all that has one index of the first axis: a row of
+    a matrix (the weights into one output unit, or one position), a whole kernel of a convolution
+    [out, in, taps]. A vector is one filter, as is a scalar. One of norm zero is left alone: along
+    it the direction is 0.
 
     Raises:
         ValueError: where too few filters are nonzero for `count` independent directions.
@@ -129,7 +130,7 @@ def filter_normalised_directions(
     for row in _gaussian(params, count, seed):
         scaled = {}
         for name, draw in axes.params(row).items():
-            across = -1 if draw.ndim else ()
+            across = tuple(range(min(1, draw.ndim - 1), draw.ndim)) if draw.ndim else ()
             size = torch.linalg.vector_norm(point[name], dim=across, keepdim=True)
             scaled[name] = draw * size / torch.linalg.vector_norm(draw, dim=across, keepdim=True)
         rows.append(axes.vector(scaled))

@@ -1,6 +1,6 @@
 """Kernels and laws: read, checked row by row, drawn; and the stationary law, if there is one."""
 
-import csv
+import logging
 import math
 from pathlib import Path
 
@@ -10,6 +10,10 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from landscape.sources.table_file import LARGEST_TABLE, kernel_table
+
+_log = logging.getLogger(__name__)
+
 ROUNDINGS = 8
 """How many eps a state the sum of a row may be off 1."""
 
@@ -17,23 +21,27 @@ ROUNDINGS = 8
 MOST_CONCENTRATED = 1e6
 """The largest Dirichlet concentration: rows are then uniform to a thousandth."""
 
-LARGEST_TABLE = 2**22
-"""Most numbers of a table of contexts by symbols, 32 MiB; a kernel is looked at many times."""
+
+MOST_CONTEXTS = 2**11
+"""Most contexts of a kernel: its stationary law is found in S^3k steps, some seconds of them."""
 
 
 def check_size(states: int, order: int, largest: int = LARGEST_TABLE) -> None:
     """Refuse a table of laws, one for each of S^k contexts, of more numbers than the largest.
+
+    The contexts are bounded too: their transitions are a matrix of S^k by S^k.
 
     >>> check_size(10**5, 1)
     Traceback (most recent call last):
         ...
     ValueError: states=100000, order=1: a kernel of 100000^1 rows of 100000 numbers is too ...
     """
-    if (order + 1) * math.log(states) > math.log(largest) + 1e-9:
+    numbers, contexts = ((order + k) * math.log(states) for k in (1, 0))
+    if numbers > math.log(largest) + 1e-9 or contexts > math.log(MOST_CONTEXTS) + 1e-9:
         raise ValueError(
             f"states={states}, order={order}: a kernel of {states}^{order} rows of {states} "
             f"numbers is too large; give fewer states or a lower order, so that it holds at most "
-            f"{largest} numbers"
+            f"{largest} numbers in {MOST_CONTEXTS} rows"
         )
 
 
@@ -83,16 +91,81 @@ def probability_rows(name: str, rows: Float[np.ndarray, "rows S"]) -> Float[np.n
     if len(wrong):
         row, column = wrong[0]
         place = f"{name}[{column}]" if len(rows) == 1 else f"{name}[{row}, {column}]"
-        raise ValueError(f"{place}={rows[row, column]} is no probability; give numbers from 0 to 1")
+        raise ValueError(
+            f"{place}={rows[row, column]} is no probability; give numbers from 0 to 1"
+            + (" (source.normalise = true divides rows of counts)" if len(rows) > 1 else "")
+        )
     sums = [math.fsum(row) for row in rows]
+    refuse_columns(name, rows)
     for number, total in enumerate(sums):
         if abs(total - 1) > allowed:
             place = name if len(rows) == 1 else f"row {number} of {name}"
             raise ValueError(
                 f"{place} sums to {total!r}, not to 1 (allowed error {allowed:.1e}); "
                 f"give a law, if need be divided by its sum in float64"
+                + (" (source.normalise = true does it)" if len(rows) > 1 else "")
             )
     return np.asarray(rows / np.array(sums)[:, None])
+
+
+def refuse_columns(name: str, rows: Float[np.ndarray, "rows S"]) -> None:
+    """Refuse a square table whose columns sum to 1, and whose rows do not: P[t, s] for P[s, t].
+
+    To divide its rows by their sums would make another chain of it.
+
+    Raises:
+        ValueError: naming the remedy, to transpose it.
+
+    >>> refuse_columns("kernel", np.array([[0.25, 0.5], [0.75, 0.5]]))
+    Traceback (most recent call last):
+        ...
+    ValueError: kernel is column-stochastic: its columns sum to 1 and its rows do not; transpose it
+    """
+    if len(rows) != rows.shape[1]:
+        return
+    printed = min(0.05, 0.005 * len(rows))  # what sums of S numbers of two digits may be off
+    with np.errstate(over="ignore"):
+        across, down = (np.abs(rows.sum(axis) - 1).max() for axis in (1, 0))
+    if down <= printed < across:
+        raise ValueError(
+            f"{name} is column-stochastic: its columns sum to 1 and its rows do not; transpose it"
+        )
+
+
+def normalised(kernel: ArrayLike) -> Float[np.ndarray, "..."]:
+    """Rows of counts, or of rounded probabilities, each divided by its sum; laws are left as given.
+
+    Raises:
+        ValueError: for an entry that is negative or not finite, a row of zeros, or a table that is
+            column-stochastic.
+
+    >>> normalised([[3, 1], [0.5, 0.5]]).tolist()
+    [[0.75, 0.25], [0.5, 0.5]]
+    """
+    array = numbers("kernel", kernel)
+    if array.ndim < 2:
+        raise ValueError(f"kernel of shape {array.shape} has no rows; give a list of rows")
+    rows = array.reshape(-1, array.shape[-1])
+    wrong = np.argwhere(~((rows >= 0) & np.isfinite(rows)))
+    if len(wrong):
+        row, column = wrong[0]
+        raise ValueError(
+            f"kernel[{row}, {column}]={rows[row, column]} is no count and no probability; give "
+            "finite numbers of at least 0"
+        )
+    refuse_columns("kernel", rows)
+    largest = rows.max(1, keepdims=True, initial=0.0)
+    empty = np.flatnonzero(largest[:, 0] == 0)
+    if len(empty):
+        raise ValueError(
+            f"row {empty[0]} of kernel is all zeros, and has no law; give a count for it, or leave "
+            "the symbol out"
+        )
+    sums = np.array([math.fsum(row) for row in rows])[:, None]
+    law = np.abs(sums - 1) <= ROUNDINGS * rows.shape[1] * float(np.finfo(np.float64).eps)
+    scaled = rows / largest  # counts of any size
+    shares = scaled / np.array([math.fsum(row) for row in scaled])[:, None]
+    return np.asarray(np.where(law, rows, shares).reshape(array.shape))
 
 
 def square_kernel(kernel: ArrayLike) -> Float[np.ndarray, "S S"]:
@@ -107,6 +180,7 @@ def square_kernel(kernel: ArrayLike) -> Float[np.ndarray, "S S"]:
         raise ValueError(f"kernel of shape {array.shape} is not square; give S rows of S numbers")
     if len(array) < 2:
         raise ValueError(f"kernel of shape {array.shape} has too few states; give at least 2")
+    check_size(len(array), 1)
     rows = probability_rows("kernel", array)
     closed = closed_classes(rows)[0]
     outside = np.setdiff1d(np.arange(len(rows)), closed)
@@ -134,9 +208,10 @@ def context_kernel(kernel: ArrayLike) -> Float[np.ndarray, "C S"]:
     if states < 2:
         raise ValueError(f"kernel of shape {array.shape} has too few states; give at least 2")
     rows = array.reshape(-1, states)
-    size = states
+    size, order = states, 1
     while size < len(rows):
-        size *= states
+        size, order = size * states, order + 1
+    check_size(states, order)
     if size != len(rows):
         raise ValueError(
             f"kernel of shape {array.shape} has {len(rows)} rows, which is no power of its "
@@ -166,28 +241,15 @@ def start_law(start: ArrayLike, states: int, order: int = 1) -> Float[np.ndarray
 
 
 def kernel_file(path: str | Path) -> Float[np.ndarray, "..."]:
-    """The array of a .npy file, or the rows of a .csv file: numbers and commas, no header.
+    """The array of a .npy file, or the rows of a text file; a warning says what was converted.
 
     Raises:
         ValueError: if the file is missing, has another ending, or holds no array of numbers.
     """
-    path = Path(path)
-    if path.suffix not in (".npy", ".csv"):
-        raise ValueError(f"kernel file {str(path)!r} ends in {path.suffix!r}; give .npy or .csv")
-    try:
-        if path.suffix == ".npy":
-            with path.open("rb") as stream:
-                if stream.read(6) != b"\x93NUMPY":
-                    raise ValueError("it is no file of numpy.save")
-            return numbers("kernel", np.load(path, allow_pickle=False))
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            table = [[float(entry) for entry in row] for row in csv.reader(stream) if row]
-        return numbers("kernel", table)
-    except OSError as problem:
-        reason = problem.strerror or str(problem)
-        raise ValueError(f"kernel file {str(path)!r} cannot be read: {reason}") from None
-    except (ValueError, EOFError, csv.Error) as problem:
-        raise ValueError(f"kernel file {str(path)!r} holds no kernel: {problem}") from None
+    table = kernel_table(path)
+    if table.notes:
+        _log.warning("kernel file %r: %s", str(path), "; ".join(table.notes))
+    return table.array
 
 
 def dirichlet_rows(

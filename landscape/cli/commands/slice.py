@@ -100,6 +100,8 @@ def command(
         raise click.UsageError("--eigenvectors belongs to --plane eigen")
     cell = options.cell_of(
         **setting,
+        reads=options.reads_of("trained" if plane == "points" else kind),
+        device=device,
         train={"steps": steps, "lr": lr, "dtype": dtype},
         measure={"random_weights": random_weights},
     )

@@ -54,6 +54,8 @@ def command(
         raise click.UsageError("--w and --random-weights both set the weights; give one of them")
     cell = options.cell_of(
         **setting,
+        reads=options.reads_of(kind),
+        device=device,
         train={"steps": steps, "lr": lr, "dtype": dtype},
         measure={"random_weights": random_weights},
     )

@@ -51,6 +51,8 @@ def command(
         raise click.UsageError("--momentum belongs to --optimizer sgd")
     cell = options.cell_of(
         **setting,
+        reads=options.training_of,
+        device=device,
         init={"init": init, "e": e, "w": w, "b": b},
         train={
             "data": data,

@@ -76,7 +76,13 @@ def command(
         if any(setting[name] is not None for name in ("p", "q", "switch", "states")):
             raise click.UsageError("--grid takes the place of --p, --q, --switch and --states")
         setting |= {"p": str(axis[0]), "q": str(axis[0])}
-    cell = options.cell_of(**setting, measure={"random_weights": random_weights})
+    cell = options.cell_of(
+        **setting,
+        reads=options.reads_of("unigram"),
+        device=device,
+        measure={"random_weights": random_weights},
+    )
+    random_weights = cell.measure.random_weights
     process.prepare(device)
     model = model_of(cell, device, dtype=torch.float64)
     free = free_weights(model, cell.spread, cell.train.seed) or parameters_of(model)

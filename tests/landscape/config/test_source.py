@@ -164,7 +164,7 @@ def test_a_file_that_holds_no_kernel_is_refused_by_name(tmp_path: Path) -> None:
         "directory"
     )
     assert f"kernel file {str(text)!r} holds no kernel" in refusal(kind="markov", kernel=str(text))
-    assert "ends in '.txt'; give .npy or .csv" in refusal(kind="markov", kernel="kernel.txt")
+    assert "ends in '.xlsx'; give .npy, .csv" in refusal(kind="markov", kernel="kernel.xlsx")
     np.save(tmp_path / "line.npy", np.array([0.5, 0.5]))
     assert "source.kernel" in refusal(kind="markov", kernel=str(tmp_path / "line.npy"))
 

@@ -238,3 +238,29 @@ def test_the_scan_s_setting_names_the_same_directions(spectrum: Spectrum) -> Non
     for kind, (rows, names) in pairs:
         found, called = drawn_directions(kind, spectrum, POINT, seed=3)  # type: ignore[arg-type]  # one of three words
         assert torch.equal(found, rows) and called == names
+
+
+def test_a_filter_of_a_convolution_is_scaled_as_a_whole() -> None:
+    """Li et al. scale all of one output channel; every row of three taps alone is another law."""
+    torch.manual_seed(0)
+    weights = {"conv": torch.randn(4, 5, 3), "image": torch.randn(2, 3, 2, 2), "row": torch.ones(3)}
+    (row,), _ = filter_normalised_directions(weights, count=1, seed=2)
+    drawn = Coordinates.of(weights).params(row)
+    for name in ("conv", "image"):
+        filters, given = drawn[name].flatten(1), weights[name].double().flatten(1)
+        assert (filters.norm(dim=1) / given.norm(dim=1) - 1).abs().max() < 1e-14
+        taps = drawn[name].norm(dim=-1) / weights[name].double().norm(dim=-1)
+        assert (taps - 1).abs().max() > 0.1  # the control
+    assert abs(drawn["row"].norm() - 3**0.5) < 1e-14
+    # the same draw, filter by filter, in plain numpy
+    generator = torch.Generator().manual_seed(2)
+    draw = torch.randn(1, row.numel(), generator=generator, dtype=torch.float64)[0]
+    start = 0
+    for name, value in weights.items():
+        part = draw[start : start + value.numel()].reshape(value.shape).numpy()
+        start += value.numel()
+        for k in range(len(value) if value.ndim > 1 else 1):
+            mine, weight = (x[k] if value.ndim > 1 else x for x in (part, value.double().numpy()))
+            expected = mine * np.linalg.norm(weight) / np.linalg.norm(mine)
+            found = drawn[name][k] if value.ndim > 1 else drawn[name]
+            assert np.abs(found.numpy() - expected).max() < 1e-14
