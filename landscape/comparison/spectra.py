@@ -202,8 +202,6 @@ def compare(
     word = predicted.classification
     if inertia.verdict == "refuted":
         word = _curvature_word(spectrum)
-    elif named.verdict == "inconclusive":
-        word = "undecided"
     found = (_consequence(check, model, point.kind, chain) for check in checks)
     return Report(predicted, max_error, word, tuple(found))
 

@@ -63,7 +63,8 @@ def states_spectrum(
     The eigenvalues are those of the block of `universal_block` across its exact null space. The
     point is a saddle where one is negative, and a local minimum (strict across that null space,
     Morse-Bott) where all are positive. With independent symbols it is 'degenerate': unigram and
-    optimum coincide. Otherwise the second order leaves it 'undecided'.
+    optimum coincide. Otherwise the second order leaves it 'undecided'. A negative eigenvalue that
+    rounding hides is told where the structure of the block shows it.
 
     Arguments:
         z, J: as in `universal_block`.
@@ -102,13 +103,16 @@ def states_spectrum(
     if degenerate:
         covariance = np.concatenate([covariance[:1], np.zeros_like(covariance[1:])])
     Q = contrasts(states) if head == "softmax" else np.array([[0.0], [1.0]])
-    block = universal_block(z, J, Q.T @ covariance @ Q, tying=tying)
+    coded = Q.T @ covariance @ Q
+    block = universal_block(z, J, coded, tying=tying)
     across = _across(z, J, silent, redundant, tying=tying, size=Q.shape[1])
     eigenvalues = np.linalg.eigvalsh(across.T @ block @ across)
     inertia = count_signs(eigenvalues, parameters)
     if degenerate:
         word = "degenerate"
-    elif inertia[0]:
+    elif inertia[0] or (
+        inertia[2] < len(eigenvalues) and _indefinite(z, J, coded, redundant, tying)
+    ):
         word = "saddle"
     else:
         word = "local minimum" if inertia[2] == len(eigenvalues) else "undecided"
@@ -121,6 +125,35 @@ def states_spectrum(
         method=f"closed-form {'(b, E)' if tying == 'tied' else '(b, A, E)'} block of the universal "
         f"unigram law, its exact null space counted; inputs: {inputs}",
     )
+
+
+def _indefinite(
+    z: Float[np.ndarray, "N d"],
+    J: Float[np.ndarray, "N N d d"],
+    coded: Float[np.ndarray, "lags m m"],
+    redundant: Float[np.ndarray, "1+d r"] | None,
+    tying: Tying,
+) -> bool:
+    """Whether a curvature that is exactly 0 stands in a row of the block that is not.
+
+    Such a block has a negative eigenvalue, however small: [[0, a], [a, b]] has determinant -a^2.
+    Untied every curvature along E is 0, and the rows are T; tied that along a redundant w is, since
+    neither <w, z_n> nor its slopes w^T J_{n,i} depend on the input.
+    """
+    size = float(np.abs(coded[1:]).max(initial=0.0) * np.abs(J).max())
+    if size <= ROUNDINGS * np.finfo(np.float64).eps * np.abs(coded[0]).max() * np.abs(J).max():
+        return False  # of lags that are round-off
+    m, d = coded.shape[1], z.shape[1]
+    A, E = slice(m, m + m * d), slice(m + m * d, None)
+    T = -universal_block(z, J, coded, tying="untied")[A, E]
+    if tying == "untied":
+        return bool(np.abs(T).max() > CLAIMED * size)
+    if redundant is None or not redundant.shape[1]:
+        return False
+    still = np.kron(np.eye(m), _orthonormal(redundant)[1:])
+    rows = (T + T.T) @ still
+    flat = np.abs((still * rows).sum(axis=0)) <= CLAIMED * size
+    return bool((flat & (np.abs(rows).max(axis=0) > CLAIMED * size)).any())
 
 
 def first_lag_criterion(C_1: Float[np.ndarray, "S S"]) -> str:

@@ -177,7 +177,7 @@ def told(
 
 
 SMALL = [("0.6", "0.3"), ("0.5", "0.8")]
-GRID = [(f"0.{a}", f"0.{b}") for a in (1, 3, 5, 7, 9) for b in (2, 4, 6, 8)]
+GRID = [(f"0.{a}", f"0.{b}") for a in (1, 5, 9) for b in (2, 6)]
 GRID += [("0.3", "0.6999"), ("0.3", "0.7000001"), ("0.25", "0.75000001")]
 
 
@@ -189,6 +189,15 @@ def test_what_is_clear_in_balls_is_told(width: int, norm: bool, tying: str, spre
     for p, q in SMALL:
         word, given, verdict = told(width, norm, tying, spread, BinaryMarkov(p, q))
         assert (given, verdict) == (word, "verified"), (p, q)
+
+
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("tying", ["tied", "untied"])
+def test_a_sign_below_rounding_is_told_where_the_block_shows_it(norm: bool, tying: str) -> None:
+    """Beside p+q = 1 the lowest eigenvalue is of the order of lambda^2, beyond what is measured."""
+    for spread, p, q in ((0.02, "0.25", "0.75000001"), (1.0, "0.3", "0.7000001")):
+        word, given, verdict = told(2, norm, tying, spread, BinaryMarkov(p, q), length=4)
+        assert given == word and verdict in ("verified", "inconclusive"), (spread, p, q)
 
 
 @pytest.mark.slow
