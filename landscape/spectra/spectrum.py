@@ -171,8 +171,8 @@ def hessian_spectrum(
     if not (math.isfinite(value) and matrix.isfinite().all() and slope.isfinite().all()):
         raise ValueError(
             f"the loss at this point is {value} and its derivatives are not all finite; "
-            f"give parameters at which the logits are finite: smaller weights, or a smaller "
-            f"learning rate if training diverged"
+            f"give parameters at which the logits are finite: smaller weights, a smaller learning "
+            f"rate if training diverged, or an eps where the model divides 0 by 0 (x/|x|)"
         )
     eigenvalues, eigenvectors = symmetric_eigen(matrix)
     counts, bound, gap = inertia(eigenvalues)

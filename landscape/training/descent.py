@@ -10,7 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import vmap
 
+from landscape.models.kernels import of_the_package
 from landscape.models.protocols import ContextModel
+from landscape.models.soundness import cause
 from landscape.objectives.batches import FreshBatches
 from landscape.objectives.exact import ExactLoss, stacked_tables
 from landscape.objectives.population import runs_per_pass
@@ -78,5 +80,14 @@ class Descent:
             one = partial(objective.evaluate, model)
         else:
             one = partial(objective.evaluate, model, table=fast)
-        values: Tensor = vmap(lambda p, d, r: one(p, (d, r)))(params, *batch)
+        try:
+            values: Tensor = vmap(lambda p, d, r: one(p, (d, r)))(params, *batch)
+        except RuntimeError as error:
+            if of_the_package(model) or "allocate" in str(error):
+                raise
+            why, hint = cause(model, error)
+            raise ValueError(
+                f"model={type(model).__name__} cannot be computed for several runs at once: {why}; "
+                f"{hint}"
+            ) from error
         return values

@@ -252,6 +252,14 @@ def test_what_cannot_be_used_is_refused_with_its_cause_and_a_way_out(name: str) 
         assert "\n" not in "; ".join(found)
 
 
+@pytest.mark.parametrize("name", ["TorchLSTM", "OldFunction", "MaskedExperts"])
+def test_in_python_they_are_measured_all_the_same_and_not_trained(name: str) -> None:
+    twin = enumerated.double(built(name, 3))
+    assert largest_gap(name, measured(name, 3), twin, 3) < 2e-10
+    with pytest.raises(ValueError, match=f"model={name} cannot be computed for several runs"):
+        train(built(name, 3), ExactLoss(CHAIN, 3), steps=1, seeds=[0])
+
+
 @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated:FutureWarning")
 def test_the_old_weight_norm_is_refused_by_its_name() -> None:
     class Old(architectures.WeightNormed):
