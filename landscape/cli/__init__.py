@@ -5,6 +5,7 @@ so that ``landscape --help`` answers at once.
 """
 
 import importlib
+import io
 import os
 import shutil
 import sys
@@ -148,8 +149,9 @@ def _code(arguments: list[str] | None) -> tuple[int, str]:
     try:
         return cli.main(args=arguments, prog_name="landscape", standalone_mode=False) or 0, ""
     except click.ClickException as error:
-        error.message = elided(error.message)
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        click.echo(elided(told.getvalue()), nl=False, err=True)
         return error.exit_code, ""
     except _Left as left:
         gone = left.code == streams.READER_GONE

@@ -98,9 +98,9 @@ def memory(cell: CellConfig, *, training: bool, hessian: bool) -> Iterator[Part]
         name, value = ("model.length", n) if n > train.batch else ("train.batch", train.batch)
         yield Part(what, size, name, value, hint)
     if training:
-        hint = (("take fewer ", Setting("train.steps")), fewer)
+        hints: tuple[Text, ...] = (("take fewer ", Setting("train.steps")), fewer)
         what = f"the curves of {counted(train.seeds, 'run')} over {train.steps} steps"
-        yield Part(what, 3 * curves(cell), "train.steps", train.steps, hint)
+        yield Part(what, 3 * curves(cell), "train.steps", train.steps, hints)
 
 
 def counted(number: int, what: str) -> str:

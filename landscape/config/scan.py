@@ -142,8 +142,8 @@ class ScanConfig(Section):
                 pairs = (f"{n} = {shown(a)} and {n} = {shown(b)}" for n, a, b in same)
                 why = f"{', '.join(pairs)} ask for the same cell"
                 raise refused(axis_of(same[0][0]), why=why, hint="keep one of the two")
-        for name, (value, why) in self.unread_by_all("model").items():
-            raise refused(name, value, why=why, hint="leave it out")
+        for name, (value, reason) in self.unread_by_all("model").items():
+            raise refused(name, value, why=reason, hint="leave it out")
         return self
 
     def unread_by_all(self, section: str) -> dict[str, tuple[Any, Text]]:

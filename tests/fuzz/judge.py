@@ -62,7 +62,7 @@ def run_here(given: Input) -> tuple[int, str, str]:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, alarm)
             sys.stdout, sys.stderr = kept
-    out, err = (stream.buffer.getvalue().decode("utf-8", "replace") for stream in streams)  # type: ignore[attr-defined]  # a BytesIO
+    out, err = (stream.buffer.getvalue().decode("utf-8", "replace") for stream in streams)
     return code, out, err + fault
 
 

@@ -14,8 +14,14 @@ from landscape.config.source import Source
 from landscape.errors import ConfigError
 from landscape.sources import Markov, OrderKMarkov
 from landscape.sources.estimate import Sequences, estimate, read_sequences
-from landscape.sources.kernels import LARGEST_TABLE, MOST_CONTEXTS, normalised
-from landscape.sources.table_file import kernel_table
+from landscape.sources.kernels import MOST_CONTEXTS, normalised
+from landscape.sources.table_file import LARGEST_TABLE, kernel_table
+
+
+def scan_of(**tables: Any) -> ScanConfig:
+    """A configuration, of plain tables."""
+    return ScanConfig(**tables)
+
 
 ROWS = [[0.1, 0.6, 0.3], [0.2, 0.1, 0.7], [0.8, 0.1, 0.1]]
 
@@ -106,9 +112,7 @@ def test_counts_are_divided_by_their_sums_where_that_is_asked_for() -> None:
     assert source.kernel == ((0.75, 0.25), (0.25, 0.75))
     assert Source(**source.given()) == source  # laws are left as they are
     cells = [
-        ScanConfig(source={"kind": "markov", **given}, model={"kind": "gpt", "length": 2}).cells()[
-            0
-        ]
+        scan_of(source={"kind": "markov", **given}, model={"kind": "gpt", "length": 2}).cells()[0]
         for given in (
             {"kernel": [[3, 1], [2, 6]], "normalise": True},
             {"kernel": [[0.75, 0.25], [0.25, 0.75]]},
@@ -233,15 +237,15 @@ def test_a_scan_of_a_sequence_holds_the_kernel_and_needs_no_file_again(tmp_path:
     path = tmp_path / "x.txt"
     path.write_text("abbabaabba")
     given: dict[str, Any] = {"model": {"kind": "gpt", "length": 2}}
-    config = ScanConfig(source={"sequence": str(path), "order": 2}, **given)
-    plain = ScanConfig(source={"kind": "order-k", "kernel": config.source.kernel}, **given)
+    config = scan_of(source={"sequence": str(path), "order": 2}, **given)
+    plain = scan_of(source={"kind": "order-k", "kernel": config.source.kernel}, **given)
     assert config.hash == plain.hash
     path.write_text("abbabaabbb")
-    assert ScanConfig(**config.written).hash == config.hash
-    assert ScanConfig(source={"sequence": str(path), "order": 2}, **given).hash != config.hash
+    assert scan_of(**config.written).hash == config.hash
+    assert scan_of(source={"sequence": str(path), "order": 2}, **given).hash != config.hash
     for axis in ("source.order", "source.sequence"):
         with pytest.raises(ConfigError, match="a configuration"):
-            ScanConfig(source={"sequence": str(path)}, axes={axis: [1, 2]}, **given)
+            scan_of(source={"sequence": str(path)}, axes={axis: [1, 2]}, **given)
 
 
 def test_a_kernel_beside_its_configuration_is_found_and_two_are_not_confused(
