@@ -66,6 +66,7 @@ def split(model: nn.Module, params: Mapping[str, Tensor]) -> tuple[Params, Param
     >>> list(moving), list(held)
     (['weight'], ['bias'])
     """
+    check_named(params)
     fixed = set(frozen(model))
     held = {name: value for name, value in params.items() if name in fixed}
     moving = {name: value for name, value in params.items() if name not in fixed}

@@ -57,7 +57,8 @@ def unchecked() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("chain", "w"),
     [
-        *[((0.5, 0.8), -0.6), ((0.2, 0.3), -0.9)],
+        ((0.5, 0.8), -0.6),
+        pytest.param((0.2, 0.3), -0.9, marks=pytest.mark.slow),
         pytest.param((0.9, 0.9), -0.3, marks=pytest.mark.slow),
         pytest.param((0.1, 0.1), -2.0, marks=pytest.mark.slow),
     ],
@@ -77,7 +78,13 @@ def test_bisection_with_the_integrator_finds_the_separatrix(chain: Chain, w: flo
 
 @pytest.mark.parametrize(
     ("chain", "w"),
-    [((0.9, 0.9), w) for w in (-0.05, -0.5)] + [((0.1, 0.1), w) for w in (-0.8, -1.4, -2.9)],
+    [
+        *(((0.9, 0.9), -0.05), ((0.1, 0.1), -0.8)),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (((0.9, 0.9), -0.5), ((0.1, 0.1), -1.4), ((0.1, 0.1), -2.9))
+        ),
+    ],
 )
 def test_the_basins_meet_at_the_closed_form(chain: Chain, w: float) -> None:
     for sign in (1, -1):

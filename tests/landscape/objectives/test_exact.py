@@ -336,6 +336,7 @@ def memory(length: int, way: str) -> float:
     return float(done.stdout)
 
 
+@pytest.mark.slow
 def test_length_16_fits_into_300_mebibytes_and_enumeration_does_not() -> None:
     assert memory(16, "table") < 300
     assert memory(16, "enumeration") > 300

@@ -235,7 +235,7 @@ CHOSEN: list[tuple[dict[str, Any] | None, int]] = [
     ({"source.p": ".50"}, 6), ({"source.p": 0.5, "source.q": "2e-1"}, 2), ({"source.p": "1/2"}, 6),
     ({"model.tying": "tied"}, 9), ({}, 18), (None, 18),
     ({"train.lr": ".002"}, 18),  # varied by no axis
-    ({"train.lr": "2e-3", "measure.random_weights": "0"}, 18),
+    ({"train.lr": "2e-3", "measure.refine": "false"}, 18),
     ({"model.hidden": 8}, 18),  # follows from the width
 ]  # fmt: skip
 

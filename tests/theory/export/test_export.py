@@ -92,7 +92,9 @@ def test_the_page_is_written_by_its_command(
     assert "**Not proved" in text and text.count("**Refused**: because.") == len(refused[1].steps)
 
 
-@pytest.mark.parametrize("name", THEOREM_IDS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in THEOREM_IDS]
+)
 def test_a_theorem_is_in_the_page_with_all_it_consists_of(name: str) -> None:
     found = theorem(name)
     contents, *parts = COMMITTED.split("\n## ")
