@@ -36,7 +36,7 @@ def damaged(count: int, seed: int) -> list[str]:
     kinds = ", ".join(f"{name} {times}" for name, times in sorted(tally.done.items()))
     print(f"{count} damaged files from number {seed} ({kinds})")
     print(f"faults: {len(tally.faults)}")
-    print(f"longest: {tally.slowest:.1f} s")
+    print(f"longest: {tally.slowest:.1f} s of CPU")
     return tally.faults
 
 

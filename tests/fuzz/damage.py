@@ -20,8 +20,8 @@ from landscape.scanning.scan import scan
 from landscape.store.reading import open_scan
 from tests.fuzz.command import Said, say
 
-PATIENCE = 20.0
-"""Seconds after which a command counts as hanging."""
+PATIENCE, BLOCKED = 20.0, 120.0
+"""Seconds of CPU, and seconds at all on a machine that is busy, after which a command hangs."""
 
 CONFIG: dict[str, Any] = {
     "name": "fuzz",
@@ -144,13 +144,14 @@ def trials(sound: Path, work: Path, count: int, seed: int) -> Tally:
 
 def _judge(tally: Tally, label: str, folder: Path, true: dict[str, Any]) -> None:
     def said(*words: str) -> Said:
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), time.process_time()
         answer = say(*words)
-        tally.slowest = max(tally.slowest, lasted := time.perf_counter() - begin)
+        used, lasted = time.process_time() - busy, time.perf_counter() - begin
+        tally.slowest = max(tally.slowest, used)
         if answer.raised:
             tally.faults.append(f"{label}: {words[0]} raised {answer.raised}")
-        if lasted > PATIENCE:
-            tally.faults.append(f"{label}: {words[0]} took {lasted:.0f} s")
+        if used > PATIENCE or lasted > BLOCKED:
+            tally.faults.append(f"{label}: {words[0]} took {lasted:.0f} s, {used:.0f} of CPU")
         return answer
 
     def false() -> bool:

@@ -84,7 +84,7 @@ def test_no_flip_of_one_bit_makes_a_record_say_something_else(tmp_path: Path) ->
     assert unseen(path, read, every_bit(path)) == []
     # the control: of a record of 0.1.0, without a digest, many flips are taken for valid
     path.write_text(dumps(ENTRIES))
-    assert len(unseen(path, read, every_bit(path))) > 40
+    assert len(unseen(path, read, some_bits(path, 200, seed=0))) > 8
 
 
 def readers(store: ScanStore) -> dict[str, tuple[Path, Reader]]:
