@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from landscape.report.data.cell_file import CellRecord
+from landscape.sources.protocol import Exact
 from theory.statements.records import ProofRecord, cache_folder, proof_record
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def scope_of(found: Theorem, config: ScanConfig) -> dict[str, Any]:
     }
 
 
-def _chain(source: Source) -> tuple[Decimal, Decimal] | None:
+def _chain(source: Source) -> tuple[Exact, Exact] | None:
     """(p, q) of the two-state chain; None of another source."""
     if source.kind != "binary" or source.p is None or source.q is None:
         return None
