@@ -22,7 +22,7 @@ from landscape.sources.protocol import Exact
 from landscape.sources.sampling import binary_paths
 
 
-def exact_number(value: Exact | float | str) -> Exact:
+def exact_number(value: Exact | int | float | str) -> Exact:
     """A number as it was written: a decimal, or a fraction where no decimal is equal to it.
 
     Raises:
