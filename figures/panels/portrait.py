@@ -5,7 +5,7 @@ Each function draws one part on given axes and returns what the legend should sa
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from figures.style import BIGRAM, PALETTE, UNIGRAM, key
+from landscape.sources.protocol import Exact
 from theory.numeric import function
 from theory.reduced.critical_points import bigram_set
 from theory.reduced.flow import energy, gap, separatrix_squared
@@ -41,14 +42,14 @@ class Plane:
         extent: half the width of the portrait.
     """
 
-    p: Decimal
-    q: Decimal
+    p: Exact
+    q: Exact
     extent: float = EXTENT
 
     @property
     def excess(self) -> int:
-        """The sign of p + q - 1, decided on the decimals."""
-        total = self.p + self.q
+        """The sign of p + q - 1, decided without rounding."""
+        total = Fraction(self.p) + Fraction(self.q)
         return (total > 1) - (total < 1)
 
 

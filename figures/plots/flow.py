@@ -6,7 +6,6 @@ between the two basins.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 import numpy as np
 from jaxtyping import Float
@@ -26,6 +25,7 @@ from figures.panels.portrait import (
     label_plane,
 )
 from figures.style import key, styled
+from landscape.sources.protocol import Exact
 
 FLOW = "black"
 
@@ -42,8 +42,8 @@ class FlowRecord:
         end: 'unigram' or 'bigram', the set on which the flow settled, or None.
     """
 
-    p: Decimal
-    q: Decimal
+    p: Exact
+    q: Exact
     e: Float[np.ndarray, " K"]
     w: Float[np.ndarray, " K"]
     free_bias: bool = False

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from figures.records.phase_plane import transverse
 from landscape.config.cell import CellConfig
 from landscape.errors import ConfigError
+from landscape.sources.protocol import Exact
 from landscape.store.reading import StoredScan
 
 _log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def load(store: StoredScan, *, select: Mapping[str, Any] | None = None) -> Phase
         error=error,
         state=state,
         stuck=stuck,
-        degenerate=np.array([[up + down == 1 for up in p] for down in q]),
+        degenerate=np.array([[Fraction(up) + Fraction(down) == 1 for up in p] for down in q]),
         seeds=first.train.seeds,
         steps=first.train.steps,
         random_weights=first.spread or 0.0,
@@ -133,7 +134,7 @@ def _plane(store: StoredScan) -> Sequence[CellConfig]:
     return store.cells
 
 
-def _place(cell: CellConfig) -> tuple[Decimal, Decimal]:
+def _place(cell: CellConfig) -> tuple[Exact, Exact]:
     """p and q of a cell whose unigram point theory knows; ValueError for any other."""
     source, model = cell.source.kind, cell.model.kind
     wrong = [f"source.kind = {source!r}, not 'binary'"] if source != "binary" else []

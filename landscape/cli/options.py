@@ -133,8 +133,8 @@ allow_code = click.option(
 
 chain_and_model = _all(
     as_typed,
-    click.option("--p", help="P(1|0), a decimal in (0, 1)."),
-    click.option("--q", help="P(0|1), a decimal in (0, 1)."),
+    click.option("--p", help="P(1|0) in (0, 1), as .3 or 1/3."),
+    click.option("--q", help="P(0|1) in (0, 1), as .3 or 1/3."),
     click.option("--states", type=int, help="Number S of symbols, with --switch."),
     click.option("--switch", help="Probability p of leaving a symbol, for another one alike."),
     click.option(

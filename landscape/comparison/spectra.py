@@ -6,7 +6,6 @@ measured spectrum; what it answers is set beside the measurement here.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from typing import cast
@@ -28,6 +27,7 @@ from landscape.objectives.exact import ExactLoss
 from landscape.objectives.protocol import Objective
 from landscape.points.critical_point import CriticalPoint
 from landscape.sources import TwoState
+from landscape.sources.protocol import Exact
 from landscape.spectra.spectrum import Spectrum
 from theory.chain.binary import entropy_rate, unigram_entropy
 from theory.numeric import function
@@ -329,7 +329,7 @@ def _lags(universal: UnigramPrediction) -> Check:
 
 
 @cache
-def entropies(up: Decimal, down: Decimal) -> tuple[float, float]:
+def entropies(up: Exact, down: Exact) -> tuple[float, float]:
     """Theory's H_u and H_b in nats at (p, q), evaluated from the decimals with 30 digits."""
     with workdps(30):
         exact = [mpmath.mpf(x.numerator) / x.denominator for x in (Fraction(up), Fraction(down))]

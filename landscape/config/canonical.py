@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 SCHEMA = 1
@@ -51,6 +52,8 @@ def jsonable(value: Any) -> Any:
     match value:
         case Decimal():
             return plain_decimal(value)
+        case Fraction():
+            return str(value)
         case float():
             return float(value) if math.isfinite(value) else None
         case Mapping():
@@ -72,6 +75,8 @@ def _canonical(value: object) -> object:
             if not value.is_finite():
                 raise ValueError(f"{value} has no canonical form: a finite number is needed")
             return plain_decimal(value)
+        case Fraction():  # one that no decimal is equal to
+            return str(value)
         case float():
             return value + 0.0
         case Mapping():

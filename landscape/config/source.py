@@ -16,12 +16,22 @@ from landscape.errors import ConfigError, Refusal, Setting, clipped, nearest, re
 
 if TYPE_CHECKING:
     from landscape.sources import SampledSource
+    from landscape.sources.protocol import Exact
 
 
 log = logging.getLogger(__name__)
 
 
-def _inside(value: Decimal) -> Decimal:
+def _inside(given: Any) -> "Exact":
+    from landscape.sources.binary import exact_number
+
+    if not isinstance(given, int | float | str | Decimal | Fraction):
+        raise ValueError("no number")
+    value = exact_number(given)
+    if isinstance(value, Fraction):
+        if not (0 < value < 1 and 0 < float(value) < 1):
+            raise ValueError("outside (0, 1)")
+        return value
     # Decimal("1e-400") lies inside (0, 1); the float that is computed with does not.
     if not (value.is_finite() and 0 < value < 1 and 0 < float(value) < 1):
         raise ValueError("outside (0, 1)")
@@ -30,10 +40,8 @@ def _inside(value: Decimal) -> Decimal:
     return value
 
 
-# NaN is let in to be refused by `_inside`: the decimal is compared as it was written.
-Probability = Annotated[
-    Decimal, Field(allow_inf_nan=True), BeforeValidator(not_bool), AfterValidator(_inside)
-]
+# Any to pydantic, which reads no fractions: the number is compared as it was written.
+Probability = Annotated[Any, BeforeValidator(not_bool), AfterValidator(_inside)]
 
 _PROBABILITY = (
     "a number strictly between 0 and 1, for example 0.01 or 0.99 (in float64 too: log-odds are "
@@ -369,12 +377,14 @@ class Source(Section):
         return self.states or 2
 
     @property
-    def chain(self) -> tuple[Decimal, Decimal]:
+    def chain(self) -> "tuple[Exact, Exact]":
         """p and q of the binary chain; ConfigError for a source that has not both."""
         if self.p is None or self.q is None:
             why = f"a source of kind {self.kind!r} has no p and q"
             raise self.refused("kind", why=why, hint="take 'binary'")
-        return self.p, self.q
+        from landscape.sources.binary import of_one_kind
+
+        return of_one_kind(self.p, self.q)
 
     @property
     def degenerate(self) -> bool:

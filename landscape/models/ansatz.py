@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 
 import torch
 from jaxtyping import Float
@@ -126,7 +127,7 @@ def best_bias(
     p, q = float(source.p), float(source.q)
     growth = w * w.abs()
     gap = e**2 * (1 + 2 * growth)
-    difference = float(source.p - source.q)
+    difference = float(Fraction(source.p) - Fraction(source.q))
     if difference == 0:
         middle = 0 * gap
     else:  # asinh(x) is sign(x) ln(2|x|) long before exp overflows

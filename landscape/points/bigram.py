@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from fractions import Fraction
 
 import torch
@@ -17,18 +16,20 @@ from landscape.objectives.exact import ExactLoss
 from landscape.points.critical_point import CriticalPoint, measured_point
 from landscape.points.refinement import refine
 from landscape.sources import TwoState
+from landscape.sources.protocol import Exact
 from landscape.training.loop import train
 
 DEFAULT_W = {"p+q<1": 0.0, "p+q>1": -1.2}
 """Reduced coordinate w of a constructed bigram point when none is asked for."""
 
 
-def log_ratio(x: Decimal, y: Decimal) -> float:
+def log_ratio(x: Exact, y: Exact) -> float:
     """ln(x/y) in full relative precision, near x = y too, where a float quotient has lost it.
 
-    >>> log_ratio(Decimal("0.3"), Decimal("0.3")), log_ratio(Decimal(1), Decimal(4)) == -math.log(4)
-    (0.0, True)
+    >>> log_ratio(Fraction("0.3"), Fraction("0.3")), log_ratio(Fraction(1, 4), Fraction(1))
+    (0.0, -1.3862943611198906)
     """
+    x, y = Fraction(x), Fraction(y)
     if abs(x - y) < y / 2:
         return math.log1p(float((x - y) / y))
     return math.log(float(x) / float(y))
@@ -49,8 +50,8 @@ def bigram_coordinates(source: TwoState, w: float | None, sign: int) -> dict[str
     """
     if sign not in (1, -1):
         raise ValueError(f"sign={sign} is out of range; give 1 (e > 0) or -1 (e < 0)")
-    p, q = source.p, source.q
-    side = "p+q>1" if Fraction(p) + Fraction(q) > 1 else "p+q<1"
+    p, q = Fraction(source.p), Fraction(source.q)
+    side = "p+q>1" if p + q > 1 else "p+q<1"
     w = DEFAULT_W[side] if w is None else w
     growth = math.nan
     if math.isfinite(w):  # exactly: near w = -1/sqrt(2) floats cancel
@@ -61,7 +62,7 @@ def bigram_coordinates(source: TwoState, w: float | None, sign: int) -> dict[str
     elif not target * growth > 0:
         allowed = "w > -1/sqrt(2)" if target > 0 else "w < -1/sqrt(2)"
         raise ValueError(
-            f"w={w} has no bigram point at p={p}, q={q}: {side} needs {allowed} "
+            f"w={w} has no bigram point at p={source.p}, q={source.q}: {side} needs {allowed} "
             f"(about -0.70711); try w={DEFAULT_W[side]}"
         )
     else:

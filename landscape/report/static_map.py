@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from landscape.report.data.cell_file import CellRecord
 from landscape.report.data.counting import called
 from landscape.report.data.gather import Axis, words
+from landscape.sources.protocol import Exact
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Plane:
 
 def planes(records: Sequence[CellRecord], axes: tuple[Axis, ...]) -> list[Plane]:
     """A table for each setting of the other axes, in their order; the cells have p and q."""
-    members: dict[str, dict[tuple[Decimal, Decimal], CellRecord]] = {}
+    members: dict[str, dict[tuple[Exact, Exact], CellRecord]] = {}
     for record in records:
         source = record.config.source
         if source.p is not None and source.q is not None:
@@ -37,7 +37,7 @@ def planes(records: Sequence[CellRecord], axes: tuple[Axis, ...]) -> list[Plane]
     return [_plane(title, cells) for title, cells in members.items()]
 
 
-def _plane(title: str, cells: dict[tuple[Decimal, Decimal], CellRecord]) -> Plane:
+def _plane(title: str, cells: dict[tuple[Exact, Exact], CellRecord]) -> Plane:
     across = sorted({p for p, _ in cells})
     rows = tuple(
         (str(q), tuple(_square(cells.get((p, q))) for p in across))

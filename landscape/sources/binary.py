@@ -6,8 +6,9 @@ every source of finite memory. The formulas are landscape's own, a second channe
 """
 
 import math
+import re
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 from functools import cached_property
 
@@ -17,15 +18,60 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from landscape.sources.finite_memory import FiniteMemory
+from landscape.sources.protocol import Exact
 from landscape.sources.sampling import binary_paths
 
 
-def probability(name: str, value: Decimal | float | str) -> Decimal:
-    """Read a switching probability as the exact decimal it was written as.
+def exact_number(value: Exact | int | float | str) -> Exact:
+    """A number as it was written: a decimal, or a fraction where no decimal is equal to it.
+
+    Raises:
+        ValueError: if it is none.
+
+    >>> exact_number("1/4"), exact_number("1/3"), exact_number(0.1)
+    (Decimal('0.25'), Fraction(1, 3), Decimal('0.1'))
+    """
+    if isinstance(value, Decimal):
+        return value
+    text = str(value).strip()
+    if re.fullmatch(r"\d{1,100}\s*/\s*\d{1,100}", text):
+        above, _, below = text.partition("/")
+        if not int(below):
+            raise ValueError(f"{text} divides by 0")
+        value = Fraction(int(above), int(below))
+    if isinstance(value, Fraction):
+        rest = value.denominator
+        for prime in (2, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest != 1:
+            return value
+        with localcontext(prec=1000):
+            return Decimal(value.numerator) / Decimal(value.denominator)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is no number") from None
+
+
+def of_one_kind(p: Exact, q: Exact) -> tuple[Exact, Exact]:
+    """Two numbers that can be added: both fractions, if one of them is no decimal.
+
+    >>> of_one_kind(Decimal("0.5"), Fraction(1, 3))
+    (Fraction(1, 2), Fraction(1, 3))
+    """
+    if isinstance(p, Decimal) and isinstance(q, Decimal):
+        return p, q
+    return Fraction(p), Fraction(q)
+
+
+def probability(name: str, value: Exact | float | str) -> Exact:
+    """Read a switching probability as the exact number it was written as.
 
     Args:
         name: argument name for the message, "p" or "q".
-        value: a number strictly between 0 and 1; a float counts as its shortest decimal.
+        value: a number strictly between 0 and 1, such as 0.5 or "1/3"; a float counts as its
+            shortest decimal.
 
     Raises:
         ValueError: if it is no number, not finite, or outside (0, 1).
@@ -34,10 +80,10 @@ def probability(name: str, value: Decimal | float | str) -> Decimal:
     (Decimal('0.5'), Decimal('0.80'))
     """
     try:
-        exact = value if isinstance(value, Decimal) else Decimal(str(value))
-    except InvalidOperation:
+        exact = exact_number(value)
+    except ValueError:
         raise ValueError(f"{name}={value!r} is not a number; give a decimal in (0, 1)") from None
-    if not exact.is_finite() or not 0 < exact < 1:
+    if (isinstance(exact, Decimal) and not exact.is_finite()) or not 0 < exact < 1:
         raise ValueError(
             f"{name}={value} is outside (0, 1): {name} is a switching probability; "
             f"give a decimal strictly between 0 and 1, such as 0.5"
@@ -54,8 +100,8 @@ class BinaryMarkov(FiniteMemory):
     """First-order chain on {0, 1} with switching probabilities p = P(1|0) and q = P(0|1).
 
     Kernel ``P = [[1-p, p], [q, 1-q]]``, stationary law ``pi = (q, p)/(p+q)``, second eigenvalue
-    ``lambda = 1-p-q``. Started at stationarity. p and q may be given as decimals or strings; they
-    are kept exactly, so that ``p+q = 1`` is decided without rounding.
+    ``lambda = 1-p-q``. Started at stationarity. p and q may be given as decimals, fractions or
+    strings; they are kept exactly, so that ``p+q = 1`` is decided without rounding.
 
     Raises:
         ValueError: if p or q is not strictly between 0 and 1.
@@ -67,12 +113,13 @@ class BinaryMarkov(FiniteMemory):
     (0.61901, 0.66628)
     """
 
-    p: Decimal = field()
-    q: Decimal = field()
+    p: Exact = field()
+    q: Exact = field()
 
-    def __init__(self, p: Decimal | float | str, q: Decimal | float | str) -> None:
-        object.__setattr__(self, "p", probability("p", p))
-        object.__setattr__(self, "q", probability("q", q))
+    def __init__(self, p: Exact | float | str, q: Exact | float | str) -> None:
+        up, down = of_one_kind(probability("p", p), probability("q", q))
+        object.__setattr__(self, "p", up)
+        object.__setattr__(self, "q", down)
 
     @property
     def degenerate(self) -> bool:
@@ -81,7 +128,7 @@ class BinaryMarkov(FiniteMemory):
 
     @cached_property
     def kernel(self) -> Float[np.ndarray, "2 2"]:
-        """Transition matrix P[s, t] = P(x_{n+1}=t | x_n=s); complements taken in decimals."""
+        """Transition matrix P[s, t] = P(x_{n+1}=t | x_n=s); complements taken exactly."""
         p, q = self.p, self.q
         return np.array([[1 - p, p], [q, 1 - q]], dtype=np.float64)
 
@@ -89,7 +136,7 @@ class BinaryMarkov(FiniteMemory):
     def stationary_contexts(self) -> Float[np.ndarray, "2"]:
         """Stationary law pi = (q, p)/(p+q)."""
         p, q = self.p, self.q
-        return np.array([q / (p + q), p / (p + q)], dtype=np.float64)
+        return np.array([q / (p + q), p / (p + q)], dtype=np.float64)  # type: ignore[operator]  # of one kind
 
     @cached_property
     def log_odds(self) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from landscape.sources.kernels import (
     start_law,
     whole_number,
 )
+from landscape.sources.protocol import Exact
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Markov(KernelTable):
 
 
 def binary_chain(
-    p: Decimal | float | str, q: Decimal | float | str, *, start: ArrayLike | None = None
+    p: Exact | float | str, q: Exact | float | str, *, start: ArrayLike | None = None
 ) -> BinaryMarkov | Markov:
     """The chain (p, q): exact in its probabilities, or by its kernel where a start law is given."""
     chain = BinaryMarkov(p, q)
@@ -116,11 +116,11 @@ class SwitchingMarkov(FiniteMemory):
     """
 
     states: int = field()
-    p: Decimal = field()
+    p: Exact = field()
     first: tuple[float, ...] | None = None
 
     def __init__(
-        self, states: int, p: Decimal | float | str, *, start: ArrayLike | None = None
+        self, states: int, p: Exact | float | str, *, start: ArrayLike | None = None
     ) -> None:
         object.__setattr__(self, "states", whole_number("states", states, 2))
         check_size(self.states, 1)

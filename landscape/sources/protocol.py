@@ -1,12 +1,16 @@
 """What the rest of the package asks of a source of symbols."""
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+Exact = Decimal | Fraction
+"""A probability as it was written: a decimal, or a fraction that is none, such as 1/3."""
 
 Reference = Literal["unigram", "bigram", "optimal"]
 REFERENCES: tuple[Reference, ...] = ("unigram", "bigram", "optimal")
@@ -109,11 +113,11 @@ class TwoState(Protocol):
     """
 
     @property
-    def p(self) -> Decimal:
-        """P(1|0), as the decimal it was written as."""
+    def p(self) -> Exact:
+        """P(1|0), as it was written."""
 
     @property
-    def q(self) -> Decimal:
+    def q(self) -> Exact:
         """P(0|1), likewise."""
 
     @property

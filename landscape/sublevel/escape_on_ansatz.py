@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -92,7 +93,8 @@ def escape_along_ansatz(
 
         chunk = chunk_of(model, objective, 2**16)
         losses = vmap(lambda v: objective(model, axes.params(v)), chunk_size=chunk)
-        square = (log_ratio((1 - source.p) * (1 - source.q), source.p * source.q) / e**2 - 1) / 2
+        p, q = Fraction(source.p), Fraction(source.q)
+        square = (log_ratio((1 - p) * (1 - q), p * q) / e**2 - 1) / 2
         bigram = square.sign() * square.abs().sqrt()  # w|w| = square
         lower, other = bigram, torch.full_like(e, -math.sqrt(0.5))
         for _ in range(BISECTIONS):

@@ -5,6 +5,7 @@ along it, at constant loss, to weights at which the unigram is a saddle, and goe
 """
 
 from collections.abc import Mapping
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -129,7 +130,7 @@ def valley_path(
 
 def _own_w(begin: Mapping[str, Tensor], source: TwoState) -> float:
     """Where to descend when none is asked for: at the reduced model's own w if it is a saddle."""
-    side = "p+q>1" if source.p + source.q > 1 else "p+q<1"
+    side = "p+q>1" if Fraction(source.p) + Fraction(source.q) > 1 else "p+q<1"
     if "feedforward" in begin:
         own = begin["feedforward"].item()
         growth = 1 + 2 * own * abs(own)

@@ -20,8 +20,8 @@ def _duration(_: click.Context, __: click.Parameter, value: float | None) -> flo
 
 
 @click.command("flow")
-@click.option("--p", required=True, help="P(1|0), a decimal in (0, 1).")
-@click.option("--q", required=True, help="P(0|1), a decimal in (0, 1).")
+@click.option("--p", required=True, help="P(1|0) in (0, 1), as .3 or 1/3.")
+@click.option("--q", required=True, help="P(0|1) in (0, 1), as .3 or 1/3.")
 @click.option(
     "--e", type=float, required=True, callback=options.finite, help="Embedding at the start."
 )
@@ -63,7 +63,7 @@ def command(
     from landscape.comparison.reduced_model import allowed_drift, reduced_flow
     from landscape.config import Source
 
-    chain = Source(p=p, q=q)  # type: ignore[arg-type]  # pydantic reads the text as a decimal
+    chain = Source(p=p, q=q)
     assert chain.p is not None and chain.q is not None  # a binary source has both
     try:
         found = reduced_flow(chain.p, chain.q, e, w, b, time=time)

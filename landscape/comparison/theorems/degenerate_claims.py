@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 
 import mpmath
 import torch
@@ -83,7 +84,7 @@ def _ratio(subject: Subject, line: str, w: float | None) -> Check:
 
 def _scale(subject: Subject) -> float:
     """sqrt(min(1, |s*|)), s* = ln[(1-p)(1-q)/(pq)]: the size of e at which s is of order s*."""
-    p, q = subject.chances
+    p, q = (Fraction(x) for x in subject.chances)
     return math.sqrt(min(1.0, abs(log_ratio((1 - p) * (1 - q), p * q))))
 
 

@@ -1,7 +1,7 @@
 """Claims about the reduced gradient flow, beside its integration."""
 
 from collections.abc import Iterator
-from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from landscape.comparison.checks import Check, NotApplicable
 from landscape.comparison.reduced_model import ReducedFlow, allowed_drift, closed, reduced_flow
 from landscape.comparison.theorems.subject import Subject, claims_of
+from landscape.sources.protocol import Exact
 from theory.reduced.basins import basin, separatrix
 
 STARTS = ((0.3, 0.4), (0.5, -0.2), (-1.2, -0.5), (0.4, -1.1), (2.0, -1.6))
@@ -22,7 +23,7 @@ BISECTION = 1e-5
 
 
 @lru_cache(maxsize=1)
-def _flows(p: Decimal, q: Decimal) -> tuple[ReducedFlow, ...]:
+def _flows(p: Exact, q: Exact) -> tuple[ReducedFlow, ...]:
     """The flows from `STARTS`, which three theorems speak about, followed once a chain."""
     return tuple(reduced_flow(p, q, e, w, time=LONGEST) for e, w in STARTS)
 
@@ -65,7 +66,7 @@ def separatrix_claims(subject: Subject) -> Iterator[Check]:
     p, q = subject.chances
     if subject.binary.degenerate:
         raise NotApplicable("at p + q = 1 no flow tells the sides of the separatrix apart")
-    w = -2.0 if subject.binary.p + subject.binary.q < 1 else -0.3
+    w = -2.0 if sum(Fraction(x) for x in subject.chances) < 1 else -0.3
     known = separatrix(w)
     assert known is not None  # w < 0
     inner, outer = 0.0, 2 * known + 0.1

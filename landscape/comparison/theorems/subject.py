@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import cached_property
 
 import torch
@@ -20,6 +19,7 @@ from landscape.points.bigram import bigram_point
 from landscape.points.critical_point import CriticalPoint
 from landscape.points.unigram import unigram_point
 from landscape.sources import BinaryMarkov
+from landscape.sources.protocol import Exact
 from landscape.spectra.spectrum import Spectrum, hessian_spectrum
 from theory.statements.registry import theorem
 
@@ -69,7 +69,7 @@ class Subject:
         return self.chain
 
     @property
-    def chances(self) -> tuple[Decimal, Decimal]:
+    def chances(self) -> tuple[Exact, Exact]:
         """(p, q) as written."""
         return self.binary.p, self.binary.q
 

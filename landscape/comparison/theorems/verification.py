@@ -6,7 +6,6 @@ import json
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from landscape.comparison import theorems as room
 from landscape.comparison.checks import Check, NotApplicable, Verdict, worst
 from landscape.comparison.theorems.subject import CLAIMS, Subject
 from landscape.objectives.exact import ExactLoss
+from landscape.sources.protocol import Exact
 from theory.proving.theorem import Theorem
 from theory.statements.records import proof_record
 from theory.statements.registry import registered, theorem
@@ -33,8 +33,8 @@ class Verification:
     `model`, its class; `checks`, in the order of the registry.
     """
 
-    p: Decimal | None
-    q: Decimal | None
+    p: Exact | None
+    q: Exact | None
     source: str
     model: str
     checks: tuple[Check, ...]

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from landscape.config.cell import CellConfig
@@ -56,7 +57,7 @@ def words(cell: CellConfig, axes: tuple[Axis, ...], *, plane: bool) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, Decimal, Fraction)) and not isinstance(value, bool)
 
 
 def read_records(store: StoredScan) -> list[CellRecord]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from landscape.report.data.cell_file import CellRecord
+from landscape.sources.protocol import Exact
 from landscape.store.records import Damage, read_record, text_of
 from theory.statements.records import ProofRecord, cache_folder, proof_record
 
@@ -51,7 +51,7 @@ def scope_of(found: Theorem, config: ScanConfig) -> dict[str, Any]:
     }
 
 
-def _chain(source: Source) -> tuple[Decimal, Decimal] | None:
+def _chain(source: Source) -> tuple[Exact, Exact] | None:
     """(p, q) of the two-state chain; None of another source."""
     if source.kind != "binary" or source.p is None or source.q is None:
         return None
