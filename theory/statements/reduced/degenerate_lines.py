@@ -160,8 +160,11 @@ THEOREM = Theorem(
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/theory/reduced/test_degenerate.py::test_derivatives_at_the_unigram_are_those_of_the_least_loss",
+        ""
         "tests/theory/reduced/test_degenerate.py::test_on_p_plus_q_equal_1_the_loss_rises_with_the_fourth_power",
+        ""
         "tests/theory/reduced/test_degenerate.py::test_along_the_degenerate_line_the_loss_is_constant",
     ),
 )

@@ -11,6 +11,7 @@ from theory.reduced.loss import population_loss
 from theory.statements.reduced.critical_points import chain_rule_step
 from theory.statements.shared.least_loss import (
     BRANCHES,
+    REDUCED,
     bigram_gap,
     bigram_gap_step,
     gap_sign_steps,
@@ -129,7 +130,7 @@ THEOREM = Theorem(
         r"-1/\sqrt2$ for $p + q = 1$. There the loss is $H_b$ and its gradient is $0$, and no "
         r"prediction of the next token from the past, by whatever model, has lower loss."
     ),
-    hypotheses=(ANY_CHAIN,),
+    hypotheses=(ANY_CHAIN, REDUCED),
     source="Attention with Markov, global minimum",
     steps=steps,
     control=control,

@@ -121,6 +121,7 @@ THEOREM = Theorem(
         "tests/theory/reduced/test_landscape.py::"
         "test_from_any_unigram_point_of_the_transformer_a_path_descends_without_climbing",
         "tests/theory/reduced/test_loss.py::test_loss_at_best_bias_runs_between_the_two_entropies",
+        ""
         "tests/theory/transformer/test_forward.py::test_reduced_logit_is_that_of_a_naive_transformer",
     ),
 )

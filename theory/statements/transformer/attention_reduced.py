@@ -321,11 +321,15 @@ THEOREM = Theorem(
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/theory/attention/test_unigram_set.py::test_unigram_hessian_is_that_of_the_loss_from_one_side",
+        ""
         "tests/theory/attention/test_unigram_set.py::test_sides_differ_by_the_jump_and_agree_at_equal_rates",
+        ""
         "tests/theory/attention/test_unigram_set.py::test_attention_alone_turns_the_sign_at_the_neutral_strength_and_not_above",
         "tests/theory/attention/test_bigram_set.py::test_bigram_hessian_is_that_of_the_loss",
         "tests/theory/statements/test_attention_proof.py::test_the_expansion_holds_at_a_kink",
+        ""
         "tests/theory/statements/test_any_size.py::test_the_covariance_with_the_running_mean_is_that_of_enumerated_contexts",
     ),
 )

@@ -50,7 +50,7 @@ def least_loss(lag: int, length: int) -> sp.Expr:
 
 
 def shift(lag: int) -> sp.Matrix:
-    """The kernel of one step on words of k symbols: the first goes, and is what the next hangs on."""
+    """The kernel of one step on words of k symbols: the first goes, and gives the next its law."""
     words = list(itertools.product((0, 1), repeat=lag))
     return sp.Matrix(
         len(words),
@@ -96,9 +96,9 @@ def independence() -> tuple[Step, ...]:
     found += [Sign(f"1 - {name} > 0", 1 - value, "positive") for name, value in entries]
     found.append(
         Lemma(
-            "so the kernel of k steps on k symbols in a row has positive entries, products of those "
-            "of P, and only one stationary law. The law of k symbols in a row of a stationary "
-            "source is one: they are independent, each of law pi",
+            "so the kernel of k steps on k symbols in a row has positive entries, products of "
+            "those of P, and only one stationary law. The law of k symbols in a row of a "
+            "stationary source is one: they are independent, each of law pi",
             "Perron's theorem",
             "Horn and Johnson, Matrix Analysis, Theorem 8.2.11",
         )
@@ -146,8 +146,8 @@ def undecided() -> tuple[Step, ...]:
             sp.diag(unigram.covariance(0, 1, 1), -lag * (mean + mean.T)).applyfunc(sp.expand),
         ),
         Identity(
-            "so for C_1 = 0, a source of lag 2 or more, it is c and zeros, whatever the J_{n,n}: no "
-            "direction of e is decided at second order",
+            "so for C_1 = 0, a source of lag 2 or more, it is c and zeros, whatever the J_{n,n}: "
+            "no direction of e is decided at second order",
             general.subs(C_1, 0),
             sp.diag(c, 0, 0),
         ),
@@ -268,34 +268,37 @@ THEOREM = Theorem(
     title="Sources with memory",
     statement=(
         "For any stationary source the universal law (theorem universal-law) holds with the "
-        "source's own lag covariances. If the source is stationary and x_{n+1} depends on x_{n+1-k} alone, by the kernel of (p, q), then C_j "
-        "is that of the chain at j/k where k divides j, and 0 elsewhere; for k >= 2, C_1 = 0, "
-        "and where each z_n = 0 moves with its own input alone the unigram point is undecided "
-        "at second order. The least loss over N positions is H_b + min(k-1, N)/N (H_u - H_b), "
-        "for k >= 2 and p + q != 1 above the entropy rate H_b: the first k-1 contexts are too "
-        "short to help. The machine also sums over all words the covariances for k = 2, j <= 5 and "
-        "k = 3, j <= 6, and the least losses for k <= 3 and N <= 3."
+        "source's own lag covariances. If the source is stationary and x_{n+1} depends on "
+        "x_{n+1-k} alone, by the kernel of (p, q), then C_j is that of the chain at j/k where k "
+        "divides j, and 0 elsewhere; for k >= 2, C_1 = 0, and where each z_n = 0 moves with its "
+        "own input alone the unigram point is undecided at second order. The least loss over N "
+        "positions is H_b + min(k-1, N)/N (H_u - H_b), for k >= 2 and p + q != 1 above the "
+        "entropy rate H_b: the first k-1 contexts are too short to help. The machine also sums "
+        "over all words the covariances for k = 2, j <= 5 and k = 3, j <= 6, and the least losses "
+        "for k <= 3 and N <= 3."
     ),
     latex=(
         r"For any stationary source the universal law (theorem \emph{universal-law}) holds with "
-        r"the source's own lag covariances. If the source is stationary and $x_{n+1}$ depends on $x_{n+1-k}$ alone, by the kernel of $(p, q)$, "
-        r"then $C_j$ is that of the chain at $j/k$ where $k$ divides $j$, and $0$ elsewhere; "
-        r"for $k \ge 2$, $C_1 = 0$, and where each $z_n = 0$ moves with its own input alone "
-        r"the unigram point is undecided at second order. The least loss over $N$ positions is "
-        r"\[H_b + \frac{\min(k-1, N)}{N} (H_u - H_b),\] for $k \ge 2$ and $p + q \ne 1$ above the "
-        r"entropy rate $H_b$: the first $k-1$ contexts are too short to help. The machine also "
-        r"sums over all words the covariances for $k = 2$, $j \le 5$ and $k = 3$, $j \le 6$, and "
-        r"the least losses for $k \le 3$ and $N \le 3$."
+        r"the source's own lag covariances. If the source is stationary and $x_{n+1}$ depends on "
+        r"$x_{n+1-k}$ alone, by the kernel of $(p, q)$, then $C_j$ is that of the chain at $j/k$ "
+        r"where $k$ divides $j$, and $0$ elsewhere; for $k \ge 2$, $C_1 = 0$, and where each $z_n "
+        r"= 0$ moves with its own input alone the unigram point is undecided at second order. The "
+        r"least loss over $N$ positions is \[H_b + \frac{\min(k-1, N)}{N} (H_u - H_b),\] for $k "
+        r"\ge 2$ and $p + q \ne 1$ above the entropy rate $H_b$: the first $k-1$ contexts are too "
+        r"short to help. The machine also sums over all words the covariances for $k = 2$, $j \le "
+        r"5$ and $k = 3$, $j \le 6$, and the least losses for $k \le 3$ and $N \le 3$."
     ),
     hypotheses=(ANY_CHAIN, Hypothesis("the source is stationary")),
     source="this project",
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/theory/chain/test_kernel.py::test_interleaved_chains_are_correlated_at_multiples_of_the_lag_only",
         "tests/theory/statements/test_hypotheses.py::"
         "test_a_lag_source_that_is_not_stationary_may_be_certain",
         "tests/theory/chain/test_binary.py::test_floor_of_a_lag_2_chain_exceeds_its_entropy_rate",
+        ""
         "tests/landscape/comparison/test_unigram_law.py::test_the_predicted_spectrum_is_the_measured_one",
     ),
 )

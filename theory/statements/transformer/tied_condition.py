@@ -6,7 +6,7 @@ from functools import cache
 import sympy as sp
 
 from theory.chain.binary import kernel, second_eigenvalue, stationary_law
-from theory.proving.domain import EVERYWHERE
+from theory.proving.domain import EVERYWHERE, y
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Scope, Theorem
 from theory.statements.chain.chain_powers import power_steps
@@ -18,23 +18,28 @@ DIFFERENTIABLE = Hypothesis(
     "weights vanish"
 )
 
-LOWER = Lemma(
-    "a negative eigenvalue at a critical point makes lower points next to it, beside the higher "
-    "ones along b",
-    "second-order necessary condition",
-    "Nocedal and Wright, Numerical Optimization, Theorem 2.3",
+_ray, _curved = sp.symbols("h mu", positive=True)
+
+LOWER = Sign(
+    "along a direction v whose form is -mu < 0 the loss is H_u - mu h^2/2 + o(h^2), and lower as "
+    "soon as the rest is less than mu h^2/2, here that over 1+y: lower points beside the higher "
+    "ones along b, by the second-order expansion at the point alone",
+    -_curved * _ray**2 / 2 + _curved * _ray**2 / (2 * (1 + y)),
+    "negative",
 )
-"""What makes a saddle of a critical point that rises along b."""
+"""What makes a saddle of a critical point that rises along b; nothing is asked of other points."""
 
 SIZE = 2
 """Width and length at which the whole loss is summed, beside the proof for any size."""
 
 UNIFORM = (
-    "the network is continuous, with slopes in its inputs that at nearby inputs and other "
-    "parameters theta come near those at the point"
+    "z_n at u_i = p_i is continuous in the other parameters theta, and |z_n(u, theta) - z_n(p, "
+    "theta) - sum_i J_{n,i} (u_i - p_i)| <= eta |u - p|, J at the point itself, with eta -> 0 as "
+    "(u, theta) come near it"
 )
-"""What is asked of the neighbourhood. A relu at its kink whose outgoing weights vanish has slopes
-that jump by no more than those weights, and fits."""
+"""What is asked of the neighbourhood, and no more. It holds where the slopes in the inputs are
+continuous, and at a relu at its kink whose outgoing weights vanish: its slopes differ from 0 by no
+more than those weights."""
 
 
 def chain_words(length: int) -> dict[sp.Symbol, sp.Expr]:
@@ -139,13 +144,13 @@ def steps() -> tuple[Step, ...]:
             "Horn and Johnson, Matrix Analysis, Theorem 4.5.8",
         ),
         Lemma(
-            "at all values theta of the other parameters nearby, |z_n - z_n^0(theta) - sum_i "
-            "J_{n,i} (u_i - p_i)| <= eta |e|, J at the point itself, and L - H_u differs from half "
-            "the form of the block at the point by at most eta |v|^2, v = (b - ln(p/q), e), with "
-            "eta as small as the neighbourhood: where the block is positive definite L > H_u for "
-            "all small v != 0, a local minimum, strict across the critical manifold v = 0",
-            "mean value theorem and Taylor's theorem in several variables",
-            "Dieudonne, Foundations of Modern Analysis, 8.6.2 and 8.14",
+            "so at all values theta of the other parameters nearby L - H_u, of terms that are "
+            "analytic in their logits, differs from half the form of the block at the point by at "
+            "most eta |v|^2, v = (b - ln(p/q), e), with eta as small as the neighbourhood: where "
+            "the block is positive definite L > H_u for all small v != 0, a local minimum, strict "
+            "across the critical manifold v = 0",
+            "Taylor's theorem in several variables",
+            "Dieudonne, Foundations of Modern Analysis, 8.14",
         ),
         LOWER,
     )
@@ -194,8 +199,11 @@ THEOREM = Theorem(
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/theory/spectra/test_universal_law.py::test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros",
+        ""
         "tests/theory/spectra/test_universal_law.py::test_curvature_along_a_random_direction_with_fifty_digits",
+        ""
         "tests/theory/certificates/test_unigram.py::test_the_certified_inertia_is_that_of_the_brute_force_hessian",
     ),
     scope=Scope(

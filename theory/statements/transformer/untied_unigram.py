@@ -10,7 +10,7 @@ from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Scope, T
 from theory.statements.chain.chain_powers import power_steps
 from theory.statements.shared.unigram_jet import Unigram
 from theory.statements.transformer.one_term import logit_steps
-from theory.statements.transformer.tied_condition import DIFFERENTIABLE
+from theory.statements.transformer.tied_condition import DIFFERENTIABLE, LOWER
 
 SIZE = 2
 """Width and length."""
@@ -86,8 +86,8 @@ def steps() -> tuple[Step, ...]:
         *power_steps(),
         Identity(
             "at the direction (-t <a, zbar>, t a, e) its quadratic form is c t^2 a^T Cov_n(z) a - "
-            "2 t a^T B e, B = <sum_{i <= n} C_(n+1-i) J_{n,i}>: any d and N, with m = <a, zbar>, q "
-            "= a^T <z z^T> a and beta = a^T B e",
+            "2 t a^T B e, B here <sum_{i <= n} C_(n+1-i) J_{n,i}>, c times that of the statement: "
+            "any d and N, with m = <a, zbar>, q = a^T <z z^T> a and beta = a^T B e",
             _c * (_t * _m) ** 2
             - 2 * _c * _t * _m * _t * _m
             + _c * _t**2 * _square
@@ -104,10 +104,17 @@ def steps() -> tuple[Step, ...]:
         Sign("it is negative", -(_beta**2) * (_A + 2) / (1 + _A) ** 2, "negative"),
         Sign("c > 0: the loss rises along b", pi0 * pi1, "positive"),
         Lemma(
-            "where B != 0 there are a and e with a^T B e > 0: the Hessian has a negative "
-            "eigenvalue, and lower points lie next to the unigram",
-            "second-order necessary condition",
-            "Nocedal and Wright, Numerical Optimization, Theorem 2.3",
+            "where B != 0 there are a and e with a^T B e > 0: the form is negative along them",
+            "a bilinear form that is not 0 has a positive value",
+            "Horn and Johnson, Matrix Analysis, 0.1",
+        ),
+        LOWER,
+        Identity(
+            "without weights and positions <z z^T> = <z> = 0 and B = <C_1 [i = n] I> = C_1 I, any "
+            "d and N: the block is c in b and, for each component j of a and e, [[0, -C_1], "
+            "[-C_1, 0]], with the polynomial x^2 - C_1^2",
+            (_x * sp.eye(2) - sp.Matrix([[0, -C_1], [-C_1, 0]])).det(),
+            _x**2 - C_1**2,
         ),
         Identity(
             "without weights and positions B = C_1 I, and the characteristic polynomial of the "
@@ -155,6 +162,7 @@ THEOREM = Theorem(
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/theory/spectra/test_universal_law.py::test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros",
         "tests/theory/spectra/test_universal_law.py::test_untied_the_published_point_is_a_saddle",
     ),
