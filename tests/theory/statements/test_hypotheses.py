@@ -29,8 +29,8 @@ def test_a_lag_source_that_is_not_stationary_may_be_certain() -> None:
     """k = 2, N = 1, x_2 = x_1 of law pi: least loss 0, and not the H_u of a stationary source."""
     p, q = 0.2, 0.3
     pi = (q / (p + q), p / (p + q))
-    copied = {(x, y): pi[x] * (x == y) for x, y in itertools.product((0, 1), repeat=2)}
-    stationary = {(x, y): pi[x] * pi[y] for x, y in itertools.product((0, 1), repeat=2)}
+    copied: Law = {(x, y): pi[x] * (x == y) for x, y in itertools.product((0, 1), repeat=2)}
+    stationary: Law = {(x, y): pi[x] * pi[y] for x, y in itertools.product((0, 1), repeat=2)}
     assert conditional_entropy(copied) == 0
     assert abs(conditional_entropy(stationary) - entropy(pi[1])) < 1e-15
     found = theorem("memory")
@@ -41,11 +41,12 @@ def test_a_lag_source_that_is_not_stationary_may_be_certain() -> None:
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
 def test_the_stationary_law_of_a_word_is_the_product_and_the_only_one(k: int) -> None:
     p, q = 0.999, 0.01
-    P, pi = np.array([[1 - p, p], [q, 1 - q]]), np.array([q, p]) / (p + q)
+    P = np.array([[1 - p, p], [q, 1 - q]])
+    pi: np.ndarray = np.array([q, p]) / (p + q)
     T = np.zeros((2**k, 2**k))
     for number, y in itertools.product(range(2**k), (0, 1)):
         T[number, (2 * number + y) % 2**k] = P[number >> (k - 1), y]
-    product = np.ones(1)
+    product: np.ndarray = np.ones(1)
     for _ in range(k):
         product = np.kron(product, pi)
     assert np.abs(product @ T - product).max() < 1e-15

@@ -61,7 +61,7 @@ def shift(lag: int) -> sp.Matrix:
     )
 
 
-def product(factor: sp.Matrix, lag: int) -> sp.Matrix:
+def product(factor: sp.MatrixBase, lag: int) -> sp.Matrix:
     """The Kronecker product of k equal factors."""
     return sp.Matrix(sp.kronecker_product(*[sp.Matrix(factor)] * lag))
 

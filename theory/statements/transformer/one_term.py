@@ -168,6 +168,43 @@ class Term:
         return self.law[s] * int(s == t) - self.law[s] * self.law[t]
 
 
+def mean_form(tying: Tying) -> sp.Matrix:
+    """The Hessian of one logit in (b, A, E), meant over contexts and n, over c = pi_1 (1 - pi_1).
+
+    The means of z_j, z_j z_k and rho dz_j/dE_k (that over -c) are the symbols `means`; E rho = 0.
+    """
+    term = Term(tying, "logit")
+    _, hessian = term.closed_form()
+    rho, c = sp.symbols("rho c_v", real=True)
+    z, zz, T = means()
+    inner = hessian[:-1, :-1].subs(term.target(0), term.law[0] - rho)
+
+    def mean(entry: sp.Expr) -> sp.Expr:
+        form = sp.Poly(sp.expand(entry), rho, term.z(0), term.z(1))
+        total = sp.S.Zero
+        for (residual, first, second), factor in form.terms():
+            if residual:
+                for j, k in itertools.product(range(WIDTH), repeat=2):
+                    total -= c * sp.expand(factor).coeff(term.slope(j, 0, k)) * T[j, k]
+                continue
+            spread = sp.cancel(factor / term.spread(0, 0)) * c
+            both = {(0, 0): sp.S.One, (1, 0): z[0], (0, 1): z[1]}
+            both |= {(2, 0): zz[0, 0], (1, 1): zz[0, 1], (0, 2): zz[1, 1]}
+            total += spread * both[first, second]
+        return sp.expand(total / c)
+
+    return inner.applyfunc(mean)
+
+
+def means() -> tuple[sp.Matrix, sp.Matrix, sp.Matrix]:
+    """<z_j>, <z_j z_k> and T = <sum_{i <= n} lambda^(n+1-i) J_{n,i}>, of two components."""
+    return (
+        sp.Matrix(sp.symbols("mean_z_0:2", real=True)),
+        sp.Matrix(2, 2, lambda j, k: sp.Symbol(f"mean_zz_{min(j, k)}{max(j, k)}", real=True)),
+        sp.Matrix(2, 2, lambda j, k: sp.Symbol(f"mean_J_{j}{k}", real=True)),
+    )
+
+
 def term_steps(*terms: Term) -> tuple[Step, ...]:
     """Gradient and Hessian of a term for any S, d and n."""
     found: list[Step] = [PLANE]

@@ -11,7 +11,8 @@ from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Scope, Theorem
 from theory.statements.chain.chain_powers import power_steps
 from theory.statements.shared.unigram_jet import Unigram, one_symbol_law
-from theory.statements.transformer.one_term import logit_steps
+from theory.statements.transformer.one_term import logit_steps, mean_form, means
+from theory.symbols import p, q
 
 DIFFERENTIABLE = Hypothesis(
     "the network is differentiable at u_i = p_i: no relu pre-activation is 0 unless its outgoing "
@@ -70,17 +71,24 @@ def condition_matrix(unigram: Unigram) -> sp.Matrix:
 
 
 def averaged() -> tuple[sp.Matrix, sp.Matrix]:
-    """The block of b and two components of e after the shear, for any d and N, over c.
-
-    The means over n of z_j, of z_j z_k and of sum_i lambda^(n+1-i) J_{n,i}[j, k] are symbols.
-    """
-    mean = sp.Matrix(sp.symbols("mean_z_0:2", real=True))
-    square = sp.Matrix(2, 2, lambda j, k: sp.Symbol(f"mean_zz_{min(j, k)}{max(j, k)}", real=True))
-    T = sp.Matrix(2, 2, lambda j, k: sp.Symbol(f"mean_J_{j}{k}", real=True))
-    block = sp.Matrix(sp.BlockMatrix([[sp.eye(1), mean.T], [mean, square - T - T.T]]))
+    """The block of b and two components of e after the shear, for any d and N, over c."""
+    mean, square, T = means()
     shear = sp.eye(3)
     shear[0, 1:] = -mean.T
-    return shear.T * block * shear, sp.diag(1, square - mean * mean.T - T - T.T)
+    return (shear.T * mean_form("tied") * shear, sp.diag(1, square - mean * mean.T - T - T.T))
+
+
+def equal_positions() -> tuple[sp.Matrix, sp.Matrix]:
+    """M of two components, any d and N, where J_{n,i} = [n = i] I and z_n = z."""
+    mean, square, T = means()
+    n, N = sp.symbols("n N", integer=True, positive=True)
+    here = dict(zip([*square, *T], [*(mean * mean.T), *(_lag_one(n, N) * sp.eye(2))], strict=True))
+    return averaged()[1][1:, 1:].subs(here), 2 * (p + q - 1) * sp.eye(2)
+
+
+def _lag_one(n: sp.Symbol, N: sp.Symbol) -> sp.Expr:
+    """<sum_{i <= n} lambda^(n+1-i) [i = n]>, the mean of lambda over n = 1..N."""
+    return sp.summation(second_eigenvalue(), (n, 1, N)) / N
 
 
 def without_weights(unigram: Unigram) -> dict[sp.Symbol, sp.Expr]:
@@ -134,7 +142,12 @@ def steps() -> tuple[Step, ...]:
         ),
         Sign("c > 0: the loss rises along b, and the signs along e are those of M", c, "positive"),
         Identity(
-            "without weights and with equal positions M = 2(p+q-1) I",
+            "without weights and with equal positions, any d and N, the mean over n of "
+            "lambda^(n+1-i) [i = n] is lambda: M = 2(p+q-1) in each component, 0 between two",
+            *equal_positions(),
+        ),
+        Identity(
+            "written out for d = N = 2: without weights and with equal positions M = 2(p+q-1) I",
             condition_matrix(unigram).subs(without_weights(unigram)),
             -2 * second_eigenvalue() * sp.eye(SIZE),
         ),
