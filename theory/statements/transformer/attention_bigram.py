@@ -28,7 +28,7 @@ from theory.statements.reduced.bigram_spectrum import curvatures, gradients, spr
 from theory.statements.shared.least_loss import BRANCHES, HALVES, half
 from theory.symbols import a, b, e, p, q, tau, w, x, xbar
 
-AXES = (e, w, a, b)
+_axes = (e, w, a, b)
 
 _m = sp.Symbol("m", real=True)
 _variances = sp.symbols("V0 V1", positive=True)
@@ -69,7 +69,7 @@ def term_hessian(sign: int, token: int) -> sp.Matrix:
     stay, move = kernel()[token, 0], kernel()[token, 1]
     bias = sp.log(move / stay) - logit.subs({a: 0, b: 0})
     term = sp.log(1 + sp.exp(logit)) - move * logit
-    return sp.hessian(term, AXES).subs(a, 0).subs(b, bias)
+    return sp.hessian(term, _axes).subs(a, 0).subs(b, bias)
 
 
 def mean_hessian(sign: int) -> sp.Matrix:

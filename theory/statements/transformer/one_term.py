@@ -20,7 +20,7 @@ from theory.statements.shared.unigram_jet import lag_covariance, stationary_word
 
 WIDTH = 2
 
-RAY = sp.Symbol("h", real=True)
+_ray = sp.Symbol("h", real=True)
 """The length h of a move of all coordinates at once."""
 
 PLANE = Lemma(
@@ -97,7 +97,7 @@ class Term:
         places = itertools.product(self.codes, range(WIDTH))
         total = sum(self.slope(j, t, k) * move for (t, k), move in zip(places, moves, strict=True))
         total += sp.Symbol(f"Z_{j}", real=True) * self.coordinates[-1]
-        return self.z(j) + RAY * (total + self.rest(j))
+        return self.z(j) + _ray * (total + self.rest(j))
 
     def rest(self, j: int) -> sp.Symbol:
         """What z_n is off its slopes, over the length of the ray."""
@@ -108,7 +108,7 @@ class Term:
         A = self.vectors("A" if self.tying == "untied" else "E")
         z = [self.represent(j) for j in range(WIDTH)]
         rises = [
-            RAY * (beta + sum(a * part for a, part in zip(row, z, strict=True)))
+            _ray * (beta + sum(a * part for a, part in zip(row, z, strict=True)))
             for beta, row in zip(self.coordinates, A, strict=False)
         ]
         rest = 1 - sum(self.law)
@@ -117,9 +117,9 @@ class Term:
 
     def along(self) -> tuple[sp.Expr, sp.Expr]:
         """First and second derivative in h at h = 0, the eps_j as they are."""
-        first = sp.diff(self.loss(), RAY)
-        second = sp.diff(first, RAY)
-        return sp.expand(first.subs(RAY, 0)), sp.expand(second.subs(RAY, 0))
+        first = sp.diff(self.loss(), _ray)
+        second = sp.diff(first, _ray)
+        return sp.expand(first.subs(_ray, 0)), sp.expand(second.subs(_ray, 0))
 
     def stated(self) -> tuple[sp.Expr, sp.Expr]:
         """What they should be: the closed forms along the ray, and 2 sum_s rho_s <A_s, eps>."""
