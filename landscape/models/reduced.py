@@ -13,7 +13,9 @@ class ReducedModel(nn.Module):
 
     ``f(x) = e^2 (1 + 2 w|w|) x + b - e^2/2``, a function of the last symbol x alone. It is the
     branch e > 0 of the ansatz, continued to e < 0 as the literature does: twice differentiable
-    everywhere.
+    everywhere, but for e < 0 not the ansatz. There the transformer's relu fires at x = 0, f(1) = b
+    + e^2/2 and f(0) = f(1) - e^2 (1 + 2 w|w|): what the theorems call the reduced model. The two
+    differ by a shift of b, and have the same loss at their best bias.
 
     Parameters: `embedding` e [], `feedforward` w [], `bias` b [].
 

@@ -5,7 +5,8 @@ Each function holds it to one property, and answers why it fails and a way out, 
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from jaxtyping import Int
@@ -40,6 +41,7 @@ class Subject:
     states: int
     length: int
     points: tuple[Params, ...]
+    fresh: nn.Module  # another copy, which has not computed anything yet
     eps: float = float(torch.finfo(torch.float64).eps)
 
     def logits(self, params: Mapping[str, Tensor], tokens: Int[Tensor, "B N"]) -> Tensor:
@@ -76,9 +78,10 @@ def trial(model: nn.Module, states: int, length: int, *, curvature: bool = True)
         return found
     try:
         copied = to_dtype(copy.deepcopy(model), torch.float64)
+        fresh = copy.deepcopy(copied)
     except Exception as error:  # whatever code of one's own raises
         return _uncopied(error)
-    subject = Subject(copied, states, length, tuple(_points(copied)))
+    subject = Subject(copied, states, length, tuple(_points(copied)), fresh)
     found = _logits(subject) or _repeats(subject) or _reads_parameters(subject)
     if found is not None:
         return found
@@ -86,7 +89,7 @@ def trial(model: nn.Module, states: int, length: int, *, curvature: bool = True)
     rough = unsound(copied, own, states, length)
     if rough is not None and "rounds inside" in rough[0]:
         eps = float(torch.finfo(torch.float32).eps)
-        subject = Subject(copied, states, length, subject.points, eps)
+        subject = replace(subject, eps=eps)
     found = _alone(subject) or _causal(subject) or _checkpoints(subject) or _several_runs(subject)
     return found or (rough if curvature else None)
 
@@ -100,6 +103,24 @@ def _parameters(model: nn.Module) -> Fault | None:
     except ValueError as error:  # all of them frozen, or a complex one
         why, _, hint = str(error).partition("; ")
         return why, hint
+    return _shared(model)
+
+
+def _shared(model: nn.Module) -> Fault | None:
+    """Whether two parameters lie in the same memory: in place they move together, here apart."""
+    spans: list[tuple[int, int, str]] = []
+    for name, value in model.named_parameters():
+        if value.numel():
+            first = value.data_ptr()
+            reach = sum((n - 1) * s for n, s in zip(value.shape, value.stride(), strict=True)) + 1
+            spans.append((first, first + reach * value.element_size(), name))
+    spans.sort()
+    for (_, end, one), (begin, _, other) in pairwise(spans):
+        if begin < end:
+            return (
+                f"its parameters {one!r} and {other!r} are two, but lie in the same memory",
+                "tie weights by giving both modules the one nn.Parameter, or copy the values",
+            )
     return None
 
 
@@ -113,7 +134,7 @@ def _uncopied(error: Exception) -> Fault:
     return f"it cannot be copied (copy.deepcopy): {_first(error)}", "keep plain attributes"
 
 
-def _first(error: Exception) -> str:
+def _first(error: BaseException) -> str:
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"
 
@@ -136,7 +157,7 @@ def _logits(subject: Subject) -> Fault | None:
     try:
         with torch.no_grad():
             logits = call(subject.model, subject.points[0], "forward", tokens)
-    except Exception as error:  # whatever code of one's own raises
+    except (Exception, SystemExit) as error:  # whatever code of one's own raises
         why = f"it cannot be evaluated on tokens of shape {list(tokens.shape)}: {_first(error)}"
         kept = "dtype" in str(error) or "scalar type" in str(error)
         return why, "register the tensors that it keeps as buffers (float64 is asked of it)" * kept
@@ -198,11 +219,19 @@ def _reads_parameters(subject: Subject) -> Fault | None:
     """Whether values put in place of its parameters are what it computes with."""
     tokens = looked_at(subject.states, subject.length)
     values = subject.points[-1]
-    other = copy.deepcopy(subject.model)
+    with torch.enable_grad():
+        held: Tensor = call(copy.deepcopy(subject.fresh), values, "forward", tokens)
+    if held.requires_grad:
+        return (
+            "it computes with weights that are not among its parameters, and which nothing would "
+            "train or measure: layers in a plain list, or a tensor that it keeps",
+            "register them: nn.ModuleList, nn.ParameterList, or nn.Parameter as an attribute",
+        )
+    other = copy.deepcopy(subject.fresh)
     with torch.no_grad():
         for name, value in trainable(other):
             value.copy_(values[name])
-    there = Subject(other, subject.states, subject.length, ()).logits({}, tokens)
+    there = replace(subject, model=other).logits({}, tokens)
     if subject.differ(subject.logits(values, tokens), there).any():
         return (
             "it does not compute with the parameters that are put in place of its own "
@@ -348,8 +377,11 @@ def _several_runs(subject: Subject) -> Fault | None:
         why, hint = cause(subject.model, error)
         return f"it cannot be computed for several runs at once: {why}", hint
     for name, found, *alone in zip(runs, together, *each, strict=True):
-        size = found.abs().max().clamp(min=1)
-        if (found - torch.stack(alone)).abs().max() > 2 * ROUNDINGS * subject.eps * size:
+        size = found.abs().amax().clamp(min=1) if found.numel() else 1.0
+        if (
+            found.numel()
+            and (found - torch.stack(alone)).abs().max() > 2 * ROUNDINGS * subject.eps * size
+        ):
             return (
                 "it gives several runs at once (torch.func.vmap over its parameters) another "
                 f"gradient by {name!r} than each alone",

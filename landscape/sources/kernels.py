@@ -51,6 +51,8 @@ def numbers(name: str, values: ArrayLike) -> Float[np.ndarray, "..."]:
         if np.iscomplexobj(values):
             raise ValueError("it holds complex numbers")
         return np.array(values, dtype=np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} holds a number that is too large for float64") from None
     except (TypeError, ValueError) as problem:
         raise ValueError(f"{name} is no array of numbers: {problem}") from None
 

@@ -59,6 +59,7 @@ class StoredScan:
     @classmethod
     def of(cls, folder: ScanStore, config: ScanConfig | None = None) -> StoredScan:
         """What a store holds now, by its own configuration or by an equal one that is at hand."""
+        folder.refuse_no_folder()
         config = config or folder.config
         marks = (folder.path / "cells").glob("*.json")
         finished = frozenset(mark.stem for mark in marks)

@@ -89,7 +89,12 @@ class ScanStore:
             with locked(self._lock):
                 if not self._scan.exists():
                     write_manifest(self._scan, config, versions)
-            for folder in (self.path / "cells", self.path / "weights", self.trainings.path):
+            for folder in self._folders:
+                if os.path.lexists(folder) and not folder.is_dir():
+                    place = self._aside(
+                        folder.name, "in place of a folder there was something else", [folder]
+                    )
+                    _log.warning("%s is no folder; moved to %s", folder, place)
                 folder.mkdir(exist_ok=True)
                 sweep(folder)
                 with temporary(folder / "probe") as probe:
@@ -202,6 +207,7 @@ class ScanStore:
             check: whether to compare every digest, as a scan does before it goes on, or to count
                 records by their names; None compares up to `CHECKED_BY_DEFAULT` cells.
         """
+        self.refuse_no_folder()
         cells = self.config.cells()
         begun = [cell.id for cell in cells if self.done(cell.id)]
         check = len(begun) <= CHECKED_BY_DEFAULT if check is None else check
@@ -219,6 +225,18 @@ class ScanStore:
             unvouched=sum(not self.record(key).vouched for key in sound) if check else 0,
             checked=check,
         )
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return self.path / "cells", self.path / "weights", self.trainings.path
+
+    def refuse_no_folder(self) -> None:
+        """Raise ConfigError where something else lies in the place of a folder of the scan."""
+        for folder in self._folders:
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise ConfigError(
+                    f"{folder} is no folder; run the scan again, which sets aside what is damaged"
+                )
 
     @property
     def quarantined(self) -> int:

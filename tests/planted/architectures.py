@@ -753,3 +753,64 @@ class RandomFeatures(Ends):
     def __init__(self, states: int, width: int, length: int) -> None:
         super().__init__(states, width, length)
         self.emb.weight.requires_grad_(False)
+
+
+class Remembered(nn.Module):
+    """That keeps what it computed from its weights at the first call, as caches do."""
+
+    def __init__(self, states: int, width: int) -> None:
+        super().__init__()
+        self.emb, self.lin = nn.Embedding(states, width), nn.Linear(width, states)
+        self.kept: Tensor | None = None
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if self.kept is None:
+            self.kept = torch.tanh(self.lin.weight)
+        return F.linear(self.emb(tokens), self.kept, self.lin.bias)
+
+
+class PlainList(nn.Module):
+    """With a layer in a plain list, which torch does not look into."""
+
+    def __init__(self, states: int, width: int) -> None:
+        super().__init__()
+        self.emb, self.head = nn.Embedding(states, width), nn.Linear(width, states)
+        self.layers = [nn.Linear(width, width).double()]
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        hidden = self.layers[0](self.emb(tokens).double())
+        found: Tensor = self.head(hidden.to(self.head.weight.dtype))
+        return found
+
+
+class TiedInMemory(nn.Module):
+    """With two parameters in one memory."""
+
+    def __init__(self, states: int, width: int) -> None:
+        super().__init__()
+        self.emb, self.head = nn.Embedding(states, width), nn.Linear(width, states)
+        self.head.weight = nn.Parameter(self.emb.weight.data)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        found: Tensor = self.head(self.emb(tokens))
+        return found
+
+
+class Leaving(PlainList):
+    """That ends the program."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        raise SystemExit(0)
+
+
+class WithNothing(nn.Module):
+    """With a parameter of no entries."""
+
+    def __init__(self, states: int, width: int) -> None:
+        super().__init__()
+        self.emb, self.head = nn.Embedding(states, width), nn.Linear(width, states)
+        self.none = nn.Parameter(torch.zeros(0))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        found: Tensor = self.head(self.emb(tokens)) + self.none.sum()
+        return found

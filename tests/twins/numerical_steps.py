@@ -68,6 +68,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.Pow: mpmath.power,
     sp.exp: mpmath.exp,
     sp.log: mpmath.log,
+    type(sp.E): lambda: +mpmath.e,
     sp.Abs: mpmath.fabs,
     sp.sign: mpmath.sign,
     sp.Max: max,

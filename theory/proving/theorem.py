@@ -45,10 +45,15 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Control:
-    """A nearby false statement in words, and the step that would have to hold."""
+    """A nearby false statement in words, and the step that would have to hold.
+
+    Fields: `claim` and `step`; `others`, more of them where a theorem has parts that one does not
+    touch, each of which must be refused as well.
+    """
 
     claim: str
     step: Identity | Sign
+    others: tuple["Control", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,10 @@ class Theorem:
 
 @dataclass(frozen=True)
 class Proof:
-    """What became of each step, and of the control."""
+    """What became of each step, and of the control.
+
+    `refusal` is that of the control, or of the first of its others that is not refuted.
+    """
 
     theorem: Theorem
     steps: tuple[Step, ...]
@@ -145,8 +153,13 @@ def prove(theorem: Theorem) -> Proof:
         steps=steps,
         outcomes=tuple(check_step(step) for step in steps),
         control=control,
-        refusal=check_step(control.step),
+        refusal=_refusal(control),
     )
+
+
+def _refusal(control: Control) -> Outcome:
+    first, *others = (check_step(found.step) for found in (control, *control.others))
+    return next((outcome for outcome in (first, *others) if not outcome.false), first)
 
 
 def _rational(name: str, value: Number) -> sp.Rational:

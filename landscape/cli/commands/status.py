@@ -59,8 +59,8 @@ def _terminal(record: dict[str, Any]) -> None:
             click.echo(f"{kind}: the cell {cell['id'][:8]} ({cell['place']}): {cell['reason']}")
     if record["unvouched"]:
         click.echo(
-            f"{record['unvouched']} of them were written by version 0.1.0, which gave its records "
-            "no digest: nothing vouches for what they say"
+            f"records without a digest, as version 0.1.0 wrote them: {record['unvouched']}; "
+            "nothing vouches for what they say"
         )
     if record["quarantined"]:
         click.echo(f"{record['quarantined']} set aside as damaged, in {record['path']}/quarantine")

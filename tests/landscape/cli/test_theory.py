@@ -103,10 +103,10 @@ def test_a_theorem_is_printed_with_its_proof(run: Run) -> None:
         assert f"\n{number}. {type(step).__name__.lower()}: {step.claim[:60]}" in out
     assert "p/(p + q) + q/(p + q) = 1 accepted: left - right simplifies to 0" in flat
     assert "cited: Gibbs' inequality (Cover and Thomas" in flat
-    assert f"control, a false identity: {found.control().claim}" in flat
-    assert "refuted, as it must be: left - right = 0.0986207 at u = 25, v = 27" in flat
-    assert "(p = 1/26, q = 1/28) u = (1-p)/p and v = (1-q)/q are the odds of staying" in flat
-    assert out.endswith("proved: 8 of 8 steps accepted, control refuted at a point\n")
+    assert f"control, a false sign: {found.control().claim}" in flat
+    assert "refuted, as it must be: the value is 0.00102602 at t = 25, u = 27" in flat
+    assert "(p = 1/28, q = 702/703) u = (1-p)/p and v = (1-q)/q are the odds of staying" in flat
+    assert out.endswith("proved: 11 of 11 steps accepted, control refuted at a point\n")
     assert max(map(len, out.splitlines())) <= 100
 
 

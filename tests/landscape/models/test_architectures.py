@@ -44,6 +44,10 @@ WORK = {
 }  # fmt: skip
 
 REFUSED = {
+    "Remembered": "does not compute with the parameters that are put in place of its own",
+    "PlainList": "weights that are not among its parameters.*nn.ModuleList",
+    "TiedInMemory": "'emb.weight' and 'head.weight' are two, but lie in the same memory",
+    "Leaving": "cannot be evaluated.*SystemExit",
     "TorchLSTM": "nn.LSTM runs on a kernel that cannot be batched.*nn.LSTMCell",
     "TorchGRU": "nn.GRU runs on a kernel that cannot be batched.*nn.GRUCell",
     "MaskedExperts": "decides by values.*torch.where",
@@ -250,6 +254,10 @@ def test_what_cannot_be_used_is_refused_with_its_cause_and_a_way_out(name: str) 
         found = trial(built(name, length), 2, length, curvature=curvature)
         assert found is not None and re.search(REFUSED[name], "; ".join(found)), found
         assert "\n" not in "; ".join(found)
+
+
+def test_a_parameter_of_no_entries_is_let_pass() -> None:
+    assert trial(built("WithNothing", 3), 2, 3) is None
 
 
 @pytest.mark.parametrize("name", ["TorchLSTM", "OldFunction", "MaskedExperts"])

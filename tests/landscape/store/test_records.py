@@ -214,6 +214,21 @@ def test_a_cell_is_written_where_something_else_lies(store: ScanStore, place: st
     assert store.fault(first.id) is None and store.quarantined == 1
 
 
+@pytest.mark.parametrize("name", ["cells", "weights", "training"])
+def test_what_lies_in_a_folder_s_place_is_refused_by_readers_and_set_aside(
+    store: ScanStore, tmp_path: Path, name: str
+) -> None:
+    place, config = store.path / name, ScanConfig(**CONFIG)
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to("/dev/null")
+    for read in (ScanStore(store.path).status, lambda: open_scan(store.path)):
+        with pytest.raises(ConfigError, match=f"{name} is no folder; run the scan again"):
+            read()
+    again = ScanStore(store.path).open_or_create(config, {})
+    assert place.is_dir() and again.quarantined == 1
+    assert len(again.pending(config.cells())) == (0 if name == "training" else 2)
+
+
 # --- scan.json ------------------------------------------------------------------------------------
 
 

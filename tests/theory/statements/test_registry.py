@@ -34,6 +34,8 @@ def test_a_theorem_is_proved_and_its_control_refuted_at_a_point(name: str) -> No
     assert record.refuted and record.control == control.claim, record.refusal
     assert record.proved
     check_witness(control.step, record.refusal)
+    for other in control.others:
+        check_witness(other.step, check_step(other.step).reason)
 
 
 def check_witness(step: Identity | Sign, reason: str) -> None:
@@ -209,6 +211,18 @@ def test_a_proof_takes_a_machine_step_no_refusal_and_a_false_control(
     steps: tuple[Step, ...], control: Identity, proved: bool
 ) -> None:
     assert ProofRecord.of(prove(made(*steps, control=control))).proved == proved
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "proved"),
+    [(FALSE, FALSE, True), (FALSE, TRUE, False), (TRUE, FALSE, False)],
+)
+def test_each_of_several_controls_must_be_refuted(
+    first: Identity, second: Identity, proved: bool
+) -> None:
+    control = Control("", first, (Control("", second),))
+    found = prove(replace(theorems()[0], steps=lambda: (TRUE,), control=lambda: control))
+    assert found.proved == found.refusal.false == proved
 
 
 @pytest.mark.parametrize(

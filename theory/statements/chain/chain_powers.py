@@ -6,7 +6,8 @@ An induction over k is an identity in one more symbol: `lead` stands for lambda^
 import sympy as sp
 
 from theory.chain.binary import kernel, second_eigenvalue, stationary_law
-from theory.proving.steps import Identity, Step
+from theory.proving.domain import y
+from theory.proving.steps import Identity, Sign, Step
 
 lead = sp.Symbol("Lambda", real=True)
 """lambda^k."""
@@ -66,9 +67,16 @@ def mean_steps() -> tuple[Step, ...]:
         Identity(
             "and at n + 1 where it is at n: so for every n", total(lead) + lead, total(lead * step)
         ),
+        Sign("|lambda| < 1, so no power of it exceeds 1: S_n <= n", 1 - step**2, "positive"),
+        Sign(
+            "and S_n > 0, lambda^n = (1-y)/(1+y) being between -1 and 1: kappa_n = S_n/n is in (0, "
+            "1], and so is its mean kappa over n",
+            total((1 - y) / (1 + y)),
+            "positive",
+        ),
         Identity(
             "so E[xbar_n | x_n = x] = pi1 + kappa_n (x - pi1) and Cov(x_n, xbar_n) = c kappa_n, "
-            "kappa_n = S_n/n, for every n: in (0, 1] since |lambda| < 1",
+            "for every n",
             sum((pi0, pi1)[x] * (x - pi1) * (pi1 + total(lead) / n * (x - pi1)) for x in (0, 1)),
             pi0 * pi1 * total(lead) / n,
         ),

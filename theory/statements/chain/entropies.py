@@ -10,9 +10,10 @@ from theory.chain.binary import (
     stationary_law,
     unigram_entropy,
 )
-from theory.proving.domain import ABOVE, BELOW
+from theory.proving.domain import ABOVE, BELOW, y
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Scope, Theorem
+from theory.symbols import p, q
 
 
 def mutual_information(distance: int) -> sp.Expr:
@@ -28,6 +29,17 @@ def steps() -> tuple[Step, ...]:
     return (
         Identity("pi is stationary: pi P = pi", law * kernel(), law),
         Identity("pi is a law: pi0 + pi1 = 1", sum(law), sp.S.One),
+        Identity(
+            "of a law (1-y, y) a step adds p - (p+q) y to the chance of 1",
+            (sp.Matrix([[1 - y, y]]) * kernel())[1] - y,
+            p - (p + q) * y,
+        ),
+        Sign("which vanishes at one y, so that pi is the only stationary law", p + q, "positive"),
+        Lemma(
+            "the entropy rate of a stationary chain is the mean entropy of its rows, H_b",
+            "entropy rate of a Markov chain",
+            "Cover and Thomas, Elements of Information Theory, Theorem 4.2.4",
+        ),
         Identity(
             "H_u - H_b is the mutual information of neighbours",
             unigram_entropy() - entropy_rate(),
@@ -55,10 +67,8 @@ def steps() -> tuple[Step, ...]:
 
 def control() -> Control:
     return Control(
-        "H_u - H_b is the mutual information at distance two",
-        Identity(
-            "H_u - H_b = I(x_n; x_{n+2})", unigram_entropy() - entropy_rate(), mutual_information(2)
-        ),
+        "the gap has the sign of the covariance of neighbours: H_b > H_u for p + q > 1",
+        Sign("H_u - H_b < 0", unigram_entropy() - entropy_rate(), "negative", ABOVE),
     )
 
 

@@ -2,41 +2,41 @@
 
 import sympy as sp
 
+from theory.proving.domain import EVERYWHERE, UPWARD, t
 from theory.proving.steps import Identity, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Theorem
-from theory.reduced.flow import gap, level
-from theory.reduced.loss import best_bias, population_loss, reduced_loss
-from theory.statements.shared.least_loss import BRANCHES
-from theory.symbols import b, e, p, q, s, tau, w
+from theory.reduced.flow import gap
+from theory.reduced.loss import best_bias, reduced_loss
+from theory.statements.shared.least_loss import BRANCHES, REDUCED, bracket, bracket_steps
+from theory.symbols import b, e, s, tau, w
 from theory.transformer.forward import reduced_logit
 
 
-def bracket(gap_of: sp.Expr = s) -> sp.Expr:
-    """exp(f(0)) at the best bias and a gap s."""
-    root = sp.sqrt((p - q) ** 2 + 4 * p * q * sp.exp(gap_of))
-    return (p - q + root) / (2 * q * sp.exp(gap_of))
+def bias(sign: int) -> sp.Expr:
+    """B + ln(bracket), written by hand."""
+    shifts = {1: e**2 / 2, -1: e**2 * (sp.Rational(1, 2) + 2 * tau * w**2)}
+    return shifts[sign] + sp.log(bracket().subs(s, e**2 * (1 + 2 * tau * w**2)))
 
 
 def steps() -> tuple[Step, ...]:
-    root = sp.sqrt((p - q) ** 2 + 4 * p * q * sp.exp(s))
-    shifts = {1: e**2 / 2, -1: e**2 * (sp.Rational(1, 2) + 2 * tau * w**2)}
     words_of = {1: "e^2/2", -1: "e^2 (1/2 + 2w|w|)"}
     found: list[Step] = []
     for sign, words in BRANCHES:
         loss = reduced_loss(sign)
         found += [
             Identity(
-                f"{words}: b* = {words_of[sign]} + ln(bracket) with s = e^2 (1 + 2w|w|)",
+                f"{words}: solved for b, dL/db = 0 gives b* = {words_of[sign]} + ln(bracket) with "
+                "s = e^2 (1 + 2w|w|)",
                 best_bias(sign),
-                shifts[sign] + sp.log(bracket(gap(sign))),
+                bias(sign),
             ),
             Identity(
-                f"{words}: dL/db = 0 at b*", sp.diff(loss, b).subs(b, best_bias(sign)), sp.S.Zero
+                f"{words}: dL/db = 0 at it", sp.diff(loss, b).subs(b, best_bias(sign)), sp.S.Zero
             ),
             Identity(
                 f"{words}: f(0) = ln(bracket) there, a function of the gap alone",
-                reduced_logit(sign)[0].subs(b, best_bias(sign)),
-                sp.log(bracket(gap(sign))),
+                reduced_logit(sign)[0].subs(b, bias(sign)),
+                sp.log(bracket().subs(s, gap(sign))),
             ),
             Sign(
                 f"{words}: L is strictly convex in b, so b* is its only minimum",
@@ -44,28 +44,17 @@ def steps() -> tuple[Step, ...]:
                 "positive",
             ),
         ]
-    return (
-        Identity(
-            "of root + (p-q) and root - (p-q) with root = sqrt((p-q)^2 + 4pq e^s) the product is "
-            "4pq e^s",
-            (root + (p - q)) * (root - (p - q)),
-            4 * p * q * sp.exp(s),
-        ),
-        Sign("which is positive: they have the same sign", 4 * p * q * sp.exp(s), "positive"),
-        Sign(
-            "and so has their sum: both are positive, and b* is a real number", 2 * root, "positive"
-        ),
-        *found,
-    )
+    return (*bracket_steps(), *found)
 
 
 def control() -> Control:
     return Control(
-        "f(0) = ln(p/q), which is best at the gap 0, is best at every gap",
+        "B = e^2/2 for e < 0 too, as where the formula of e > 0 is continued",
         Identity(
-            "dL/df0 = 0 at f0 = ln(p/q)",
-            sp.diff(population_loss(level, level + s), level).subs(level, sp.log(p / q)),
-            sp.S.Zero,
+            "f(0) = ln(bracket), the best level, at b = e^2/2 + ln(bracket)",
+            reduced_logit(-1)[0].subs(b, bias(1)),
+            sp.log(bracket().subs(s, gap(-1))),
+            {**EVERYWHERE, **UPWARD, e: -t},
         ),
     )
 
@@ -84,7 +73,7 @@ THEOREM = Theorem(
         r"\quad s = e^2 (1 + 2w|w|), \quad B = \begin{cases} \frac{e^2}{2}, & e \ge 0, \\ e^2 "
         r"\left(\frac12 + 2w|w|\right), & e \le 0.\end{cases}\]"
     ),
-    hypotheses=(ANY_CHAIN,),
+    hypotheses=(ANY_CHAIN, REDUCED),
     source="Local to Global, the bias eliminated (e > 0); for e < 0: this project",
     steps=steps,
     control=control,

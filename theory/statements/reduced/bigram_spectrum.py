@@ -3,13 +3,13 @@
 import sympy as sp
 
 from theory.chain.binary import kernel, stationary_law
-from theory.proving.domain import EVERYWHERE, UPWARD, Domain, t, y
+from theory.proving.domain import BELOW, EVERYWHERE, Domain, t, y
 from theory.proving.steps import Identity, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Scope, Theorem
 from theory.reduced.critical_points import bigram_hessian, bigram_set, logit_gradients, residuals
 from theory.reduced.loss import population_loss, reduced_loss
 from theory.statements.reduced.critical_points import composed
-from theory.statements.shared.least_loss import BRANCHES, HALVES, half
+from theory.statements.shared.least_loss import BRANCHES, HALVES, REDUCED, half
 from theory.symbols import b, e, tau, w
 from theory.transformer.forward import reduced_logit
 
@@ -151,6 +151,15 @@ def steps() -> tuple[Step, ...]:
         Sign("A > 0", curvatures()[0], "positive"),
         Sign("B > 0", curvatures()[1], "positive"),
         *(step for sign, words in BRANCHES for step in hessian_steps(sign, words)),
+        *(
+            Identity(
+                f"{words}: w|w| has two second derivatives at w = 0, and at the bigram set the "
+                "Hessian has one value from both sides of it",
+                bigram_hessian(sign).subs({w: 0, tau: 1}),
+                bigram_hessian(sign).subs({w: 0, tau: -1}),
+            )
+            for sign, words in BRANCHES
+        ),
         *(step for sign, words in BRANCHES for step in spectrum_steps(sign, words)),
         Sign("w > 0, e != 0: M/(4ABe^2) > 0", spread(), "positive", up),
         Sign("w = 0, e != 0: M/(4ABe^2) > 0", spread().subs(w, 0), "positive", somewhere),
@@ -160,13 +169,14 @@ def steps() -> tuple[Step, ...]:
 
 def control() -> Control:
     values = dict(zip(_curvature, curvatures(), strict=True))
+    size = sp.sqrt(sp.log(1 + t) / (1 + 2 * w**2))  # s* = ln(1+t) below p + q = 1
     return Control(
-        "the bigram points of both branches of e have the same eigenvalues",
+        "the bigram points of both branches of e at one w have the same eigenvalues",
         Identity(
-            "T is the same for e > 0 and e < 0",
-            trace(1).subs(values),
-            trace(-1).subs(values),
-            {**half(1), **UPWARD},
+            "T is the same for e > 0 and e < 0, e^2 (1 + 2w^2) = s*",
+            trace(1).subs(values).subs({e: size, tau: 1}),
+            trace(-1).subs(values).subs({e: -size, tau: 1}),
+            {**BELOW, w: y},
         ),
     )
 
@@ -191,11 +201,12 @@ THEOREM = Theorem(
         r"positive ones, \[\frac{T \pm \sqrt{T^2 - 4M}}{2}, \quad T = A|g_0|^2 + B|g_1|^2, \quad "
         r"M = 4ABe^2 \left[(1 + 2w|w|)^2 + 4w^2e^2(1 + e^2)\right].\]"
     ),
-    hypotheses=(ANY_CHAIN,),
+    hypotheses=(ANY_CHAIN, REDUCED),
     source="Attention with Markov, global minimum; the closed form of the spectrum: this project",
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/theory/spectra/test_reduced.py::test_reduced_bigram_spectrum_is_that_of_the_two_gradients",
         "tests/theory/reduced/test_critical_points.py::test_bigram_hessian_has_the_published_form",
         "tests/theory/reduced/test_critical_points.py::"

@@ -84,6 +84,7 @@ THEOREM = Theorem(
     tests=(
         "tests/theory/reduced/test_landscape.py::"
         "test_a_free_bias_changes_the_energy_at_the_stated_rate",
+        ""
         "tests/theory/reduced/test_flow.py::test_the_energy_is_conserved_exactly_and_nothing_near_it_is",
         "tests/theory/reduced/test_flow.py::test_the_energy_is_the_published_one",
         "tests/landscape/cli/test_flow.py::"

@@ -13,8 +13,8 @@ from theory.reduced.critical_points import (
     unigram_set,
 )
 from theory.reduced.flow import gap
-from theory.statements.shared.least_loss import BRANCHES, bigram_gap, bigram_gap_step
-from theory.symbols import b, e, tau, w
+from theory.statements.shared.least_loss import BRANCHES, REDUCED, bigram_gap, bigram_gap_step
+from theory.symbols import b, e, p, q, tau, w
 from theory.transformer.forward import reduced_logit
 
 _logits = sp.symbols("f0 f1", real=True)
@@ -68,7 +68,7 @@ def on_branch(sign: int, words: str) -> tuple[Step, ...]:
             f"{words}: f({state}) = b {'-' if sign > 0 else '+'} e^2/2 takes the kernel's value at "
             "one b",
             logit - target.logits[state],
-            b - target.b,
+            b - (sp.log(p / (1 - p)) + e**2 / 2 if sign > 0 else sp.log((1 - q) / q) - e**2 / 2),
         ),
     )
 
@@ -84,6 +84,11 @@ def steps() -> tuple[Step, ...]:
             "L is differentiable at e = 0: from both sides grad L = (0, 0, rho0 + rho1)",
             sp.Matrix.hstack(gradient(1).subs(flat), gradient(-1).subs(flat)),
             sp.Matrix([[0, 0], [0, 0], [pull, pull]]),
+        ),
+        Identity(
+            "and so it is at w = 0, whichever sign w|w| is taken with",
+            sp.Matrix.hstack(*(gradient(sign).subs({w: 0, tau: 1}) for sign, _ in BRANCHES)),
+            sp.Matrix.hstack(*(gradient(sign).subs({w: 0, tau: -1}) for sign, _ in BRANCHES)),
         ),
         Identity("there both logits are b", at_zero, b * sp.ones(2, 2)),
         Sign("and dL/db increases with b", sp.diff(pull, b), "positive"),
@@ -131,7 +136,7 @@ THEOREM = Theorem(
         r"\frac{e^2}{2}, & e \le 0.\end{cases}\] They are disjoint unless $p + q = 1$, where the "
         r"bigram set contains the unigram set."
     ),
-    hypotheses=(ANY_CHAIN,),
+    hypotheses=(ANY_CHAIN, REDUCED),
     source="Attention with Markov, for the two sets; that there are no others: this project",
     steps=steps,
     control=control,

@@ -8,8 +8,15 @@ from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Theorem
 from theory.reduced.degenerate import derivatives_at_unigram, gap_near_saddle, leading_term, offset
 from theory.reduced.flow import gap
-from theory.statements.shared.least_loss import bigram_gap, least_loss_steps, slope_sign_steps
-from theory.symbols import e, p, q, tau, w
+from theory.reduced.loss import reduced_loss
+from theory.statements.shared.least_loss import (
+    BRANCHES,
+    REDUCED,
+    bigram_gap,
+    least_loss_steps,
+    slope_sign_steps,
+)
+from theory.symbols import b, e, p, q, tau, w
 
 _size = sp.Symbol("E", positive=True)
 
@@ -18,6 +25,7 @@ def steps() -> tuple[Step, ...]:
     pi0, pi1 = stationary_law()
     c = pi0 * pi1
     beside = {e: _size, offset: y}
+    unigram = {b: sp.log(p / q), e: sp.S.Zero, w: -1 / sp.sqrt(2), tau: sp.S.NegativeOne}
     return (
         *least_loss_steps(),
         *slope_sign_steps(),
@@ -27,8 +35,21 @@ def steps() -> tuple[Step, ...]:
             sp.Matrix(derivatives_at_unigram()),
             sp.Matrix([c * (p + q - 1), c**2, c**2 * (pi0 - pi1) ** 2]),
         ),
+        *(
+            Identity(
+                f"from {words}, w = -1/sqrt2: the Hessian in (e, w, b) is diag(0, 0, c), which is "
+                "not indefinite",
+                sp.hessian(reduced_loss(sign), (e, w, b)).subs(unigram),
+                sp.diag(0, 0, c),
+            )
+            for sign, words in BRANCHES
+        ),
+        Sign("c > 0", c, "positive"),
         Lemma(
-            "l(s) = H_u + l'(0) s + l''(0) s^2/2 + O(s^3), with s = e^2 (1 + 2w|w|)",
+            "l(s) = H_u + l'(0) s + l''(0) s^2/2 + O(s^3), with s = e^2 (1 + 2w|w|): on the rays "
+            "(e, v) = (E t, V t) the rest is of higher order in t than the leading term, so for "
+            "small t l(s) - H_u has the sign of the leading term where that is not 0; there b = "
+            "b*, within e^2/2 + |s| of ln(p/q), and L = l(s)",
             "Taylor's theorem",
             "Rudin, Principles of Mathematical Analysis, Theorem 5.15",
         ),
@@ -134,13 +155,16 @@ THEOREM = Theorem(
         r"meet the leading term is $4 c^2 e^4 v^2$, of order $6$, and the global minima are "
         r"the cross of $e = 0$ and $w = -1/\sqrt2$."
     ),
-    hypotheses=(ANY_CHAIN,),
+    hypotheses=(ANY_CHAIN, REDUCED),
     source="this project",
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/theory/reduced/test_degenerate.py::test_derivatives_at_the_unigram_are_those_of_the_least_loss",
+        ""
         "tests/theory/reduced/test_degenerate.py::test_on_p_plus_q_equal_1_the_loss_rises_with_the_fourth_power",
+        ""
         "tests/theory/reduced/test_degenerate.py::test_along_the_degenerate_line_the_loss_is_constant",
     ),
 )

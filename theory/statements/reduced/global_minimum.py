@@ -11,6 +11,7 @@ from theory.reduced.loss import population_loss
 from theory.statements.reduced.critical_points import chain_rule_step
 from theory.statements.shared.least_loss import (
     BRANCHES,
+    REDUCED,
     bigram_gap,
     bigram_gap_step,
     gap_sign_steps,
@@ -19,6 +20,7 @@ from theory.symbols import b, e, p, q, tau, w
 from theory.transformer.forward import reduced_logit
 
 _logits = sp.symbols("f0 f1", real=True)
+_odds = sp.Symbol("phi", positive=True)
 
 
 def prediction(logit: sp.Expr) -> sp.Expr:
@@ -30,6 +32,19 @@ def divergence(state: int) -> sp.Expr:
     """Relative entropy of the kernel's row to the prediction of a logit, in nats."""
     chance, true = prediction(_logits[state]), kernel()[state, 1]
     return true * sp.log(true / chance) + (1 - true) * sp.log((1 - true) / (1 - chance))
+
+
+def past_excess(state: int) -> sp.Expr:
+    """-r ln f - (1-r) ln(1-f) less the entropy of r, the loss after one past."""
+    r, f = kernel()[state, 1], 1 / (1 + _odds)
+    entropy = -r * sp.log(r) - (1 - r) * sp.log(1 - r)
+    return -r * sp.log(f) - (1 - r) * sp.log(1 - f) - entropy
+
+
+def past_divergence(state: int) -> sp.Expr:
+    """Relative entropy of the kernel's row to a prediction f."""
+    r, f = kernel()[state, 1], 1 / (1 + _odds)
+    return r * sp.log(r / f) + (1 - r) * sp.log((1 - r) / (1 - f))
 
 
 def reaching(sign: int, words: str) -> tuple[Step, ...]:
@@ -79,8 +94,16 @@ def steps() -> tuple[Step, ...]:
             "rho0 = rho1 = 0 there, so grad L = 0", sp.Matrix(residuals()).subs(at), sp.zeros(2, 1)
         ),
         Identity(
-            "after any past that ends in x the next token has the law r(x) of the kernel, and the "
-            "mean loss exceeds H_b by the relative entropy of the prediction to it",
+            "after any past that ends in x the mean loss of a prediction f, of any model, exceeds "
+            "the entropy of the law r(x) of the next token by the relative entropy of r to f; the "
+            "mean over pasts of the entropies is H_b",
+            sp.Matrix([past_excess(state) for state in (0, 1)]),
+            sp.Matrix([past_divergence(state) for state in (0, 1)]),
+        ),
+        Identity(
+            "of a model of the last token alone: after any past that ends in x the next token has "
+            "the law r(x) of the kernel, and the mean loss exceeds H_b by the relative entropy of "
+            "the prediction to it",
             population_loss(*_logits) - entropy_rate(),
             law[0] * divergence(0) + law[1] * divergence(1),
         ),
@@ -129,7 +152,7 @@ THEOREM = Theorem(
         r"-1/\sqrt2$ for $p + q = 1$. There the loss is $H_b$ and its gradient is $0$, and no "
         r"prediction of the next token from the past, by whatever model, has lower loss."
     ),
-    hypotheses=(ANY_CHAIN,),
+    hypotheses=(ANY_CHAIN, REDUCED),
     source="Attention with Markov, global minimum",
     steps=steps,
     control=control,

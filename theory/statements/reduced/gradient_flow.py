@@ -10,6 +10,7 @@ from theory.reduced.flow import gap, slope, vector_field
 from theory.statements.shared.least_loss import (
     BRANCHES,
     HALVES,
+    REDUCED,
     half,
     least_loss_steps,
     slope_sign_steps,
@@ -75,10 +76,19 @@ def steps() -> tuple[Step, ...]:
 
 
 def control() -> Control:
+    """Two: on where the flow goes, and on how fast."""
     pi0, pi1 = stationary_law()
+    rise = sp.Matrix([sp.diff(gap(1), z) for z in (e, w)])
+    bare = 4 * e**2 * ((1 + 2 * tau * w**2) ** 2 + 4 * w**2)
     return Control(
         "for p + q < 1 the flow moves a small gap s > 0 towards 0",
         Sign("l'(0) > 0", pi0 * pi1 * (p + q - 1), "positive", BELOW),
+        (
+            Control(
+                "|grad s|^2 = 4 e^2 [(1 + 2w|w|)^2 + 4 w^2], as if e and w moved alike",
+                Identity("|grad s|^2", (rise.T * rise)[0], bare, half(1)),
+            ),
+        ),
     )
 
 
@@ -102,7 +112,7 @@ THEOREM = Theorem(
         r"of $e$ and $w$ never change, $s$ moves monotonically towards $s^*$ and does not cross "
         r"it, and the loss never increases."
     ),
-    hypotheses=(ANY_CHAIN,),
+    hypotheses=(ANY_CHAIN, REDUCED),
     source="Local to Global, gradient flow in the canonical parametrisation",
     steps=steps,
     control=control,

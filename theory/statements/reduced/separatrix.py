@@ -90,9 +90,15 @@ def steps() -> tuple[Step, ...]:
 
 
 def control() -> Control:
+    beside = y / (1 + y) / sp.sqrt(2)
+    sides = [{w: -1 / sp.sqrt(2) + sign * beside, tau: sp.S.NegativeOne} for sign in (1, -1)]
     return Control(
-        "the formula w^2 + sign(w) ln|w| - (1 + ln 2)/2 is a square for w > 0 too",
-        Sign("e_sep^2 > 0 for w > 0", separatrix_squared(), "positive", UPWARD),
+        "e_sep is the same at equal distances from w = -1/sqrt2 on both sides",
+        Identity(
+            "e_sep^2 at -1/sqrt2 + v and -1/sqrt2 - v, w < 0",
+            separatrix_squared().subs(sides[0]),
+            separatrix_squared().subs(sides[1]),
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Scope, Theorem
 from theory.reduced.critical_points import gradient, unigram_hessian, unigram_set
 from theory.reduced.loss import population_loss, reduced_loss
-from theory.statements.shared.least_loss import BRANCHES
+from theory.statements.shared.least_loss import BRANCHES, REDUCED
 from theory.symbols import b, e, p, q, tau, w
 
 NOT_THE_TURN = Hypothesis("w != -1/sqrt2")
@@ -55,6 +55,12 @@ def steps() -> tuple[Step, ...]:
                 "pi1)",
                 curvature.subs(point),
                 stated,
+            ),
+            Identity(
+                f"from {words}: at w = 0 from both sides alike, where w|w| has two second "
+                f"derivatives",
+                curvature.subs(point).subs({w: 0, tau: 1}),
+                curvature.subs(point).subs({w: 0, tau: -1}),
             ),
         ]
     return (
@@ -106,7 +112,7 @@ THEOREM = Theorem(
         r"set, where $w < -1/\sqrt2$. Where $p + q = 1$ or $w = -1/\sqrt2$ the Hessian has a "
         r"second zero, and theorem \emph{degenerate-lines} says what the points are."
     ),
-    hypotheses=(ANY_CHAIN, NOT_INDEPENDENT, NOT_THE_TURN),
+    hypotheses=(ANY_CHAIN, REDUCED, NOT_INDEPENDENT, NOT_THE_TURN),
     source="Attention with Markov, bad local minimum and saddle, for all w",
     steps=steps,
     control=control,
@@ -114,6 +120,7 @@ THEOREM = Theorem(
         "tests/theory/reduced/test_critical_points.py::test_unigram_hessian_has_the_published_form",
         "tests/theory/reduced/test_critical_points.py::"
         "test_hessians_are_second_differences_of_the_naive_loss",
+        ""
         "tests/theory/spectra/test_reduced.py::test_reduced_unigram_spectrum_has_the_published_signs",
     ),
     scope=Scope(

@@ -8,7 +8,8 @@ stands for any other one (the positions included),
 
 Nothing is known of the source but that it is stationary: the law of N+1 symbols in a row has free
 entries, up to the linear conditions that make it so. Second derivatives of the loss at the point
-depend on no more than this, by the chain rule.
+depend on no more than this, by the chain rule. `theory.statements.transformer.one_term` does with
+first derivatives alone; here the second ones are seen to drop out of the whole loss.
 """
 
 import itertools

@@ -32,7 +32,7 @@ SPANNED, RANKED = (2, 3), (2, 3, 4)
 
 TYINGS: tuple[Tying, ...] = ("tied", "untied")
 
-_f = sp.Symbol("f", real=True)
+_f, _turn = sp.symbols("f g_v", real=True)
 _first, _last = sp.symbols("score_1 score_2", real=True)
 
 
@@ -101,6 +101,13 @@ def predicting() -> tuple[Step, ...]:
             "Gauss-Newton form of the Hessian at zero residuals",
             "Nocedal and Wright, Numerical Optimization, Section 10.2",
         ),
+        Identity(
+            "at w = 0 the logit is f + g.v + O(|v|^2), the hidden units adding a product of two "
+            "small things, with no second derivative: along any v a term is of second order "
+            "r(1-r) (g.v)^2, as sigma(f) = r, whatever bounded R the O(|v|^2) is",
+            sp.Matrix([along_ray(x) for x in (0, 1)]),
+            sp.Matrix([r * (1 - r) * _turn**2 for r in rows]),
+        ),
         *(
             Sign(f"r(1-r) > 0 after {x}, and every context has a chance", r * (1 - r), "positive")
             for x, r in enumerate(rows)
@@ -112,6 +119,14 @@ def predicting() -> tuple[Step, ...]:
             "Horn and Johnson, Matrix Analysis, 0.4.6",
         ),
     )
+
+
+def along_ray(x: int) -> sp.Expr:
+    """The curvature in h at 0 of a term with the logit f + h g.v + h^2 R, f the kernel's."""
+    h, bounded = sp.symbols("h R", real=True)
+    logit = bigram_set().logits[x] + h * _turn + h**2 * bounded
+    term = sp.log(1 + sp.exp(logit)) - kernel()[x, 1] * logit
+    return sp.diff(term, h, 2).subs(h, 0)
 
 
 def gradients() -> tuple[Step, ...]:
@@ -232,33 +247,34 @@ THEOREM = Theorem(
         "tokens, tied or with a readout of its own of the same value. After every context the "
         "prediction is the law of the next token, the loss is H_b, the least that any predictor "
         "has, and the gradient is 0. The Hessian is (1/N) sum_n E[r(1-r) g_n g_n^T], positive "
-        "semidefinite, with g_n the gradient of logit_n; at w = 0, where the hidden units are "
-        "at their kink and nothing leaves them, this is the second-order term of the loss. Its "
-        "rank is N + 2 if N >= 2 and W_O^T alpha != 0, as for W_O = I, and N + 1 otherwise. For "
-        "the g_n as functions of the context span 1, x_n, [n=j] K for j < N and, in the first "
-        "case, K m_n, with K = 1 + 4w|w| where the hidden units are on and 1 elsewhere, and m_n "
-        "the attended mean of x_i - 1/2. The machine differentiates the logit at d = r = 1, N = "
-        "2 (tied, e > 0: N = 3 too) and at d = r = 2, N = 2 (untied, e > 0), and finds the span "
-        "at N = 2 and 3, its dimension at any N. At other d and r the derivatives are the same "
-        "multiples of alpha and of the vector of ones. For N = 1 there are two contexts only."
+        "semidefinite, with g_n the gradient of logit_n; at w = 0, where the hidden units are at "
+        "their kink and nothing leaves them, this is the second-order term of the loss. Its rank "
+        "is N + 2 if N >= 2 and W_O^T alpha != 0, as for W_O = I, and N + 1 otherwise. For the "
+        "g_n as functions of the context span 1, x_n, [n=j] K for j < N and, in the first case, K "
+        "m_n, with K = 1 + 4w|w| where the hidden units are on and 1 elsewhere, and m_n the "
+        "attended mean of x_i - 1/2. The machine differentiates the logit at d = r = 1, N = 2 "
+        "(tied, e > 0: N = 3 too) and at d = r = N = 2 after the context 01 (untied, e > 0), and "
+        "finds the span at N = 2 and 3, its dimension at any N. At other d and r the derivatives "
+        "are the same multiples of alpha and of the vector of ones. For N = 1 there are two "
+        "contexts only."
     ),
     latex=(
-        r"Let $(e, w, b)$ with $e \ne 0$ be a bigram point of the reduced model. Put its "
-        r"rank-one ansatz ($W_V = 0$; $W_Q$, $W_K$ and $W_O$ anything) into the single-layer "
-        r"transformer of $N$ tokens, tied or with a readout of its own of the same value. After "
-        r"every context the prediction is the law of the next token, the loss is $H_b$, the "
-        r"least that any predictor has, and the gradient is $0$. The Hessian is \[\frac1N \sum_n "
-        r"E[r(1-r)\, g_n g_n^T], \qquad g_n = \nabla\, \mathrm{logit}_n,\] positive "
-        r"semidefinite; at $w = 0$, where the hidden units are at their kink and nothing leaves "
-        r"them, this is the second-order term of the loss. Its rank is $N + 2$ if $N \ge 2$ and "
-        r"$W_O^T \alpha \ne 0$, as for $W_O = I$, and $N + 1$ otherwise. For the $g_n$ as "
-        r"functions of the context span $1$, $x_n$, $[n=j] K$ for $j < N$ and, in the first "
-        r"case, $K m_n$, with $K = 1 + 4w|w|$ where the hidden units are on and $1$ elsewhere, "
-        r"and $m_n$ the attended mean of $x_i - 1/2$. The machine differentiates the logit at $d "
-        r"= r = 1$, $N = 2$ (tied, $e > 0$: $N = 3$ too) and at $d = r = 2$, $N = 2$ (untied, $e "
-        r"> 0$), and finds the span at $N = 2$ and $3$, its dimension at any $N$. At other $d$ "
-        r"and $r$ the derivatives are the same multiples of $\alpha$ and of the vector of ones. "
-        r"For $N = 1$ there are two contexts only."
+        r"Let $(e, w, b)$ with $e \ne 0$ be a bigram point of the reduced model. Put its rank-one "
+        r"ansatz ($W_V = 0$; $W_Q$, $W_K$ and $W_O$ anything) into the single-layer transformer "
+        r"of $N$ tokens, tied or with a readout of its own of the same value. After every context "
+        r"the prediction is the law of the next token, the loss is $H_b$, the least that any "
+        r"predictor has, and the gradient is $0$. The Hessian is \[\frac1N \sum_n E[r(1-r)\, g_n "
+        r"g_n^T], \qquad g_n = \nabla\, \mathrm{logit}_n,\] positive semidefinite; at $w = 0$, "
+        r"where the hidden units are at their kink and nothing leaves them, this is the "
+        r"second-order term of the loss. Its rank is $N + 2$ if $N \ge 2$ and $W_O^T \alpha \ne "
+        r"0$, as for $W_O = I$, and $N + 1$ otherwise. For the $g_n$ as functions of the context "
+        r"span $1$, $x_n$, $[n=j] K$ for $j < N$ and, in the first case, $K m_n$, with $K = 1 + "
+        r"4w|w|$ where the hidden units are on and $1$ elsewhere, and $m_n$ the attended mean of "
+        r"$x_i - 1/2$. The machine differentiates the logit at $d = r = 1$, $N = 2$ (tied, $e > "
+        r"0$: $N = 3$ too) and at $d = r = N = 2$ after the context $01$ (untied, $e > 0$), and "
+        r"finds the span at $N = 2$ and $3$, its dimension at any $N$. At other $d$ and $r$ the "
+        r"derivatives are the same multiples of $\alpha$ and of the vector of ones. For $N = 1$ "
+        r"there are two contexts only."
     ),
     hypotheses=(
         ANY_CHAIN,

@@ -8,7 +8,15 @@ from theory.proving.steps import Identity, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Hypothesis, Theorem
 from theory.reduced.critical_points import kink_logits, one_sided_curvature, unigram_hessian
 from theory.symbols import b, e, p, q, tau, w
-from theory.transformer.forward import ansatz, forward, in_coordinates
+from theory.transformer.forward import (
+    alpha,
+    ansatz,
+    feed_forward,
+    forward,
+    head,
+    in_coordinates,
+    sign_symbol,
+)
 
 BENT: Domain = {w: -(1 + y) / 2, tau: sp.S.NegativeOne}
 """w < -1/2."""
@@ -21,6 +29,15 @@ def wide_logits(e_sign: int) -> sp.Matrix:
     weights = ansatz((1, -1), hidden=2, length=2, e_sign=e_sign)
     weights["positions"] = sp.zeros(2, 2)
     return sp.Matrix([in_coordinates(forward(weights, c)[-1]) for c in CONTEXTS])
+
+
+def any_width(e_sign: int) -> sp.Matrix:
+    """f(0) and f(1) with d and r symbols: W_V = 0 leaves y_n = u_n = x_n e alpha."""
+    k = sp.Symbol("k", integer=True, nonnegative=True)  # the index of `forward`
+    embedding = sign_symbol(e_sign)
+    return sp.Matrix(
+        [head(feed_forward(token * embedding * alpha(k)), embedding) for token in (0, 1)]
+    )
 
 
 def steps() -> tuple[Step, ...]:
@@ -37,6 +54,15 @@ def steps() -> tuple[Step, ...]:
             "along -alpha they stay off: f(x) = e^2 x + b",
             sp.Matrix(kink_logits(-1)),
             sp.Matrix([b, e**2 + b]),
+        ),
+        *(
+            Identity(
+                f"the same for any d and r, along {side}: with W_V = 0 attention adds nothing to "
+                "the input, and the logit is one of x_n alone, for any n",
+                any_width(sign),
+                sp.Matrix(kink_logits(sign)),
+            )
+            for sign, side in ((1, "+alpha"), (-1, "-alpha"))
         ),
         *(
             Identity(
@@ -104,32 +130,40 @@ THEOREM = Theorem(
     id="relu-kink",
     title="The relu kink of the ansatz",
     statement=(
-        "In the tied single-layer transformer at the ansatz with e = 0, b = ln(p/q) and "
-        "positions 0, every pre-activation is 0. Along +alpha and -alpha of the embedding, the "
-        "positions held at 0, the loss has the one-sided second derivatives 2c(p+q-1)(1 + "
-        "4w|w|) and 2c(p+q-1), c = pi0 pi1. For w != 0 and p + q != 1 they differ: there is no "
-        "Hessian, whatever automatic differentiation returns. Their mean 2c(p+q-1)(1 + 2w|w|) "
-        "is the curvature of the reduced model, whose positions move with e. For p + q > 1 the "
-        "loss falls along +alpha as soon as w < -1/2, where the reduced model still has a local "
-        "minimum down to w = -1/sqrt2; for p + q < 1 it falls along -alpha at every w."
+        "In the tied single-layer transformer of any widths d and r at the ansatz (W_V = 0) with "
+        "e = 0, b = ln(p/q) and positions 0, every pre-activation is 0. Along +alpha and -alpha "
+        "of the embedding, the positions held at 0, the loss has the one-sided second derivatives "
+        "2c(p+q-1)(1 + 4w|w|) and 2c(p+q-1), c = pi0 pi1. For w != 0 and p + q != 1 they differ: "
+        "there is no Hessian, whatever automatic differentiation returns. Their mean 2c(p+q-1)(1 "
+        "+ 2w|w|) is the curvature of the reduced model, whose positions move with e. For p + q > "
+        "1 the loss falls along +alpha as soon as w < -1/2, where the reduced model still has a "
+        "local minimum down to w = -1/sqrt2; for p + q < 1 it falls along -alpha at every w."
     ),
     latex=(
-        r"In the tied single-layer transformer at the ansatz with $e = 0$, $b = \ln(p/q)$ and "
-        r"positions $0$, every pre-activation is $0$. Along $+\alpha$ and $-\alpha$ of the "
-        r"embedding, the positions held at $0$, the loss has the one-sided second derivatives "
-        r"$2c(p+q-1)(1 + 4w|w|)$ and $2c(p+q-1)$, $c = \pi_0 \pi_1$. For $w \ne 0$ and $p + q "
-        r"\ne 1$ they differ: there is no Hessian, whatever automatic differentiation returns. "
-        r"Their mean $2c(p+q-1)(1 + 2w|w|)$ is the curvature of the reduced model, whose "
-        r"positions move with $e$. For $p + q > 1$ the loss falls along $+\alpha$ as soon as $w "
-        r"< -1/2$, where the reduced model still has a local minimum down to $w = -1/\sqrt2$; "
-        r"for $p + q < 1$ it falls along $-\alpha$ at every $w$."
+        r"In the tied single-layer transformer of any widths $d$ and $r$ at the ansatz ($W_V = "
+        r"0$) with $e = 0$, $b = \ln(p/q)$ and positions $0$, every pre-activation is $0$. Along "
+        r"$+\alpha$ and $-\alpha$ of the embedding, the positions held at $0$, the loss has the "
+        r"one-sided second derivatives $2c(p+q-1)(1 + 4w|w|)$ and $2c(p+q-1)$, $c = \pi_0 \pi_1$. "
+        r"For $w \ne 0$ and $p + q \ne 1$ they differ: there is no Hessian, whatever automatic "
+        r"differentiation returns. Their mean $2c(p+q-1)(1 + 2w|w|)$ is the curvature of the "
+        r"reduced model, whose positions move with $e$. For $p + q > 1$ the loss falls along "
+        r"$+\alpha$ as soon as $w < -1/2$, where the reduced model still has a local minimum down "
+        r"to $w = -1/\sqrt2$; for $p + q < 1$ it falls along $-\alpha$ at every $w$."
     ),
-    hypotheses=(ANY_CHAIN, Hypothesis("tied embeddings, w != 0")),
+    hypotheses=(
+        ANY_CHAIN,
+        Hypothesis("tied embeddings, w != 0"),
+        Hypothesis("W_V = 0; W_Q, W_K and W_O are anything"),
+    ),
     source="this project",
     steps=steps,
     control=control,
     tests=(
+        "tests/theory/statements/test_hypotheses.py::"
+        "test_the_kink_has_the_stated_curvatures_without_a_value_matrix_only",
+        ""
         "tests/landscape/spectra/test_kinks.py::test_one_sided_curvatures_at_the_kink_are_those_of_the_enumerated_loss",
+        ""
         "tests/theory/spectra/test_universal_law.py::test_kink_the_full_curvature_differs_from_the_reduced_one_and_between_sides",
     ),
 )

@@ -7,7 +7,9 @@ from theory.proving.domain import ABOVE, BELOW, y
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, Control, Hypothesis, Theorem
 from theory.statements.shared.unigram_jet import Unigram, marginal, stationary_words
+from theory.statements.transformer.one_term import Term, term_steps
 from theory.statements.transformer.tied_condition import LOWER, UNIFORM
+from theory.statements.transformer.universal_law import pair_steps
 from theory.symbols import p, q
 
 SIZE = 3
@@ -120,9 +122,12 @@ def steps() -> tuple[Step, ...]:
     contrast = sp.Matrix([1, -1]) / sp.sqrt(2)
     pi0, pi1 = stationary_law()
     return (
+        *term_steps(Term("tied", "softmax")),
+        *pair_steps(),
         Identity(
-            "by the universal law with J_{n,i} = [n = i] I and z_n = z the block of one component "
-            "is [[G, zG], [zG, z^2 G - C_1 - C_1^T]]",
+            "the mean over contexts and n, S = 3, d = 1, N = 2 (theorem universal-law): with "
+            "J_{n,i} = [n = i] I and z_n = z the block of one component is [[G, zG], [zG, z^2 G - "
+            "C_1 - C_1^T]]",
             *universal_block(),
         ),
         Identity(
@@ -163,13 +168,13 @@ def steps() -> tuple[Step, ...]:
             *shifted(),
         ),
         Lemma(
-            "at all values theta of the other parameters nearby, |z_n - z_n^0(theta) - sum_i "
-            "J_{n,i} (u_i - p_i)| <= eta |E|, J at the point itself, and L - H_u differs from half "
-            "the form of the block at the point by at most eta |v|^2, v = (b - ln pi, E) summing "
-            "to 0, with eta as small as the neighbourhood: where M is negative definite L > H_u "
-            "for all small v != 0, a local minimum, strict across the critical manifold v = 0",
-            "mean value theorem and Taylor's theorem in several variables",
-            "Dieudonne, Foundations of Modern Analysis, 8.6.2 and 8.14",
+            "so at all values theta of the other parameters nearby L - H_u, of terms that are "
+            "analytic in their logits, differs from half the form of the block at the point by at "
+            "most eta |v|^2, v = (b - ln pi, E) summing to 0, with eta as small as the "
+            "neighbourhood: where M is negative definite L > H_u for all small v != 0, a local "
+            "minimum, strict across the critical manifold v = 0",
+            "Taylor's theorem in several variables",
+            "Dieudonne, Foundations of Modern Analysis, 8.14",
         ),
         LOWER,
         Identity(
@@ -230,21 +235,27 @@ THEOREM = Theorem(
         "Tied, on S symbols, where every z_n moves with its own input alone (J = I, as without "
         "weights) and the z_n are equal: let M be the symmetric part of C_1 = diag(pi) P - pi "
         "pi^T on the vectors that sum to 0. The unigram point is a local minimum if M is negative "
-        "definite and a saddle if it has a positive eigenvalue. For two symbols M is -2 pi0 pi1 "
-        "(p+q-1). For the chain that switches with probability p to one of the other S-1 symbols, "
-        "M = (1 - pS/(S-1))/S: a local minimum for p > (S-1)/S, a saddle for p < (S-1)/S."
+        "definite and a saddle if it has a positive eigenvalue. For two symbols, on the one "
+        "contrast (1, -1)/sqrt2, M is the number -2 pi0 pi1 (p+q-1). For the chain that switches "
+        "with probability p to one of the other S-1 symbols, M is (1 - pS/(S-1))/S times the "
+        "identity: a local minimum for p > (S-1)/S, a saddle for p < (S-1)/S."
     ),
     latex=(
         r"Tied, on $S$ symbols, where every $z_n$ moves with its own input alone ($J = I$, as "
         r"without weights) and the $z_n$ are equal: let $M$ be the symmetric part of $C_1 = "
-        r"\mathrm{diag}(\pi) P - \pi \pi^T$ on the vectors that sum to $0$. The unigram point is a "
-        r"local minimum if $M$ is negative definite and a saddle if it has a positive eigenvalue. "
-        r"For two symbols $M$ is $-2 \pi_0 \pi_1 (p+q-1)$. For the chain that switches with "
-        r"probability $p$ to one of the other $S-1$ symbols, $M = (1 - pS/(S-1))/S$: a local "
-        r"minimum for $p > (S-1)/S$, a saddle for $p < (S-1)/S$."
+        r"\mathrm{diag}(\pi) P - \pi \pi^T$ on the vectors that sum to $0$. The unigram point is "
+        r"a local minimum if $M$ is negative definite and a saddle if it has a positive "
+        r"eigenvalue. For two symbols, on the one contrast $(1, -1)$, $M$ is the number $-2 \pi_0 "
+        r"\pi_1 (p+q-1)$. For the chain that switches with probability $p$ to one of the other "
+        r"$S-1$ symbols, $M$ is $(1 - pS/(S-1))/S$ times the identity: a local minimum for $p > "
+        r"(S-1)/S$, a saddle for $p < (S-1)/S$."
     ),
     hypotheses=(
-        ANY_CHAIN,
+        Hypothesis(
+            "the source is stationary, with pi_s > 0 for every symbol s; for two symbols 0 < p < 1 "
+            "and 0 < q < 1",
+            ANY_CHAIN.condition,
+        ),
         Hypothesis("embedding and readout are tied"),
         Hypothesis("J = I and equal z_n, as without weights and positions"),
         Hypothesis(UNIFORM),
@@ -253,8 +264,11 @@ THEOREM = Theorem(
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/theory/spectra/test_states.py::test_the_criterion_is_the_sign_of_the_symmetric_part_and_not_of_the_spectrum",
+        ""
         "tests/theory/spectra/test_states.py::test_the_switching_chain_turns_at_p_of_one_less_than_one_over_s",
+        ""
         "tests/theory/statements/test_any_size.py::test_the_block_of_s_states_is_split_entry_by_entry",
     ),
 )

@@ -6,35 +6,41 @@ from functools import cache
 import sympy as sp
 
 from theory.chain.binary import kernel, second_eigenvalue, stationary_law
-from theory.proving.domain import EVERYWHERE
+from theory.proving.domain import EVERYWHERE, y
 from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Hypothesis, Scope, Theorem
 from theory.statements.chain.chain_powers import power_steps
 from theory.statements.shared.unigram_jet import Unigram, one_symbol_law
-from theory.statements.transformer.one_term import logit_steps
+from theory.statements.transformer.one_term import logit_steps, mean_form, means
+from theory.symbols import p, q
 
 DIFFERENTIABLE = Hypothesis(
     "the network is differentiable at u_i = p_i: no relu pre-activation is 0 unless its outgoing "
     "weights vanish"
 )
 
-LOWER = Lemma(
-    "a negative eigenvalue at a critical point makes lower points next to it, beside the higher "
-    "ones along b",
-    "second-order necessary condition",
-    "Nocedal and Wright, Numerical Optimization, Theorem 2.3",
+_ray, _curved = sp.symbols("h mu", positive=True)
+
+LOWER = Sign(
+    "along a direction v whose form is -mu < 0 the loss is H_u - mu h^2/2 + o(h^2), and lower as "
+    "soon as the rest is less than mu h^2/2, here that over 1+y: lower points beside the higher "
+    "ones along b, by the second-order expansion at the point alone",
+    -_curved * _ray**2 / 2 + _curved * _ray**2 / (2 * (1 + y)),
+    "negative",
 )
-"""What makes a saddle of a critical point that rises along b."""
+"""What makes a saddle of a critical point that rises along b; nothing is asked of other points."""
 
 SIZE = 2
 """Width and length at which the whole loss is summed, beside the proof for any size."""
 
 UNIFORM = (
-    "the network is continuous, with slopes in its inputs that at nearby inputs and other "
-    "parameters theta come near those at the point"
+    "z_n at u_i = p_i is continuous in the other parameters theta, and |z_n(u, theta) - z_n(p, "
+    "theta) - sum_i J_{n,i} (u_i - p_i)| <= eta |u - p|, J at the point itself, with eta -> 0 as "
+    "(u, theta) come near it"
 )
-"""What is asked of the neighbourhood. A relu at its kink whose outgoing weights vanish has slopes
-that jump by no more than those weights, and fits."""
+"""What is asked of the neighbourhood, and no more. It holds where the slopes in the inputs are
+continuous, and at a relu at its kink whose outgoing weights vanish: its slopes differ from 0 by no
+more than those weights."""
 
 
 def chain_words(length: int) -> dict[sp.Symbol, sp.Expr]:
@@ -65,17 +71,24 @@ def condition_matrix(unigram: Unigram) -> sp.Matrix:
 
 
 def averaged() -> tuple[sp.Matrix, sp.Matrix]:
-    """The block of b and two components of e after the shear, for any d and N, over c.
-
-    The means over n of z_j, of z_j z_k and of sum_i lambda^(n+1-i) J_{n,i}[j, k] are symbols.
-    """
-    mean = sp.Matrix(sp.symbols("mean_z_0:2", real=True))
-    square = sp.Matrix(2, 2, lambda j, k: sp.Symbol(f"mean_zz_{min(j, k)}{max(j, k)}", real=True))
-    T = sp.Matrix(2, 2, lambda j, k: sp.Symbol(f"mean_J_{j}{k}", real=True))
-    block = sp.Matrix(sp.BlockMatrix([[sp.eye(1), mean.T], [mean, square - T - T.T]]))
+    """The block of b and two components of e after the shear, for any d and N, over c."""
+    mean, square, T = means()
     shear = sp.eye(3)
     shear[0, 1:] = -mean.T
-    return shear.T * block * shear, sp.diag(1, square - mean * mean.T - T - T.T)
+    return (shear.T * mean_form("tied") * shear, sp.diag(1, square - mean * mean.T - T - T.T))
+
+
+def equal_positions() -> tuple[sp.Matrix, sp.Matrix]:
+    """M of two components, any d and N, where J_{n,i} = [n = i] I and z_n = z."""
+    mean, square, T = means()
+    n, N = sp.symbols("n N", integer=True, positive=True)
+    here = dict(zip([*square, *T], [*(mean * mean.T), *(_lag_one(n, N) * sp.eye(2))], strict=True))
+    return averaged()[1][1:, 1:].subs(here), 2 * (p + q - 1) * sp.eye(2)
+
+
+def _lag_one(n: sp.Symbol, N: sp.Symbol) -> sp.Expr:
+    """<sum_{i <= n} lambda^(n+1-i) [i = n]>, the mean of lambda over n = 1..N."""
+    return sp.summation(second_eigenvalue(), (n, 1, N)) / N
 
 
 def without_weights(unigram: Unigram) -> dict[sp.Symbol, sp.Expr]:
@@ -129,7 +142,12 @@ def steps() -> tuple[Step, ...]:
         ),
         Sign("c > 0: the loss rises along b, and the signs along e are those of M", c, "positive"),
         Identity(
-            "without weights and with equal positions M = 2(p+q-1) I",
+            "without weights and with equal positions, any d and N, the mean over n of "
+            "lambda^(n+1-i) [i = n] is lambda: M = 2(p+q-1) in each component, 0 between two",
+            *equal_positions(),
+        ),
+        Identity(
+            "written out for d = N = 2: without weights and with equal positions M = 2(p+q-1) I",
             condition_matrix(unigram).subs(without_weights(unigram)),
             -2 * second_eigenvalue() * sp.eye(SIZE),
         ),
@@ -139,13 +157,13 @@ def steps() -> tuple[Step, ...]:
             "Horn and Johnson, Matrix Analysis, Theorem 4.5.8",
         ),
         Lemma(
-            "at all values theta of the other parameters nearby, |z_n - z_n^0(theta) - sum_i "
-            "J_{n,i} (u_i - p_i)| <= eta |e|, J at the point itself, and L - H_u differs from half "
-            "the form of the block at the point by at most eta |v|^2, v = (b - ln(p/q), e), with "
-            "eta as small as the neighbourhood: where the block is positive definite L > H_u for "
-            "all small v != 0, a local minimum, strict across the critical manifold v = 0",
-            "mean value theorem and Taylor's theorem in several variables",
-            "Dieudonne, Foundations of Modern Analysis, 8.6.2 and 8.14",
+            "so at all values theta of the other parameters nearby L - H_u, of terms that are "
+            "analytic in their logits, differs from half the form of the block at the point by at "
+            "most eta |v|^2, v = (b - ln(p/q), e), with eta as small as the neighbourhood: where "
+            "the block is positive definite L > H_u for all small v != 0, a local minimum, strict "
+            "across the critical manifold v = 0",
+            "Taylor's theorem in several variables",
+            "Dieudonne, Foundations of Modern Analysis, 8.14",
         ),
         LOWER,
     )
@@ -194,8 +212,11 @@ THEOREM = Theorem(
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/theory/spectra/test_universal_law.py::test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros",
+        ""
         "tests/theory/spectra/test_universal_law.py::test_curvature_along_a_random_direction_with_fifty_digits",
+        ""
         "tests/theory/certificates/test_unigram.py::test_the_certified_inertia_is_that_of_the_brute_force_hessian",
     ),
     scope=Scope(

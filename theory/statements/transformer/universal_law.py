@@ -102,8 +102,9 @@ def steps() -> tuple[Step, ...]:
                 sp.zeros(*gradient.shape),
             ),
             Identity(
-                f"{size}: the Hessian is the closed form; the row of theta, any other parameter, "
-                "is 0, and the second derivatives of the network have dropped out",
+                f"{size}, a network with two derivatives: the Hessian is the "
+                f"closed form, the row "
+                "of theta, any other parameter, is 0, and the second derivatives have dropped out",
                 upper(hessian),
                 upper(unigram.closed_form()),
             ),
@@ -139,41 +140,42 @@ THEOREM = Theorem(
     title="The universal unigram law",
     statement=(
         "Let z_n = Phi_n(u_1..u_n) be any causal network of inputs u_i = E_{x_i} + p_i, with "
-        "logits A z_n + b on S symbols (tied: A = E), and a stationary source of law pi with "
-        "lag covariances C_k[t, s] = Cov(1{x_i = t}, 1{x_{i+k} = s}). At A = E = 0, b = ln pi "
-        "the gradient vanishes for every value of the other parameters, and every second "
-        "derivative outside the block of (b, A, E) is 0. With z_n and J_{n,i} = dz_n/du_i taken "
-        "at u_i = p_i, G = diag(pi) - pi pi^T, <.> the mean over n and T_st = <sum_{i <= n} "
-        "C_{n+1-i}[t, s] J_{n,i}>: H(b_s, b_t) = G_st, H(b_s, A_t) = G_st <z>^T, H(A_s, A_t) = "
-        "G_st <z z^T>, H(A_s, E_t) = -T_st, H(E_s, E_t) = H(b_s, E_t) = 0; tied, H(E_s, E_t) = "
-        "G_st <z z^T> - T_st - T_ts^T. It holds for any depth, any number of heads, with "
-        "LayerNorm or without, and for any S, d and N: the machine differentiates a term of "
-        "the loss after any context on the plane of any two coordinates. With one logit <A, z_n> + "
-        "b on two symbols, x embedded as x E, it is the same with x in the place of the "
-        "indicators. The machine also sums the whole "
-        "loss for S = 3, d = 2, N = 2 and S = 2, d = 1, N = 3."
+        "logits A z_n + b on S symbols (tied: A = E), and a stationary source of law pi with lag "
+        "covariances C_k[t, s] = Cov(1{x_i = t}, 1{x_{i+k} = s}). At A = E = 0, b = ln pi the "
+        "gradient vanishes for every value of the other parameters, and every second derivative "
+        "outside the block of (b, A, E) is 0. With z_n and J_{n,i} = dz_n/du_i taken at u_i = "
+        "p_i, G = diag(pi) - pi pi^T, <.> the mean over n and T_st = <sum_{i <= n} C_{n+1-i}[t, "
+        "s] J_{n,i}>: H(b_s, b_t) = G_st; untied, H(b_s, A_t) = G_st <z>^T, H(A_s, A_t) = G_st <z "
+        "z^T>, H(A_s, E_t) = -T_st, H(E_s, E_t) = H(b_s, E_t) = 0; tied, H(b_s, E_t) = G_st <z>^T "
+        "and H(E_s, E_t) = G_st <z z^T> - T_st - T_ts^T. It holds for any depth, any number of "
+        "heads, with LayerNorm or without, and for any S, d and N: the machine differentiates a "
+        "term of the loss after any context on the plane of any two coordinates. With one logit "
+        "<A, z_n> + b on two symbols, x embedded as x E, it is the same with x in the place of "
+        "the indicators. The machine also sums the whole loss for S = 3, d = 2, N = 2 and S = 2, "
+        "d = 1, N = 3."
     ),
     latex=(
         r"Let $z_n = \Phi_n(u_1, \dots, u_n)$ be any causal network of inputs $u_i = E_{x_i} + "
-        r"p_i$, with logits $A z_n + b$ on $S$ symbols (tied: $A = E$), and a stationary "
-        r"source of law $\pi$ with lag covariances $C_k[t, s] = \mathrm{Cov}(1\{x_i = t\}, "
-        r"1\{x_{i+k} = s\})$. At $A = E = 0$, $b = \ln \pi$ the gradient vanishes for every "
-        r"value of the other parameters, and every second derivative outside the block of $(b, "
-        r"A, E)$ is $0$. With $z_n$ and $J_{n,i} = \partial z_n / \partial u_i$ taken at $u_i "
-        r"= p_i$, $G = \mathrm{diag}(\pi) - \pi \pi^T$, $\langle \cdot \rangle$ the mean over "
-        r"$n$ and $T_{st} = \langle \sum_{i \le n} C_{n+1-i}[t, s] J_{n,i} \rangle$: $H(b_s, "
-        r"b_t) = G_{st}$, $H(b_s, A_t) = G_{st} \langle z \rangle^T$, $H(A_s, A_t) = G_{st} "
-        r"\langle z z^T \rangle$, $H(A_s, E_t) = -T_{st}$, $H(E_s, E_t) = H(b_s, E_t) = 0$; "
-        r"tied, $H(E_s, E_t) = G_{st} \langle z z^T \rangle - T_{st} - T_{ts}^T$. It holds for "
-        r"any depth, any number of heads, with LayerNorm or without, and for any $S$, $d$ and "
-        r"$N$: the machine differentiates a term of the loss after any context on the plane of "
-        r"any two coordinates. With one logit $\langle A, z_n \rangle + b$ on two symbols, $x$ "
-        r"embedded as $x E$, it is the same with $x$ in the place of the indicators. The machine "
-        r"also sums the whole loss for $S = 3$, $d = 2$, $N = 2$ and $S "
-        r"= 2$, $d = 1$, $N = 3$."
+        r"p_i$, with logits $A z_n + b$ on $S$ symbols (tied: $A = E$), and a stationary source "
+        r"of law $\pi$ with lag covariances $C_k[t, s] = \mathrm{Cov}(1\{x_i = t\}, 1\{x_{i+k} = "
+        r"s\})$. At $A = E = 0$, $b = \ln \pi$ the gradient vanishes for every value of the other "
+        r"parameters, and every second derivative outside the block of $(b, A, E)$ is $0$. With "
+        r"$z_n$ and $J_{n,i} = \partial z_n / \partial u_i$ taken at $u_i = p_i$, $G = "
+        r"\mathrm{diag}(\pi) - \pi \pi^T$, $\langle \cdot \rangle$ the mean over $n$ and $T_{st} "
+        r"= \langle \sum_{i \le n} C_{n+1-i}[t, s] J_{n,i} \rangle$: $H(b_s, b_t) = G_{st}$; "
+        r"untied, $H(b_s, A_t) = G_{st} \langle z \rangle^T$, $H(A_s, A_t) = G_{st} \langle z z^T "
+        r"\rangle$, $H(A_s, E_t) = -T_{st}$, $H(E_s, E_t) = H(b_s, E_t) = 0$; tied, $H(b_s, E_t) "
+        r"= G_{st} \langle z \rangle^T$ and $H(E_s, E_t) = G_{st} \langle z z^T \rangle - T_{st} "
+        r"- T_{ts}^T$. It holds for any depth, any number of heads, with LayerNorm or without, "
+        r"and for any $S$, $d$ and $N$: the machine differentiates a term of the loss after any "
+        r"context on the plane of any two coordinates. With one logit $\langle A, z_n \rangle + "
+        r"b$ on two symbols, $x$ embedded as $x E$, it is the same with $x$ in the place of the "
+        r"indicators. The machine also sums the whole loss for $S = 3$, $d = 2$, $N = 2$ and $S = "
+        r"2$, $d = 1$, $N = 3$."
     ),
     hypotheses=(
-        Hypothesis("the source is stationary"),
+        Hypothesis("the source is stationary, with pi_s > 0 for every symbol s"),
+        Hypothesis("the loss is the mean over n = 1..N of -ln P(x_{n+1})"),
         Hypothesis("Phi is differentiable at u_i = p_i, and the loss twice at the point"),
         Hypothesis("there is an output bias for every symbol"),
     ),
@@ -181,9 +183,12 @@ THEOREM = Theorem(
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/landscape/comparison/test_unigram_law.py::test_the_predicted_spectrum_is_the_measured_one",
         "tests/theory/spectra/test_states.py::test_the_whole_hessian_is_the_block_and_zeros",
+        ""
         "tests/theory/statements/test_any_size.py::test_the_law_holds_at_sizes_that_the_whole_loss_is_not_summed_at",
+        ""
         "tests/theory/statements/test_any_size.py::test_merging_what_stands_still_changes_the_loss_by_a_constant",
     ),
     scope=Scope(checks=(("unigram", "spectrum"), ("unigram", "inertia")), any_source=True),

@@ -9,8 +9,8 @@ from theory.proving.steps import Identity, Lemma, Sign, Step
 from theory.proving.theorem import ANY_CHAIN, NOT_INDEPENDENT, Control, Scope, Theorem
 from theory.statements.chain.chain_powers import power_steps
 from theory.statements.shared.unigram_jet import Unigram
-from theory.statements.transformer.one_term import logit_steps
-from theory.statements.transformer.tied_condition import DIFFERENTIABLE
+from theory.statements.transformer.one_term import logit_steps, mean_form, means
+from theory.statements.transformer.tied_condition import DIFFERENTIABLE, LOWER
 
 SIZE = 2
 """Width and length."""
@@ -62,6 +62,25 @@ def form(t: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     return (v.T * H * v)[0], c * t**2 * (a.T * spread * a)[0] - 2 * t * (a.T * B * e)[0]
 
 
+def averaged_form() -> tuple[sp.Expr, sp.Expr]:
+    """The form over c at (-t <a, zbar>, t a, e), of any two components, for any d and N."""
+    mean, square, B = means()
+    a, e = (sp.Matrix(sp.symbols(f"{name}_0:2", real=True)) for name in ("a", "e"))
+    v = sp.Matrix([-_t * (a.T * mean)[0], *(_t * a), *e])
+    value = (v.T * mean_form("untied") * v)[0]
+    spread = square - mean * mean.T
+    return value, _t**2 * (a.T * spread * a)[0] - 2 * _t * (a.T * B * e)[0]
+
+
+def bare_form() -> tuple[sp.Expr, sp.Expr]:
+    """The characteristic polynomial over c, any N, without weights: of b and two components."""
+    mean, square, B = means()
+    lag = sp.Symbol("lambda_v", real=True)
+    none = dict.fromkeys([*mean, *square], sp.S.Zero)
+    H = mean_form("untied").subs({**none, **dict(zip(B, lag * sp.eye(2), strict=True))})
+    return (_x * sp.eye(5) - H).det(), (_x - 1) * (_x**2 - lag**2) ** 2
+
+
 @cache
 def steps() -> tuple[Step, ...]:
     pi0, pi1 = stationary_law()
@@ -85,18 +104,14 @@ def steps() -> tuple[Step, ...]:
         ),
         *power_steps(),
         Identity(
-            "at the direction (-t <a, zbar>, t a, e) its quadratic form is c t^2 a^T Cov_n(z) a - "
-            "2 t a^T B e, B = <sum_{i <= n} C_(n+1-i) J_{n,i}>: any d and N, with m = <a, zbar>, q "
-            "= a^T <z z^T> a and beta = a^T B e",
-            _c * (_t * _m) ** 2
-            - 2 * _c * _t * _m * _t * _m
-            + _c * _t**2 * _square
-            - 2 * _t * _beta,
-            _c * _t**2 * (_square - _m**2) - 2 * _t * _beta,
+            "at the direction (-t <a, zbar>, t a, e) its quadratic form is c [t^2 a^T Cov_n(z) a "
+            "- 2 t a^T B e], B = <sum_{i <= n} lambda^(n+1-i) J_{n,i}>: its terms hang on two "
+            "components each, so for any d and N",
+            *averaged_form(),
         ),
-        Identity("and summed from the entries for d = N = 2", value, expected),
+        Identity("and summed from the entries for d = N = 2, C_k = c lambda^k", value, expected),
         Identity(
-            "with A = c a^T Cov_n(z) a >= 0 and beta = a^T B e > 0, at t = beta/(1+A) it is "
+            "with A = a^T Cov_n(z) a >= 0 and beta = a^T B e > 0, at t = beta/(1+A) it is "
             "-beta^2 (A+2)/(1+A)^2",
             (_t**2 * _A - 2 * _t * _beta).subs(_t, _beta / (1 + _A)),
             -(_beta**2) * (_A + 2) / (1 + _A) ** 2,
@@ -104,14 +119,20 @@ def steps() -> tuple[Step, ...]:
         Sign("it is negative", -(_beta**2) * (_A + 2) / (1 + _A) ** 2, "negative"),
         Sign("c > 0: the loss rises along b", pi0 * pi1, "positive"),
         Lemma(
-            "where B != 0 there are a and e with a^T B e > 0: the Hessian has a negative "
-            "eigenvalue, and lower points lie next to the unigram",
-            "second-order necessary condition",
-            "Nocedal and Wright, Numerical Optimization, Theorem 2.3",
+            "where B != 0 there are a and e with a^T B e > 0: the form is negative along them",
+            "a bilinear form that is not 0 has a positive value",
+            "Horn and Johnson, Matrix Analysis, 0.1",
+        ),
+        LOWER,
+        Identity(
+            "without weights and positions <z z^T> = <z> = 0 and B = lambda I, any d and N: over c "
+            "the block is 1 in b and [[0, -lambda], [-lambda, 0]] in each component of a and e, "
+            "none coupled to another, here two",
+            *bare_form(),
         ),
         Identity(
-            "without weights and positions B = C_1 I, and the characteristic polynomial of the "
-            "block is (x - c)(x^2 - C_1^2)^d, d = 2",
+            "written out for d = N = 2, without weights and positions c B = C_1 I, and the "
+            "characteristic polynomial of the block is (x - c)(x^2 - C_1^2)^d, d = 2",
             sp.expand((_x * sp.eye(bare.rows) - bare).det()),
             (_x - c) * (_x**2 - C_1**2) ** SIZE,
         ),
@@ -155,6 +176,7 @@ THEOREM = Theorem(
     steps=steps,
     control=control,
     tests=(
+        ""
         "tests/theory/spectra/test_universal_law.py::test_the_whole_hessian_at_the_unigram_point_is_the_block_and_zeros",
         "tests/theory/spectra/test_universal_law.py::test_untied_the_published_point_is_a_saddle",
     ),
