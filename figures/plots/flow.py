@@ -64,6 +64,7 @@ class FlowRecord:
 def draw(figure: Figure, record: FlowRecord) -> None:
     """Draw the portrait and the flow on a figure of their own, with the legend below.
 
+    >>> from decimal import Decimal
     >>> flow = FlowRecord(Decimal("0.9"), Decimal("0.9"), np.array([1.0]), np.array([-1.0]))
     >>> figure = Figure()
     >>> draw(figure, flow)

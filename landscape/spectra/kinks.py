@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import jvp, vmap
 
-from landscape.models.parameters import Coordinates, call, frozen, in_float64
+from landscape.models.parameters import Coordinates, call, frozen, in_float64, split
 from landscape.models.protocols import Kinked, Readable
 from landscape.models.representation import KINK, jump_at_zero_embedding
 from landscape.numerics.differentiation import FORWARD_MODE
 from landscape.objectives.protocol import LONGEST_EXACT, Objective, chunk_of
-from landscape.spectra.operators import RAY_STEP, curvatures_along_rays
+from landscape.spectra.operators import RAY_STEP, curvatures_along_rays, gradient
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -88,6 +88,49 @@ def own_jump(model: nn.Module, params: Mapping[str, Tensor], length: int) -> flo
     smooth, and at any other point.
     """
     return None if isinstance(model, Kinked) else jump_at_zero_embedding(model, params, length)
+
+
+JUMP_STEPS = (2.0**-17, 2.0**-21)
+"""Of the difference quotients that find a kink at a point: it is there at every step, another one
+nearby is not. Of float64, round-off leaves 1e-9 of a curvature, truncation h^2 of it."""
+
+JUMP_DIRECTIONS = 4
+"""Random directions across which a kink is looked for: almost every one leads across."""
+
+
+def slope_jump(model: nn.Module, objective: Objective, params: Mapping[str, Tensor]) -> float:
+    """By how much the curvatures to both sides of a point differ, relative to the larger one or 1.
+
+    With g the gradient and d(h) = <v, g(theta + h v) - 2 g(theta) + g(theta - h v)>/h, that is
+    |2 d(h/2) - d(h)| for random unit v: 0 to rounding where the loss is smooth. Where a slope or a
+    curvature jumps, as at the kink of a relu, an absolute value or a maximum, it is not small.
+    """
+    params = in_float64(params)
+    moving, held = split(model, params)
+    axes = Coordinates.of(moving)
+    point = axes.vector(moving)
+    generator = torch.Generator().manual_seed(3)
+
+    def slope(vector: Tensor) -> Tensor:
+        return gradient(model, objective, {**held, **axes.params(vector)})[0]
+
+    here, largest = slope(point), 0.0
+    for _ in range(JUMP_DIRECTIONS):
+        drawn = torch.randn(axes.size, generator=generator, dtype=torch.float64).to(point)
+        v = drawn / drawn.norm()
+
+        def sides(h: float, v: Tensor = v) -> tuple[float, float]:
+            ends = ((slope(point + s * h * v) - here) @ v / (s * h) for s in (1, -1))
+            plus, minus = ends
+            return float(plus), float(minus)
+
+        found = []
+        for h in JUMP_STEPS:
+            (plus, minus), (near_plus, near_minus) = sides(h), sides(h / 2)
+            size = max(1.0, abs(near_plus), abs(near_minus))
+            found.append(abs(2 * (near_plus - near_minus) - (plus - minus)) / size)
+        largest = max(largest, min(found))
+    return largest
 
 
 def curvature_along_ray(

@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from landscape.models.kernels import of_the_package
 from landscape.models.parameters import Coordinates, frozen, split
+from landscape.models.protocols import Kinked
 from landscape.models.representation import KINK
 from landscape.models.soundness import refuse_unsound
 from landscape.numerics.symmetric_eigen import symmetric_eigen
@@ -23,6 +25,7 @@ from landscape.spectra.kinks import (
     one_sided_curvatures,
     own_jump,
     preactivations,
+    slope_jump,
 )
 from landscape.spectra.operators import dense_hessian, gradient
 
@@ -178,6 +181,9 @@ def hessian_spectrum(
     counts, bound, gap = inertia(eigenvalues)
     values = preactivations(model, params, objective.length)
     jump = own_jump(model, params, objective.length)
+    looked_for = not (of_the_package(model) or isinstance(model, Kinked))
+    if looked_for and not (jump or 0.0) > KINK and not getattr(model, "smooth", False):
+        jump = slope_jump(model, objective, params)
     kink = at_kink(values) or (jump is not None and jump > KINK)
     return Spectrum(
         loss=value,

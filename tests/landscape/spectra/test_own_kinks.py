@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, leaky_relu, softplus
 
 from landscape.comparison.spectra import compare
-from landscape.models.parameters import Coordinates
+from landscape.models.parameters import Coordinates, parameters_of
 from landscape.objectives.exact import ExactLoss
 from landscape.points.critical_point import CriticalPoint
 from landscape.points.unigram import unigram_point
@@ -102,3 +102,55 @@ def test_the_command_says_that_there_is_no_inertia(record: Record, run: Run) -> 
     _, out, _ = run(f"spectrum {OWN} --model {WHERE}")
     assert "no Hessian, and no inertia" in out and "negative," not in out
     assert "not-applicable: the loss has a kink here" in out
+
+
+class Hidden(torch.nn.Module):
+    """A network of one's own that tells nothing: its inner layer starts at 0, where `act` bends."""
+
+    def __init__(self, act: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.emb, self.inner = torch.nn.Embedding(2, 2), torch.nn.Linear(2, 2)
+        self.head, self.act = torch.nn.Linear(2, 2), act
+        torch.nn.init.zeros_(self.inner.weight)
+        torch.nn.init.zeros_(self.inner.bias)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.emb(tokens)
+        found: Tensor = self.head(x + self.act(self.inner(x)))
+        return found
+
+
+BENT: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "leaky": leaky_relu,
+    "absolute": torch.abs,
+    "squared relu": lambda x: torch.relu(x) ** 2,  # its second derivative jumps alone
+    "norm": lambda x: x.norm(dim=-1, keepdim=True).expand_as(x),
+    "maximum": lambda x: torch.maximum(x, -2 * x),
+}
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_a_kink_at_any_point_of_a_model_that_tells_nothing_is_found(name: str) -> None:
+    model = Hidden(BENT[name]).double()
+    params = parameters_of(model)
+    spectrum = hessian_spectrum(model, LOSS, params)
+    assert spectrum.kink and spectrum.one_sided == ()
+    trained = CriticalPoint("trained", params, spectrum.loss, spectrum.gradient_norm)
+    report = compare(model, LOSS, trained, spectrum)
+    assert (report.verdict, report.reason) == (
+        "not-applicable",
+        "the loss has a kink here, and no Hessian",
+    )
+    # the control: beside the kink there is none
+    beside = {**params, "inner.bias": torch.tensor([0.3, -0.4], dtype=torch.float64)}
+    assert not hessian_spectrum(model, LOSS, beside).kink
+
+
+@pytest.mark.parametrize("act", [gelu, softplus, torch.tanh, lambda x: x**3])
+def test_no_kink_is_found_where_all_is_smooth(act: Callable[[Tensor], Tensor]) -> None:
+    model = Hidden(act).double()
+    for scale in (1.0, 30.0):
+        params = {name: scale * value for name, value in parameters_of(model).items()}
+        assert not hessian_spectrum(model, LOSS, params).kink
