@@ -1,6 +1,7 @@
 """A JSON record that vouches for itself, by the SHA-256 of its own content."""
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,20 +61,16 @@ def read_record(path: Path, old: Collection[str]) -> Record:
     landscape.store.records.Damage: its content is not what its digest vouches for
     """
     if not path.is_file():  # nor is a directory, a device or a pipe read
-        raise Damage(
-            "it is missing" if not path.is_symlink() and not path.exists() else "it is no file"
-        )
+        raise Damage("it is no file" if os.path.lexists(path) else "it is missing")
+    if path.stat().st_size > LONGEST:
+        raise Damage(f"it is larger than {LONGEST} bytes")
     try:
-        if path.stat().st_size > LONGEST:
-            raise Damage(f"it is larger than {LONGEST} bytes")
         found = json.loads(path.read_text("utf-8"))
     except RecursionError:
         raise Damage("it is nested too deeply to be a record") from None
     except OSError as error:
         raise Damage(f"it cannot be read ({error.strerror or error})") from error
     except ValueError as error:
-        if isinstance(error, Damage):
-            raise
         raise Damage("it is not JSON") from error
     if not isinstance(found, dict):
         raise Damage("it is not a JSON object")

@@ -46,16 +46,14 @@ class Trainings:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def keep(
-        self, cell_id: str, arrays: Mapping[str, Any] | None, parts: Mapping[str, Any]
-    ) -> None:
+    def keep(self, cell_id: str, arrays: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
         """Store what `Trajectory.parts` gives, whole or not at all; the record comes last."""
         with ExitStack() as stack:
             file, record = (
                 stack.enter_context(temporary(self._file(cell_id, kind)))
                 for kind in ("safetensors", "json")
             )
-            write_weights(file, arrays or {})
+            write_weights(file, arrays)
             self._write(cell_id, record, parts, None, {"arrays": fingerprint(file)})
             flush(file)
             publish(file, self._file(cell_id, "safetensors"))

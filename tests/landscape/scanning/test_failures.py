@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -30,10 +31,17 @@ def config() -> ScanConfig:
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, error: BaseException, p: float | None = None) -> None:
-    """Let the measurement of one cell, or of all, raise an error."""
+    """Let the measurement of one cell, or of both, raise an error.
+
+    Of both it comes when both are trained: an interrupt of one stops the training of the other.
+    """
+    trained = Barrier(2, timeout=60)
 
     def measure(cell: Any, *rest: Any) -> Any:
-        if p is None or float(cell.source.p) == p:
+        if p is None:
+            trained.wait()
+            raise error
+        if float(cell.source.p) == p:
             raise error
         return measure_cell(cell, *rest)
 
