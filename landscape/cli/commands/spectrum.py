@@ -127,7 +127,7 @@ def _terminal(result: dict[str, Any]) -> None:
     console.print(f"loss            {result['loss']:.15g} nat")
     console.print(f"gradient norm   {result['gradient_norm']:.1e}")
     if result["inertia"] is None:
-        console.print("measured        no Hessian, and no inertia: the loss has a relu kink here")
+        console.print("measured        no Hessian, and no inertia: the loss has a kink here")
     else:
         console.print(f"measured        {counts(*result['inertia'])} of {result['parameters']}")
     if result["predicted_inertia"] is not None:
@@ -147,14 +147,14 @@ def _terminal(result: dict[str, Any]) -> None:
         console.print(f"nearest kink    |relu input| >= {result['min_preactivation']:.1e}")
     for side in result["one_sided"]:
         console.print(
-            f"at a relu kink  one-sided curvatures {side['minus']:+.6f} and {side['plus']:+.6f} "
+            f"at the kink     one-sided curvatures {side['minus']:+.6f} and {side['plus']:+.6f} "
             f"across it"
         )
     verdict = f"verdict         {result['verdict']}"
     if result["why"]:
         verdict = f"{verdict}: {result['why']}"
     if result["inertia"] is None and not result["one_sided"]:
-        console.print("at a relu kink  one-sided curvatures are not computed")
+        console.print("at the kink     one-sided curvatures are not computed")
     if result["inertia"] is None:
         console.print(verdict)
         return
